@@ -1,0 +1,157 @@
+"""What a session was asked to do: frozen values, passed through whole.
+
+A client changes them with a merge patch (RFC 7396) in `Configure.patch`; `merged` applies it.
+"""
+
+from typing import Annotated, Any, Literal, cast
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from .errors import Refused
+from .formats import AudioFormat
+
+__all__ = [
+    "Hint",
+    "Options",
+    "Overload",
+    "RecognitionOptions",
+    "SynthesisOptions",
+    "TurnOptions",
+    "merged",
+]
+
+Overload = Literal["pause", "drop_oldest", "refuse"]
+"""What happens when audio arrives faster than the engine takes it and the buffer is full."""
+
+Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=3_600_000)]
+Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+
+
+class Hint(msgspec.Struct, frozen=True):
+    """A word or phrase that is likely to be said."""
+
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    """The phrase."""
+    boost: float | None = None
+    """How much more likely, in the engine's own scale; None lets the engine decide."""
+
+
+class TurnOptions(msgspec.Struct, frozen=True):
+    """When a speaker is taken to have finished."""
+
+    silence_ms: Milliseconds = 800
+    """Non-speech that ends a turn. Usually the largest part of the latency; no wire shortens it."""
+    max_ms: Milliseconds = 0
+    """Longest turn before it is closed anyway; 0 = no limit."""
+    threshold: Share = 0.5
+    """Speech probability above which a frame counts as speech."""
+    eager: Share | None = None
+    """End-of-turn confidence for a provisional end; None = never provisional."""
+    detect: bool = True
+    """False: only `Finalize` and `End` close a turn."""
+
+
+class RecognitionOptions(msgspec.Struct, frozen=True):
+    """How to hear."""
+
+    language: Annotated[str, msgspec.Meta(max_length=64)] = "en-US"
+    """BCP-47 tag."""
+    model: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    """Model name, which routes to an engine; empty = the gateway's default."""
+    interim_results: bool = True
+    """Send partial transcripts."""
+    word_times: bool = True
+    """Send words with times where the engine has them."""
+    alternatives: Annotated[int, msgspec.Meta(ge=1, le=10)] = 1
+    """How many readings of each final."""
+    hints: Annotated[tuple[Hint, ...], msgspec.Meta(max_length=1000)] = ()
+    """Likely words and phrases."""
+    only_hints: bool = False
+    """Hear nothing but the hints: a command grammar."""
+    diarize: bool = False
+    """Tell speakers apart."""
+    punctuate: bool = False
+    """Add punctuation and case."""
+    profanity_filter: bool = False
+    """Mask rude words."""
+    channels: Literal["mix", "split"] = "mix"
+    """Several channels: mixed to one, or one transcript each."""
+    final: Literal["fast", "accurate"] = "fast"
+    """Finals at once, or after a second and slower pass where the engine has one."""
+    turns: TurnOptions = TurnOptions()
+    """When a turn ends."""
+
+
+class SynthesisOptions(msgspec.Struct, frozen=True):
+    """How to speak."""
+
+    voice: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    """Voice name; empty = the engine's default."""
+    language: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    """BCP-47 tag; empty = the voice's own."""
+    speed: Annotated[float, msgspec.Meta(ge=0.25, le=4.0)] = 1.0
+    """1.0 = natural pace."""
+
+
+class Options(msgspec.Struct, frozen=True):
+    """Everything a session was asked for. Formats are chosen by the session."""
+
+    recognition: RecognitionOptions = RecognitionOptions()
+    synthesis: SynthesisOptions = SynthesisOptions()
+    overload: Overload = "pause"
+    """What to do when the engine is slower than the client."""
+    label: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    """The client's own name for the session; shown in lists, never interpreted."""
+    strict: bool = False
+    """An option the engine cannot honour is an error instead of a Notice."""
+    hears: AudioFormat | None = None
+    """What the engine is fed; set by the session from the engine's capabilities."""
+    speaks: AudioFormat | None = None
+    """What the client is sent; set by the session."""
+
+
+def merged(options: Options, patch: dict[str, Any] | UnsetType) -> Options:
+    """`options` with an RFC 7396 merge patch applied; null sets the default again.
+
+    Raises:
+        Refused: an unknown name or a value out of range; the text names it and the limit.
+    """
+    if patch is UNSET or not patch:
+        return options
+    held = msgspec.to_builtins(options)
+    _check_names(patch, held, "")
+    try:
+        return msgspec.convert(_merge(held, patch), Options)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise Refused(f"options: {error}", code="bad_option") from error
+
+
+def _merge(target: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
+    for name, value in patch.items():
+        if value is None:
+            target.pop(name, None)
+        elif isinstance(value, dict) and isinstance(target.get(name), dict):
+            _merge(target[name], cast("dict[str, Any]", value))
+        else:
+            target[name] = value
+    return target
+
+
+def _check_names(patch: dict[str, Any], held: dict[str, Any], path: str) -> None:
+    for name, value in patch.items():
+        if name not in held:
+            near = _nearest(name, held)
+            raise Refused(
+                f"option {path + name!r} is not known"
+                + (f"; did you mean {path + near!r}?" if near else ""),
+                code="bad_option",
+            )
+        if isinstance(value, dict) and isinstance(held[name], dict):
+            _check_names(cast("dict[str, Any]", value), held[name], f"{path}{name}.")
+
+
+def _nearest(name: str, names: dict[str, Any]) -> str:
+    import difflib  # noqa: PLC0415  only on the way to an error
+
+    return next(iter(difflib.get_close_matches(name, list(names), 1)), "")
