@@ -51,6 +51,8 @@ class Ledger:
         self._anchors: deque[tuple[int, float]] = deque(maxlen=_ANCHORS)
         self._samples: dict[str, deque[float]] = {}
         self._ended: dict[int, float] = {}
+        self._heard: dict[int, int] = {}
+        self._converting = 0.0
         self._turns = 0
 
     def ready(self, now: float) -> None:
@@ -64,27 +66,39 @@ class Ledger:
         if not anchors or until_ms > anchors[-1][0]:
             anchors.append((until_ms, now))
 
-    def arrival(self, at_ms: int) -> float | None:
-        """When the audio of `at_ms` came: read between two samples, at the pace of speech."""
+    def arrival(self, at_ms: int, now: float) -> float | None:
+        """When the audio of `at_ms` came: read between two samples, or beyond the newest, at the
+        pace of speech; never later than `now`."""
         anchors = self._anchors
-        if not anchors or at_ms > anchors[-1][0]:
+        if not anchors:
             return None
+        newest_ms, newest = anchors[-1]
+        if at_ms > newest_ms:
+            return min(now, newest + (at_ms - newest_ms) / 1000)
         place = bisect_left(anchors, (at_ms, float("-inf")))
         ms, when = anchors[place]
         guess = when - (ms - at_ms) / 1000
         return max(guess, anchors[place - 1][1]) if place else guess
 
-    def partial(self, end_ms: int | None, now: float) -> None:
-        """A partial reached the session, its last word ending at `end_ms`."""
-        if end_ms is not None and (came := self.arrival(end_ms)) is not None:
+    def partial(self, channel: int, end_ms: int | None, now: float) -> None:
+        """A partial reached the session, its last word ending at `end_ms`. Counted when the word
+        is new, not when it is said again."""
+        if end_ms is None or end_ms <= self._heard.get(channel, -1):
+            return
+        self._heard[channel] = end_ms
+        if (came := self.arrival(end_ms, now)) is not None:
             self._add("first_partial", (now - came) * 1000)
+
+    def converted(self, seconds: float) -> None:
+        """Decoding and resampling took this long."""
+        self._converting += seconds
 
     def turn_over(self, channel: int, at_ms: int | None, fed_ms: int, now: float) -> None:
         """The engine said the speaker stopped at `at_ms`, having been fed up to `fed_ms`."""
         self._ended[channel] = now
         if at_ms is not None:
             self._add("end_of_turn", max(0, fed_ms - at_ms))
-        if (came := self.arrival(fed_ms)) is not None:
+        if (came := self.arrival(fed_ms, now)) is not None:
             self._add("queue", max(0.0, (now - came) * 1000))
 
     def final(self, channel: int, now: float) -> None:
@@ -94,7 +108,7 @@ class Ledger:
             self._add("engine", (now - since) * 1000)
 
     def add(self, part: str, ms: float) -> None:
-        """One more measurement of a part: convert, send, network, playback."""
+        """One more measurement of a part: send, network, playback."""
         self._add(part, ms)
 
     def _add(self, part: str, ms: float) -> None:
@@ -104,6 +118,12 @@ class Ledger:
         samples = sorted(self._samples.get(part, ()))
         return round(samples[len(samples) // 2], 3) if samples else None
 
+    def _conversion(self) -> float | None:
+        audio_ms = self._anchors[-1][0] if self._anchors else 0
+        if not self._converting or not audio_ms:
+            return None
+        return round(self._converting * 1_000_000 / audio_ms, 3)
+
     def report(self) -> LedgerReport:
         """The medians so far."""
         return LedgerReport(
@@ -111,7 +131,7 @@ class Ledger:
             first_partial_ms=self._median("first_partial"),
             end_of_turn_ms=self._median("end_of_turn"),
             queue_ms=self._median("queue"),
-            convert_ms=self._median("convert"),
+            convert_ms=self._conversion(),
             engine_ms=self._median("engine"),
             send_ms=self._median("send"),
             network_ms=self._median("network"),

@@ -55,6 +55,9 @@ class Dialect(Protocol):
     leg while its channel is paused by us."""
     plain: bool
     """A reliable Binary is audio and nothing else: the leg may bypass `receive` for it."""
+    resumable: bool
+    """The peer can come back with a token: its session waits `resume_window` for it. False: the
+    session ends with its owner's channel."""
 
     def open(self, opening: Opening, now: float) -> Steps:
         """The peer asked for a channel. Usually answers with one `Configure`."""
@@ -264,6 +267,14 @@ class Codecs(Protocol):
 
     def demuxer(self, source: AudioFormat) -> Demuxer | None:
         """None when the source is samples or packets already."""
+        ...
+
+    def packet_units(self, source: AudioFormat, data: bytes) -> int:
+        """How many samples one packet of a packet encoding stands for.
+
+        Raises:
+            BadAudio: it cannot be told, because the packet is damaged.
+        """
         ...
 
     def converter(self, source: AudioFormat, target: AudioFormat) -> Converter | None:

@@ -1,0 +1,122 @@
+"""From bytes as a client sends them to pieces of the timeline.
+
+Finds out what they are (declared, or recognised from the first bytes), takes containers apart,
+and puts pieces that carry a time where they belong. What leaves is what the journal holds:
+samples, packets and gaps. Knows nothing of engines.
+"""
+
+from collections.abc import Sequence
+from typing import cast
+
+from .commands import Audio
+from .errors import BadAudio, BadMessage
+from .formats import AudioFormat
+from .intake import Gap, Intake, Piece, Roll
+from .journal import Sound
+from .ports import Codecs, Demuxer, Packet
+
+__all__ = ["Arrival"]
+
+
+class Arrival:
+    """One client's audio, arriving."""
+
+    __slots__ = ("_codecs", "_demuxer", "_intake", "begun", "declared", "source")
+
+    def __init__(self, codecs: Codecs) -> None:
+        self._codecs = codecs
+        self._demuxer: Demuxer | None = None
+        self._intake: Intake | None = None
+        self.declared: AudioFormat | None = None
+        """What the client said it sends; None = nothing."""
+        self.source: AudioFormat | None = None
+        """What it sends, once that is certain: samples or packets, never a container."""
+        self.begun = False
+        """Audio came."""
+
+    def declare(self, declared: AudioFormat) -> None:
+        """The client says what it will send. Certain at once unless it is a container.
+
+        Raises:
+            BadMessage: it said something else before, or audio has come already.
+        """
+        if declared == self.declared:
+            return
+        if self.declared is not None or self.begun:
+            before = self.declared.encoding if self.declared else "undeclared audio"
+            raise BadMessage(
+                f"the audio format cannot change to {declared.encoding} {declared.sample_rate} Hz: "
+                f"{before} came before; declare the format first, and once"
+            )
+        self.declared = declared
+        if self._codecs.demuxer(declared) is None:
+            self._settle(declared)
+
+    def take(self, data: bytes) -> Sequence[Sound]:
+        """The next bytes; the pieces they complete.
+
+        Raises:
+            BadAudio: they are not what was declared, or not recognised.
+        """
+        self.begun = True
+        if self.source is None and self._demuxer is None:
+            self._demuxer = self._codecs.demuxer(self.declared or AudioFormat("auto"))
+        if self._demuxer is not None:
+            return self._demuxed(self._demuxer.feed(data))
+        source = cast("AudioFormat", self.source)
+        if not source.width:  # one packet a message
+            return (Packet(data, self._codecs.packet_units(source, data)),)
+        return _sounds(cast("Intake", self._intake).follow(data))
+
+    def placed(self, audio: Audio, at: int, origin_ms: int) -> Sequence[Sound]:
+        """A piece with a time of its own. `at`: journal position of the newest piece.
+
+        Raises:
+            BadMessage: the format is not declared, or a container (which has its own times).
+        """
+        intake, source = self._intake, self.source
+        if intake is None or source is None or self._demuxer is not None:
+            raise BadMessage("audio with a time needs a declared encoding that is not a container")
+        self.begun = True
+        intake.cursor = max(intake.cursor, at)
+        at_ms = None if audio.at_ms is None else audio.at_ms - origin_ms
+        units = None if source.width else self._codecs.packet_units(source, audio.data)
+        return _sounds(intake.place(audio.data, at_ms, units))
+
+    def finish(self) -> Sequence[Sound]:
+        """No more will come: what was held back.
+
+        Raises:
+            BadAudio: it ended before its format could be recognised, or is cut off.
+        """
+        if self._demuxer is not None:
+            pieces = self._demuxed(self._demuxer.finish())
+            if self.source is None:
+                raise BadAudio("the audio ended before its format could be recognised")
+            return pieces
+        return _sounds(self._intake.flush()) if self._intake is not None else ()
+
+    @property
+    def plain(self) -> bool:
+        """Whole frames may go straight through: nothing is held back or taken apart."""
+        return (
+            self._intake is not None
+            and self._demuxer is None
+            and not self._intake.waiting
+            and self.source is not None
+            and self.source.width > 0
+        )
+
+    def _demuxed(self, items: Sequence[bytes | Packet]) -> Sequence[Sound]:
+        demuxer = cast("Demuxer", self._demuxer)
+        if self.source is None and demuxer.format is not None:
+            self._settle(demuxer.format)
+        return items
+
+    def _settle(self, source: AudioFormat) -> None:
+        self.source = source
+        self._intake = Intake(source)
+
+
+def _sounds(pieces: Sequence[Piece]) -> Sequence[Sound]:
+    return [Gap(piece.units) if isinstance(piece, Roll) else piece for piece in pieces]

@@ -1,0 +1,247 @@
+"""The way of the audio from the client to the engine: journal, credit, conversion, stream.
+
+`audio` is the hot path: an addition, one comparison with a limit, a deque append and a call. The
+limit is the least of the next tick (about a second of audio: flow report, trimming, ledger) and
+the engine's credit, and below every position while anything is not plain: no stream yet, audio
+waiting, a container, a torn frame. Everything rare lives behind it.
+
+Knows nothing of clients, turns or events.
+"""
+
+from collections.abc import Callable
+from typing import cast
+
+from .commands import Command, End
+from .credit import Credit
+from .errors import Refused
+from .formats import AudioFormat
+from .intake import Gap
+from .journal import Journal, Sound
+from .ports import Converter, Packet, Stream
+from .sink import Listener, StreamSink
+
+__all__ = ["Feed"]
+
+_SHUT = -1
+
+
+class Feed:
+    """Feeds one engine stream after another from one journal."""
+
+    __slots__ = (
+        "_broke",
+        "_convert_cost",
+        "_draining",
+        "_frame",
+        "_give",
+        "_limit",
+        "_now",
+        "_refused",
+        "_slow",
+        "converter",
+        "credit",
+        "early",
+        "journal",
+        "next_tick",
+        "sink",
+        "source",
+        "stream",
+    )
+
+    def __init__(
+        self,
+        *,
+        slow: Callable[[bytes], None],
+        broke: Callable[[BaseException], None],
+        refused: Callable[[Command, Refused], None],
+        converted: Callable[[float], None],
+        now: Callable[[], float],
+    ) -> None:
+        """
+        Args:
+            slow: takes every piece the hot path does not.
+            broke: the stream raised, or a piece could not be decoded.
+            refused: the stream refused one command; it goes on.
+            converted: seconds spent converting one piece.
+            now: the clock `converted` is measured with.
+        """
+        self._slow = slow
+        self._broke = broke
+        self._refused = refused
+        self._convert_cost = converted
+        self._now = now
+        self.journal = Journal(replay=0)
+        self.credit = Credit(0)
+        self.source: AudioFormat | None = None
+        self.stream: Stream | None = None
+        self.sink: StreamSink | None = None
+        self.converter: Converter | None = None
+        self.early: list[Command] = []
+        """Commands that do not wait behind audio, but for a stream."""
+        self.next_tick = 0
+        self._give: Callable[[Sound], None] = _nowhere
+        self._limit = _SHUT
+        self._frame = 1
+        self._draining = False
+
+    def audio(self, data: bytes) -> None:
+        """Sound from the client, as it was sent."""
+        journal = self.journal
+        end = journal.end + len(data)
+        if end > self._limit or end % self._frame:
+            self._slow(data)
+            return
+        journal.end = end
+        journal.keep(data)
+        try:
+            self._give(data)
+        except Exception as error:  # noqa: BLE001  an engine's exception is Ended(error)
+            self._broke(error)
+
+    # ── set up ──
+
+    def shape(self, source: AudioFormat, *, replay_ms: int, window_ms: int) -> None:
+        """The client's format is known."""
+        self.source = source
+        self._frame = source.frame_bytes if source.width else 1
+        self.journal = Journal(frame=self._frame, replay=source.units(replay_ms))
+        self.credit = Credit(source.units(window_ms))
+
+    def new_sink(self, listener: Listener, origin_ms: int) -> StreamSink:
+        """The sink for the next stream, which will be fed from where the journal stands."""
+        if self.sink is not None:
+            self.sink.deaf = True
+        start = self.journal.sent
+        start_ms = origin_ms + (self.source.ms(start) if self.source else 0)
+        self.sink = StreamSink(listener, start=start, start_ms=start_ms)
+        return self.sink
+
+    def connect(self, stream: Stream, converter: Converter | None) -> None:
+        """A stream is there; `drain` feeds it."""
+        self.stream = stream
+        self.converter = converter
+        self._give = self._way(stream, converter)
+        early, self.early = self.early, []
+        for command in early:
+            self.ask(command)
+
+    def disconnect(self) -> None:
+        """No stream any more: abort it, and be deaf to what it may still say."""
+        stream, self.stream = self.stream, None
+        self._give = _nowhere
+        self._limit = _SHUT
+        self.converter = None
+        if self.sink is not None:
+            self.sink.deaf = True
+        if stream is not None:
+            stream.abort()
+
+    def rewind(self) -> int:
+        """Everything not settled is to be fed again. Returns the wanted units that are gone."""
+        self._limit = _SHUT
+        self.credit.renew()
+        _, lost = self.journal.rewind()
+        return lost
+
+    # ── in order ──
+
+    def push(self, item: Sound | Command) -> None:
+        """Behind everything that waits; given out at once if nothing does."""
+        self.journal.push(item)
+        self.drain()
+
+    def drain(self) -> None:
+        """Give the stream what waits, as far as its credit goes. Safe to call from inside."""
+        if self._draining:
+            return
+        self._draining = True
+        journal = self.journal
+        try:
+            while self.stream is not None and not journal.idle:
+                if isinstance(journal.first, bytes | Packet | Gap):
+                    if not self.credit.feedable(journal.sent):
+                        break
+                    at = journal.sent
+                    self._feed(cast("Sound", journal.take()), at)
+                else:
+                    self.ask(cast("Command", journal.take()))
+        finally:
+            self._draining = False
+
+    def ask(self, command: Command) -> None:
+        """Straight to the stream, now or as soon as there is one."""
+        stream = self.stream
+        if stream is None:
+            self.early.append(command)
+            return
+        try:
+            if isinstance(command, End) and self.converter is not None:
+                rest = self.converter.flush()
+                if rest:
+                    stream.audio(rest)
+            stream.ask(command)
+        except Refused as error:
+            self.journal.answered(command)
+            self._refused(command, error)
+        except Exception as error:  # noqa: BLE001  an engine's exception is Ended(error)
+            self._broke(error)
+
+    def grant(self, until_ms: int) -> bool:
+        """The stream takes audio up to `until_ms` of its own clock. True when that is news."""
+        source, sink = self.source, self.sink
+        if source is None or sink is None:
+            return False
+        if not self.credit.grant(sink.start + sink.skipped + source.units(until_ms)):
+            return False
+        self.drain()
+        return True
+
+    def relimit(self, *, plain: bool) -> None:
+        """Set the one number the hot path compares with. `plain`: the bytes that come are whole
+        frames that may go straight through."""
+        if not plain or self.stream is None or not self.journal.idle:
+            self._limit = _SHUT
+        elif self.credit.granted is None:
+            self._limit = self.next_tick
+        else:
+            self._limit = min(self.next_tick, self.credit.granted)
+
+    def shut(self) -> None:
+        """Every piece takes the slow path from here."""
+        self._limit = _SHUT
+
+    # ── inside ──
+
+    def _feed(self, item: Sound, at: int) -> None:
+        if isinstance(item, Gap):
+            sink, source = cast("StreamSink", self.sink), cast("AudioFormat", self.source)
+            fed = at - sink.start - sink.skipped
+            sink.rebase.jump(source.ms(fed), source.ms(item.units))
+            sink.skipped += item.units
+            return
+        try:
+            self._give(item)
+        except Exception as error:  # noqa: BLE001  an engine's exception is Ended(error)
+            self._broke(error)
+
+    def _way(self, stream: Stream, converter: Converter | None) -> Callable[[Sound], None]:
+        """From a piece of the journal to `stream.audio`, with nothing in between that is not
+        needed: where formats match it is `stream.audio` itself."""
+        if converter is None:
+            if self.source is None or self.source.width:
+                return cast("Callable[[Sound], None]", stream.audio)
+            return lambda packet: stream.audio(cast("Packet", packet).data)
+        convert, audio, now, spent = converter.convert, stream.audio, self._now, self._convert_cost
+
+        def give(item: Sound) -> None:
+            began = now()
+            data = convert(cast("bytes | Packet", item))
+            spent(now() - began)
+            if data:
+                audio(data)
+
+        return give
+
+
+def _nowhere(_item: Sound) -> None:
+    raise RuntimeError("audio was fed while no stream is open")

@@ -1,0 +1,76 @@
+"""Whether an engine can do what was asked, in words, before it is opened."""
+
+from .capabilities import Capabilities
+from .errors import BadAudio, Refused
+from .formats import AudioFormat
+from .options import Options
+
+__all__ = ["heard_as", "misfits", "spoken_as"]
+
+
+def misfits(options: Options, able: Capabilities) -> tuple[str, ...]:
+    """One sentence per option that the engine cannot honour. Under `strict` they are errors."""
+    asked = options.recognition
+    checks = (
+        (asked.diarize and not able.diarize, "diarize: speakers are not told apart"),
+        (asked.punctuate and not able.punctuate, "punctuate: the text has no punctuation"),
+        (
+            asked.profanity_filter and not able.profanity_filter,
+            "profanity_filter: nothing is masked",
+        ),
+        (bool(asked.hints) and not able.hints, "hints: they are not used"),
+        (asked.only_hints and not able.hints, "only_hints: any words may be heard"),
+        (
+            asked.final == "accurate" and not able.accurate,
+            "final=accurate: there is no second pass",
+        ),
+        (
+            bool(able.languages) and not _speaks(asked.language, able.languages),
+            f"language {asked.language}: it knows {', '.join(able.languages)}",
+        ),
+    )
+    return tuple(f"engine {able.name}: {text}" for fails, text in checks if fails)
+
+
+def _speaks(language: str, known: tuple[str, ...]) -> bool:
+    """Tags match when one is the other's beginning: `en` asks for any English."""
+    wanted = language.lower().split("-")
+    return any(
+        all(a == b for a, b in zip(wanted, tag.lower().split("-"), strict=False)) for tag in known
+    )
+
+
+def heard_as(source: AudioFormat, able: Capabilities, split: bool) -> AudioFormat | None:
+    """The format to feed an engine: the client's own if it takes it, else its best.
+
+    Raises:
+        BadAudio: the engine does not listen.
+    """
+    if not able.hears:
+        raise BadAudio(f"engine {able.name} does not listen", code="unsupported_audio")
+    channels = source.channels if split else min(source.channels, able.channels)
+    same = [
+        f
+        for f in able.hears
+        if f.encoding == source.encoding and f.sample_rate == source.sample_rate
+    ]
+    best = same[0] if same else able.hears[0]
+    return AudioFormat(best.encoding, best.sample_rate, channels)
+
+
+def spoken_as(wanted: AudioFormat | None, able: Capabilities) -> AudioFormat | None:
+    """The format the client hears: what it wants, else the engine's best; None = silent engine.
+
+    Raises:
+        Refused: the client wants sound in a form nobody encodes.
+    """
+    if not able.speaks:
+        return None
+    if wanted is None:
+        return able.speaks[0]
+    if not wanted.width:
+        raise Refused(
+            f"speech cannot be sent as {wanted.encoding}; use PCM, mulaw or alaw",
+            code="unsupported_audio",
+        )
+    return wanted

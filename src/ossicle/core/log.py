@@ -1,0 +1,108 @@
+"""The event log: the only outgoing queue of a session, and the legs' cursors point into it.
+
+A newer partial of a segment empties the slot of the older one, so a slow reader finds one partial
+where a hundred were, and `seq` rises but may skip. Bounded in events and in bytes; what falls off
+is gone, and a leg whose cursor is older is told how many events it missed.
+"""
+
+from itertools import islice
+from typing import TypeAlias
+
+import msgspec
+
+from .events import AudioOut, Event, Transcript
+
+__all__ = ["Log"]
+
+_Key: TypeAlias = tuple[str, int, int, int, str]
+
+
+class Log:
+    """Append-only, numbered from `first`; numbers are never reused."""
+
+    __slots__ = ("_bytes", "_entries", "_partials", "first", "most_bytes", "most_events")
+
+    def __init__(
+        self, *, first: int = 1, most_events: int = 10_000, most_bytes: int = 8 << 20
+    ) -> None:
+        self._entries: list[Event | None] = []
+        self._partials: dict[_Key, int] = {}
+        self._bytes = 0
+        self.first = first
+        """Number of the oldest entry held."""
+        self.most_events = most_events
+        self.most_bytes = most_bytes
+
+    @property
+    def next(self) -> int:
+        """Number of the entry that comes next."""
+        return self.first + len(self._entries)
+
+    def append(self, event: Event) -> Event:
+        """Number an event and keep it; returns it with its `seq`."""
+        seq = self.next
+        event = msgspec.structs.replace(event, seq=seq)
+        if isinstance(event, Transcript):
+            key = (event.side, event.channel, event.turn, event.segment, event.utterance)
+            older = self._partials.pop(key, None)
+            if older is not None:
+                self._empty(older)
+            if not event.final:
+                self._partials[key] = seq
+        self._entries.append(event)
+        self._bytes += _weight(event)
+        if len(self._entries) > self.most_events or self._bytes > self.most_bytes:
+            self._shed()
+        return event
+
+    def read(self, seq: int) -> Event | None:
+        """The entry of that number; None where a newer one replaced it, or it fell off."""
+        place = seq - self.first
+        return self._entries[place] if 0 <= place < len(self._entries) else None
+
+    def missed(self, since: int) -> int:
+        """How many entries after `since` have fallen off."""
+        return max(0, self.first - 1 - since)
+
+    def forget_audio(self, utterance: str, until_ms: int) -> None:
+        """Sound of an utterance was heard up to here: nobody needs it again."""
+        for place, event in enumerate(self._entries):
+            if (
+                isinstance(event, AudioOut)
+                and event.utterance == utterance
+                and event.start_ms < until_ms
+            ):
+                self._empty(self.first + place)
+
+    def _empty(self, seq: int) -> None:
+        place = seq - self.first
+        if 0 <= place < len(self._entries) and (event := self._entries[place]) is not None:
+            self._bytes -= _weight(event)
+            self._entries[place] = None
+
+    def _shed(self) -> None:
+        """Drop the oldest quarter at least, so that shedding is rare."""
+        count = max(1, self.most_events // 4)
+        held = sum(_weight(e) for e in islice(self._entries, count) if e is not None)
+        while self._bytes - held > self.most_bytes and count < len(self._entries) - 1:
+            event = self._entries[count]
+            held += _weight(event) if event is not None else 0
+            count += 1
+        count = min(count, len(self._entries) - 1)
+        for event in islice(self._entries, count):
+            if event is not None:
+                self._bytes -= _weight(event)
+        del self._entries[:count]
+        self.first += count
+        self._partials = {key: seq for key, seq in self._partials.items() if seq >= self.first}
+
+
+def _weight(event: Event) -> int:
+    """Bytes an event keeps alive, near enough for a bound."""
+    match event:
+        case AudioOut():
+            return 160 + len(event.data)
+        case Transcript():
+            return 240 + 4 * len(event.text) + 120 * len(event.words or ())
+        case _:
+            return 160

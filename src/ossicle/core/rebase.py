@@ -1,0 +1,51 @@
+"""From the time of one engine stream to the time of the session.
+
+An engine's clock starts at 0 with the first sample it is fed and knows nothing of what it never
+got: audio before a replay began, audio dropped under overload, a hold of five minutes. Each such
+place is a jump; between jumps both clocks run alike.
+
+    >>> rebase = Rebase(4_000)        # this stream was opened at 4 s (a replay)
+    >>> rebase.jump(fed_ms=1_000, by_ms=500)
+    >>> rebase.stream_ms(900), rebase.stream_ms(1_200)
+    (4900, 5700)
+"""
+
+from bisect import bisect_right
+
+__all__ = ["Rebase"]
+
+_MOST = 512
+"""Jumps remembered; older ones fold into the first (their audio is long settled)."""
+
+
+class Rebase:
+    """Piecewise shift, one per opened stream, so overlapping streams cannot mix."""
+
+    __slots__ = ("_from", "_shift")
+
+    def __init__(self, origin_ms: int = 0) -> None:
+        self._from = [0]
+        self._shift = [origin_ms]
+
+    @property
+    def plain(self) -> bool:
+        """Both clocks are the same."""
+        return len(self._from) == 1 and not self._shift[0]
+
+    def jump(self, fed_ms: int, by_ms: int) -> None:
+        """After `fed_ms` of the stream's own time, the session's runs `by_ms` further ahead."""
+        if fed_ms <= self._from[-1]:
+            self._shift[-1] += by_ms
+            return
+        self._from.append(fed_ms)
+        self._shift.append(self._shift[-1] + by_ms)
+        if len(self._from) > _MOST:
+            del self._from[1], self._shift[0]
+
+    def stream_ms(self, engine_ms: int) -> int:
+        """The session's time of a moment in the stream's own."""
+        return engine_ms + self._shift[max(0, bisect_right(self._from, engine_ms) - 1)]
+
+    def end_ms(self, engine_ms: int) -> int:
+        """The same for the end of something: an end exactly at a jump belongs before it."""
+        return engine_ms + self._shift[max(0, bisect_right(self._from, engine_ms - 1) - 1)]

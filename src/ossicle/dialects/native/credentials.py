@@ -1,0 +1,27 @@
+"""Where a native client may put its key: a header, a subprotocol (browsers can set no header on a
+WebSocket), or a short-lived token in the query. Reading it is the dialect's job, the verdict the
+gateway's."""
+
+from ossicle.core.wire import Opening
+
+__all__ = ["SUBPROTOCOL", "credential_of", "offered"]
+
+SUBPROTOCOL = "ossicle.v1"
+
+
+def offered(opening: Opening) -> tuple[str, ...]:
+    """Subprotocols the client offers, in its order."""
+    values = (value for name, value in opening.headers if name == "sec-websocket-protocol")
+    return tuple(item.strip() for value in values for item in value.split(",") if item.strip())
+
+
+def credential_of(opening: Opening) -> str | None:
+    """The key or token as it was sent; None = none."""
+    scheme, _, value = opening.header("authorization").partition(" ")
+    if value and scheme.lower() in {"bearer", "token"}:
+        return value.strip()
+    protocols = offered(opening)
+    for place, item in enumerate(protocols[:-1]):
+        if item == "token":
+            return protocols[place + 1]
+    return opening.param("token") or None

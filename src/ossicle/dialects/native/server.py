@@ -1,0 +1,245 @@
+"""The server half of `ossicle.v1`: what a client's messages mean, and how events are said.
+
+The same class serves a framed channel (WebSocket: JSON text, binary audio) and a byte stream
+(HTTP: audio in, JSON lines, SSE or plain words out); what differs is in `_Voice` objects.
+"""
+
+from math import inf
+from typing import Protocol
+
+import msgspec
+
+from ossicle.core.commands import Audio, End
+from ossicle.core.errors import BadMessage, OssicleError
+from ossicle.core.events import (
+    AudioOut,
+    Began,
+    Configured,
+    Ended,
+    Event,
+    Flow,
+    Notice,
+    Transcript,
+)
+from ossicle.core.ports import Steps
+from ossicle.core.wire import Accept, Binary, Close, Fin, Message, Opening, Ping, Text
+
+from .credentials import SUBPROTOCOL, credential_of, offered
+from .errors import close_code, refusal
+from .messages import AudioOutMessage, command_of, decode_client, encode, message_of
+from .query import configure_of
+
+__all__ = ["NativeServer"]
+
+_HEARTBEAT_S = 20.0
+"""A data message at least this often: proxies cut idle connections at 60-120 s, and some count
+only data (facts/user-needs P5)."""
+
+
+class NativeServer:
+    """Implements `core.ports.Dialect`."""
+
+    def __init__(self, *, heartbeat_s: float = _HEARTBEAT_S) -> None:
+        self.deadline = inf
+        self.plain = True
+        self.resumable = True
+        self._heartbeat = heartbeat_s
+        self._wire: _Wire = _Socket()
+        self._began: Began | None = None
+        self._accepted = False
+        self._flow: Flow | None = None
+
+    def open(self, opening: Opening, now: float) -> Steps:
+        """A channel was asked for."""
+        self._wire = _Socket() if opening.traits.framed else _body(opening.header("accept"))
+        self._opening = opening
+        content_type = "" if opening.traits.framed else opening.header("content-type")
+        try:
+            return (configure_of(opening.query, content_type, credential_of(opening)),)
+        except OssicleError as error:
+            return (refusal(error.fault()),)
+
+    def receive(self, message: Message, now: float) -> Steps:
+        """A message from the client."""
+        match message:
+            case Binary(data=data):
+                return (Audio(data=data),)
+            case Text(data=text):
+                try:
+                    command = command_of(decode_client(text))
+                except OssicleError as error:
+                    notice = Notice(level="error", code=error.code, text=str(error))
+                    return self._say(notice, now)
+                return (command,) if command is not None else ()
+            case Fin():
+                return (End(),)
+            case Close(code=code):
+                # 1000 and 1001 (a page that is left) are goodbyes; anything else is a drop
+                return (End(),) if code in {None, 1000, 1001, 1005} else ()
+            case Ping():
+                return ()
+            case _:
+                error = BadMessage(f"{type(message).__name__} is not part of ossicle.v1")
+                return self._say(Notice(level="error", code=error.code, text=str(error)), now)
+
+    def send(self, event: Event, now: float) -> Steps:
+        """An event for the client."""
+        match event:
+            case Began() if not self._accepted:
+                if self._wire.accepts_at_once:
+                    return (*self._accept(now), *self._say(event, now))
+                self._began = event
+                return ()
+            case Ended() if not self._accepted:
+                return self._refuse(event, now)
+            case Ended():
+                code = close_code(event.error) if self._wire.accepts_at_once else None
+                reason = event.error.code if event.error is not None else ""
+                self.deadline = inf
+                return (*self._wire.say(event), Close(code, reason))
+            case Flow():
+                self._flow = event
+                return self._say(event, now) if self._wire.flow else ()
+            case Configured() if not self._accepted:
+                began, self._began = self._began, None
+                first = self._wire.say(began) if began is not None else ()
+                return (*self._accept(now), *first, *self._say(event, now))
+            case _:
+                if not self._accepted:
+                    began, self._began = self._began, None
+                    first = self._wire.say(began) if began is not None else ()
+                    return (*self._accept(now), *first, *self._say(event, now))
+                return self._say(event, now)
+
+    def expire(self, now: float) -> Steps:
+        """Nothing was sent for a while: repeat the last flow, which is true for ever."""
+        if now < self.deadline:
+            return ()
+        self.deadline = now + self._heartbeat
+        return self._wire.beat(self._flow)
+
+    def _say(self, event: Event, now: float) -> Steps:
+        self.deadline = now + self._heartbeat
+        return self._wire.say(event)
+
+    def _accept(self, now: float) -> Steps:
+        self._accepted = True
+        self.deadline = now + self._heartbeat
+        chosen = SUBPROTOCOL if SUBPROTOCOL in offered(self._opening) else ""
+        return (Accept(self._wire.headers, chosen, flush=True),)
+
+    def _refuse(self, event: Ended, now: float) -> Steps:
+        if event.error is not None:
+            session = self._began.session if self._began is not None else ""
+            return (refusal(event.error, session),)
+        # nothing was ever sent: an empty session, politely ended
+        return (*self._accept(now), *self._wire.say(event), Close())
+
+
+class _Wire(Protocol):
+    """How events are written on one kind of channel."""
+
+    accepts_at_once: bool
+    """False: the status is held until the audio is recognised, so that bad audio is a 4xx."""
+    flow: bool
+    headers: tuple[tuple[str, str], ...]
+
+    def say(self, event: Event) -> tuple[Message, ...]: ...
+    def beat(self, flow: Flow | None) -> tuple[Message, ...]: ...
+
+
+class _Socket:
+    """JSON text and binary sound."""
+
+    accepts_at_once = True
+    flow = True
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def say(self, event: Event) -> tuple[Message, ...]:
+        text = Text(encode(message_of(event)))
+        return (text, Binary(event.data)) if isinstance(event, AudioOut) else (text,)
+
+    def beat(self, flow: Flow | None) -> tuple[Message, ...]:
+        return self.say(flow) if flow is not None else (Ping(),)
+
+
+class _Lines:
+    """One JSON object a line; sound as base64."""
+
+    accepts_at_once = False
+    flow = True
+    headers = (("content-type", "application/x-ndjson"), ("cache-control", "no-store"))
+
+    def say(self, event: Event) -> tuple[Message, ...]:
+        message = message_of(event)
+        if isinstance(event, AudioOut) and isinstance(message, AudioOutMessage):
+            message = msgspec.structs.replace(message, data=event.data)
+        return (Text(self.frame(encode(message), event)),)
+
+    def frame(self, text: str, event: Event) -> str:
+        return text + "\n"
+
+    def beat(self, flow: Flow | None) -> tuple[Message, ...]:
+        return self.say(flow) if flow is not None else ()
+
+
+class _EventStream(_Lines):
+    """Server-sent events (HTML Living Standard, section 9.2)."""
+
+    headers = (("content-type", "text/event-stream"), ("cache-control", "no-store"))
+
+    def frame(self, text: str, event: Event) -> str:
+        number = f"id: {event.seq}\n" if event.seq else ""
+        return f"{number}event: {_name(event)}\ndata: {text}\n\n"
+
+    def beat(self, flow: Flow | None) -> tuple[Message, ...]:
+        return (Text(": still here\n\n"),)
+
+
+class _Words:
+    """The words of each turn on a line, and nothing else."""
+
+    accepts_at_once = False
+    flow = False
+    headers = (("content-type", "text/plain; charset=utf-8"), ("cache-control", "no-store"))
+
+    def __init__(self) -> None:
+        self._turns: dict[int, list[str]] = {}
+
+    def say(self, event: Event) -> tuple[Message, ...]:
+        match event:
+            case Transcript(side="in", final=True):
+                words = self._turns.setdefault(event.channel, [])
+                if event.text:
+                    words.append(event.text)
+                if not event.ends_turn or not words:
+                    return ()
+                line = " ".join(words)
+                words.clear()
+                return (Text(line + "\n"),)
+            case Ended(error=error) if error is not None:
+                return (Text(f"[{error.code}: {error.text}]\n"),)
+            case _:
+                return ()
+
+    def beat(self, flow: Flow | None) -> tuple[Message, ...]:
+        return ()
+
+
+def _body(accept: str) -> _Wire:
+    """What an HTTP client wants to read: the first kind we have in its Accept header."""
+    for item in accept.lower().split(","):
+        match item.partition(";")[0].strip():
+            case "text/event-stream":
+                return _EventStream()
+            case "text/plain":
+                return _Words()
+            case "application/x-ndjson" | "application/json" | "application/jsonl":
+                return _Lines()
+            case _:
+                continue
+    return _Lines()
+
+
+def _name(event: Event) -> str:
+    return str(type(message_of(event)).__struct_config__.tag)
