@@ -118,6 +118,7 @@ class WebSocketChannel(WSListener):
         "_error",
         "_finished",
         "_fragments",
+        "_greeting",
         "_heard",
         "_heard_at",
         "_loop",
@@ -168,6 +169,7 @@ class WebSocketChannel(WSListener):
         self._decoder: codecs.IncrementalDecoder | None = None
         self._error: OssicleError | None = None
         self._finished = False
+        self._greeting: Accept | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._pulse: Pulse | None = None
         self._heard = True
@@ -208,6 +210,16 @@ class WebSocketChannel(WSListener):
     def listen(self, receiver: Receiver) -> None:
         """Who is told."""
         self._owner = self._receiver = receiver
+
+    def greet(self, accept: Accept) -> None:
+        """What a client's receiver is told first."""
+        self._greeting = accept
+
+    def refused(self, message: Close) -> None:
+        """The other side did not want it: told, and over."""
+        self._tell(message)
+        self._phase = CLOSING
+        self.gone(None)
 
     def opening_over(self, on_gone: Callable[[], None]) -> None:
         """The handshake was answered; `on_gone` is called when the connection is gone."""
@@ -260,7 +272,11 @@ class WebSocketChannel(WSListener):
             self._wire.pause_reading()
         outbox, self._outbox = self._outbox or [], None
         for message in outbox:
-            self.send(message)
+            if not isinstance(message, Accept):
+                self.send(message)
+        if self._greeting is not None:
+            greeting, self._greeting = self._greeting, None
+            self._tell(greeting)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """The hot path: one whole binary message goes to the receiver and nothing else is done.
@@ -303,6 +319,8 @@ class WebSocketChannel(WSListener):
         # Nothing after a broken frame can be understood: what it announced is not read.
         if not self._wire.is_closing():
             self._wire.pause_reading()
+        if self._ws is not None and not self._ends_tcp:
+            _look_away(self._ws)
         self._start_closing()
 
     # Once a second -----------------------------------------------------------------------
@@ -538,6 +556,15 @@ def _violation(code: int, text: str, limit: int) -> OssicleError:
     if code == WSCloseCode.MESSAGE_TOO_BIG:
         return Refused(f"a message was larger than {limit} bytes", code="too_large")
     return BadMessage(f"the peer broke RFC 6455: {text}")
+
+
+def _look_away(ws: WSTransport) -> None:
+    """A client's picows transport keeps the parser error in a future, and asyncio complains when
+    nobody looks at it. A cancelled shield looks at it when it comes."""
+    waiter = ws.wait_disconnected()
+    shield = cast("asyncio.Future[None]", waiter.send(None))
+    shield.cancel()
+    waiter.close()
 
 
 def _size(message: Message) -> int:
