@@ -6,7 +6,7 @@ async with loopback(ws=websocket_protocol(acceptor)) as port: ...
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import uvicorn
@@ -27,7 +27,7 @@ async def _nothing(scope: Any, receive: Any, send: Any) -> None:
 
 
 @contextlib.asynccontextmanager
-async def loopback(app: Any = _nothing, **options: Any) -> AsyncIterator[int]:
+async def loopback(app: Any = _nothing, **options: Any) -> AsyncGenerator[int]:
     """Serve `app` while the block runs; yields the port. `options` go to `uvicorn.Config`."""
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setblocking(False)
@@ -35,7 +35,8 @@ async def loopback(app: Any = _nothing, **options: Any) -> AsyncIterator[int]:
     server = _Server(uvicorn.Config(app, **options))
     async with asyncio.TaskGroup() as group:
         task = group.create_task(server.serve(sockets=[listener]))
-        while not server.started and not task.done():
+        # uvicorn tells nobody when it has started.
+        while not server.started and not task.done():  # noqa: ASYNC110
             await asyncio.sleep(0)
         try:
             yield listener.getsockname()[1]
