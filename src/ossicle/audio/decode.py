@@ -117,6 +117,12 @@ def _open(source: AudioFormat) -> AudioCodecContext:
     header = source.header
     match source.encoding:
         case "opus":
+            if source.channels > 2 and not header:
+                raise BadAudio(
+                    f"Opus of {source.channels} channels needs an OpusHead; without one there are"
+                    " 1 or 2",
+                    code="unsupported_audio",
+                )
             # libopus gives each packet its exact length; FFmpeg's own holds SILK back.
             name = "libopus" if "libopus" in codecs_available else "opus"
             if header:
@@ -138,4 +144,10 @@ def _open(source: AudioFormat) -> AudioCodecContext:
     context.thread_count = 1
     if header:
         context.extradata = header
+    try:
+        context.open()
+    except FFmpegError as error:
+        raise BadAudio(
+            f"the {source.encoding} decoder does not take its header of {len(header)} bytes"
+        ) from error
     return context

@@ -136,6 +136,7 @@ class FlacDemuxer:
         self.format: AudioFormat | None = None
         self._held: bytearray = bytearray()
         self._started = False
+        self._last = False  # the metadata block being skipped is the last
         self._audio = False
         self._skip = self._skipped = 0
         self._frame: FlacFrame | None = None  # the one at the front of `_held`
@@ -183,7 +184,8 @@ class FlacDemuxer:
             self._skip -= gone
             if self._skip:
                 return False
-            if self.format is not None and self._audio:
+            if self._last:
+                self._audio = True
                 return True
             if len(held) < 4:
                 return False
@@ -194,7 +196,7 @@ class FlacDemuxer:
                 if len(held) < 38:
                     return False
                 self._describe(bytes(held[4 : 4 + size]))
-            self._audio = bool(held[0] & 0x80)
+            self._last = bool(held[0] & 0x80)
             self._skip = 4 + size
             self._skipped += size
             if self._skipped > _MAX_SKIPPED or kind == 127:

@@ -208,8 +208,10 @@ class OggDemuxer:
         """Packets that end in this page (RFC 3533 section 5: a lacing value below 255 ends one)."""
         out: list[bytes] = []
         partial = self._partial
-        whole = bool(page.flags & _CONTINUED) == self._open or not page.flags & _CONTINUED
-        if not (page.flags & _CONTINUED and self._open):
+        continued = bool(page.flags & _CONTINUED)
+        # The rest of a packet whose front was lost is dropped, as is a front without a rest.
+        whole = self._open or not continued
+        if not (continued and self._open):
             partial.clear()
         at = 0
         limit = _MAX_FLAC if self.format and self.format.encoding == "flac" else _MAX_PACKET
@@ -255,10 +257,12 @@ class OggDemuxer:
                 lengths[index] -= cut
                 excess -= cut
         for packet, length in zip(packets, lengths, strict=True):
+            if not packet:
+                continue
             skipped = min(self._lead, length)
             self._lead -= skipped
             out.append(Packet(packet, length - skipped))
-            self._sample = packet or self._sample
+            self._sample = packet
 
     def _length(self, packet: bytes) -> int:
         if self.format is not None and self.format.encoding == "flac":

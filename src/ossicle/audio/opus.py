@@ -22,6 +22,9 @@ RATE = 48_000
 _MAX_PACKET = 5760
 """120 ms, the longest packet there is (RFC 6716 section 3.2.5, R5)."""
 
+_LOST = b"\xf8"
+"""A full-band packet of 20 ms with nothing in it."""
+
 _FRAMES = (
     *(480, 960, 1920, 2880) * 3,  # SILK, narrow to wide band: 10, 20, 40, 60 ms
     *(480, 960) * 2,  # hybrid: 10, 20 ms
@@ -46,7 +49,9 @@ def samples_of(packet: bytes) -> int:
 def missing(like: bytes, samples: int) -> list[Packet]:
     """Packets that stand for `samples` lost after the packet `like`. A TOC byte alone is a legal
     packet of one empty frame, which every decoder conceals (RFC 6716 section 3.2.1)."""
-    toc = bytes([like[0] & 0xFC]) if like else b"\x78"
+    toc = bytes([like[0] & 0xFC]) if like else _LOST
+    if samples_of(toc) < 960:
+        toc = _LOST  # not thousands of packets for a long gap
     unit = samples_of(toc)
     whole, rest = divmod(samples, unit)
     return [Packet(toc, unit)] * whole + ([Packet(toc, rest)] if rest else [])

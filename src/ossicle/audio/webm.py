@@ -32,6 +32,9 @@ _READ = frozenset({_EBML, _TRACKS, _SIMPLE_BLOCK, _BLOCK_GROUP})
 _LARGEST = 64 << 10
 """An element read whole. A larger block is a picture of another track, and skipped."""
 
+_LONGEST_SKIP = 64 << 20
+"""No index, attachment or picture is larger; a damaged size would swallow all that follows."""
+
 _SEARCH = 1 << 20
 """Bytes without a track list before the input is given up; nothing of them is kept."""
 
@@ -127,6 +130,10 @@ class WebmDemuxer:
             elif length is None:
                 raise BadAudio(f"WebM element {name:#x} has no size; only Segment and Cluster may")
             elif name not in _READ or (name in {_SIMPLE_BLOCK, _BLOCK_GROUP} and length > _LARGEST):
+                if length > _LONGEST_SKIP:
+                    raise BadAudio(
+                        f"the WebM stream is damaged: element {name:#x} has {length} bytes"
+                    )
                 self._skip = head + length
             elif length > _LARGEST:
                 raise BadAudio(
