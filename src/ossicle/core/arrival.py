@@ -49,8 +49,7 @@ class Arrival:
                 f"{before} came before; declare the format first, and once"
             )
         self.declared = declared
-        if self._codecs.demuxer(declared) is None:
-            self._settle(declared)
+        self._open(declared)
 
     def take(self, data: bytes) -> Sequence[Sound]:
         """The next bytes; the pieces they complete.
@@ -59,13 +58,10 @@ class Arrival:
             BadAudio: they are not what was declared, or not recognised.
         """
         self.begun = True
-        if self.source is None and self._demuxer is None:
-            self._demuxer = self._codecs.demuxer(self.declared or AudioFormat("auto"))
+        if self._demuxer is None and self._intake is None:
+            self._open(AudioFormat("auto"))
         if self._demuxer is not None:
             return self._demuxed(self._demuxer.feed(data))
-        source = cast("AudioFormat", self.source)
-        if not source.width:  # one packet a message
-            return (Packet(data, self._codecs.packet_units(source, data)),)
         return _sounds(cast("Intake", self._intake).follow(data))
 
     def placed(self, audio: Audio, at: int, origin_ms: int) -> Sequence[Sound]:
@@ -74,14 +70,13 @@ class Arrival:
         Raises:
             BadMessage: the format is not declared, or a container (which has its own times).
         """
-        intake, source = self._intake, self.source
-        if intake is None or source is None or self._demuxer is not None:
-            raise BadMessage("audio with a time needs a declared encoding that is not a container")
+        intake = self._intake
+        if intake is None or self._demuxer is not None:
+            raise BadMessage("audio with a time needs a declared encoding made of samples")
         self.begun = True
         intake.cursor = max(intake.cursor, at)
         at_ms = None if audio.at_ms is None else audio.at_ms - origin_ms
-        units = None if source.width else self._codecs.packet_units(source, audio.data)
-        return _sounds(intake.place(audio.data, at_ms, units))
+        return _sounds(intake.place(audio.data, at_ms))
 
     def finish(self) -> Sequence[Sound]:
         """No more will come: what was held back.
@@ -99,13 +94,13 @@ class Arrival:
     @property
     def plain(self) -> bool:
         """Whole frames may go straight through: nothing is held back or taken apart."""
-        return (
-            self._intake is not None
-            and self._demuxer is None
-            and not self._intake.waiting
-            and self.source is not None
-            and self.source.width > 0
-        )
+        return self._intake is not None and not self._intake.waiting
+
+    def _open(self, kind: AudioFormat) -> None:
+        self._demuxer = self._codecs.demuxer(kind)
+        known = kind if self._demuxer is None else self._demuxer.format
+        if known is not None:
+            self._settle(known)
 
     def _demuxed(self, items: Sequence[bytes | Packet]) -> Sequence[Sound]:
         demuxer = cast("Demuxer", self._demuxer)
@@ -115,7 +110,8 @@ class Arrival:
 
     def _settle(self, source: AudioFormat) -> None:
         self.source = source
-        self._intake = Intake(source)
+        if self._demuxer is None:
+            self._intake = Intake(source)
 
 
 def _sounds(pieces: Sequence[Piece]) -> Sequence[Sound]:

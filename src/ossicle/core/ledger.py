@@ -78,7 +78,8 @@ class Ledger:
         place = bisect_left(anchors, (at_ms, float("-inf")))
         ms, when = anchors[place]
         guess = when - (ms - at_ms) / 1000
-        return max(guess, anchors[place - 1][1]) if place else guess
+        earliest = anchors[place - 1][1] if place else self._opened_at
+        return max(guess, earliest)  # a file comes faster than it was spoken
 
     def partial(self, channel: int, end_ms: int | None, now: float) -> None:
         """A partial reached the session, its last word ending at `end_ms`. Counted when the word

@@ -266,15 +266,7 @@ class Codecs(Protocol):
     """What a session needs of `ossicle.audio`; the gateway hands it in, core imports none."""
 
     def demuxer(self, source: AudioFormat) -> Demuxer | None:
-        """None when the source is samples or packets already."""
-        ...
-
-    def packet_units(self, source: AudioFormat, data: bytes) -> int:
-        """How many samples one packet of a packet encoding stands for.
-
-        Raises:
-            BadAudio: it cannot be told, because the packet is damaged.
-        """
+        """None when the source is samples already."""
         ...
 
     def converter(self, source: AudioFormat, target: AudioFormat) -> Converter | None:

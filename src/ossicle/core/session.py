@@ -518,7 +518,7 @@ class Session:
                     at, origin = self.journal.end, self.origin_ms
                     self._take(len(command.data), lambda: self.arrival.placed(command, at, origin))
             case Configure():
-                self._configure(command)
+                self.configure(command)
             case Finalize() | Cancel(side="in"):
                 self._in_order(command)
             case End():
@@ -576,8 +576,13 @@ class Session:
         self.feed.push(command)
         self._after_drain()
 
-    def _configure(self, command: Configure) -> None:
-        before = self.options
+    def configure(self, command: Configure) -> None:
+        """Options and formats, at first or later.
+
+        Raises:
+            Refused: an unknown option, a value out of range, or a format that comes too late.
+        """
+        before, chosen = self.options, self.engine is not None
         changed = merged(before, _patch_of(command))
         if command.speaks is not None:
             self._wants_to_hear = command.speaks
@@ -588,9 +593,10 @@ class Session:
         except OssicleError:
             self.options = before
             raise
-        if self.engine is None or changed == before:
-            if self.engine is not None:
-                self._say(Configured(options=self.options, ref=command.ref))
+        if self.engine is None or not chosen:
+            return  # told by `_know`, or when it comes
+        if changed == before:
+            self._say(Configured(options=self.options, ref=command.ref))
             return
         names = _changed(before, changed)
         if names <= self.engine.capabilities.live_changes | _OURS:

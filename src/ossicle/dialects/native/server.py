@@ -99,7 +99,7 @@ class NativeServer:
                 return (*self._wire.say(event), Close(code, reason))
             case Flow():
                 self._flow = event
-                return self._say(event, now) if self._wire.flow else ()
+                return self._say(event, now) if self._wire.flow and self._accepted else ()
             case Configured() if not self._accepted:
                 began, self._began = self._began, None
                 first = self._wire.say(began) if began is not None else ()

@@ -1,0 +1,104 @@
+"""Who may come in: keys compared in constant time, and browsers kept to pages we know.
+
+Without keys the gateway is for this machine only; then any web page in a browser here could
+talk to it, so `Origin` and `Host` must be loopback or listed.
+"""
+
+import hashlib
+import hmac
+import ipaddress
+import os
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from ossicle.core.errors import Denied, Refused
+from ossicle.core.wire import Opening
+
+__all__ = ["Access", "keys_from_environment", "loopback"]
+
+
+def keys_from_environment(name: str = "OSSICLE_KEYS") -> tuple[tuple[str, str], ...]:
+    """`owner:key` pairs, comma-separated; a bare key belongs to `default`."""
+    pairs: list[tuple[str, str]] = []
+    for item in os.environ.get(name, "").split(","):
+        owner, colon, key = item.strip().rpartition(":")
+        if key:
+            pairs.append((owner if colon else "default", key))
+    return tuple(pairs)
+
+
+def loopback(host: str) -> bool:
+    """Whether a host name or address is this machine."""
+    name = host.strip("[]").lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+class Access:
+    """The gateway's verdicts."""
+
+    def __init__(self, keys: Iterable[tuple[str, str]], allow_hosts: Iterable[str] = ()) -> None:
+        self._keys = tuple((owner, _digest(key)) for owner, key in keys)
+        self._hosts = frozenset(host.lower() for host in allow_hosts)
+
+    @property
+    def on(self) -> bool:
+        """Keys are asked for."""
+        return bool(self._keys)
+
+    def owner(self, credential: str | None) -> str:
+        """Whose key this is; "" while keys are off.
+
+        Raises:
+            Denied: none was given, or it is not known.
+        """
+        if not self._keys:
+            return ""
+        if credential is None:
+            raise Denied(
+                "a key is needed: send `Authorization: Bearer KEY`, or offer the subprotocols "
+                "`ossicle.v1, token, KEY`"
+            )
+        given = _digest(credential)
+        found = ""
+        for owner, digest in self._keys:  # all of them, so that time tells nothing
+            if hmac.compare_digest(given, digest):
+                found = owner
+        if not found:
+            raise Denied("this key is not known")
+        return found
+
+    def check_page(self, opening: Opening) -> None:
+        """Keep out web pages and names that are not ours, while no key is asked for.
+
+        Raises:
+            Refused: the page's origin, or the host name the request was sent to, is not listed.
+        """
+        if self.on:
+            return
+        origin = opening.header("origin")
+        if origin and origin != "null" and not self._listed(urlsplit(origin).hostname or ""):
+            raise Refused(
+                f"pages of {origin[:100]} may not use this gateway; start it with --allow-host, or "
+                "with keys",
+                code="forbidden",
+            )
+        host = urlsplit("//" + opening.header("host")).hostname or ""
+        if host and not self._listed(host):
+            raise Refused(
+                f"this gateway is not known as {host[:100]}; start it with --allow-host and "
+                "that name",
+                code="forbidden",
+            )
+
+    def _listed(self, host: str) -> bool:
+        return loopback(host) or host.lower() in self._hosts
+
+
+def _digest(key: str) -> bytes:
+    """Keys are held and compared as digests: equal length, and not readable in a core dump."""
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()

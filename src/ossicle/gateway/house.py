@@ -1,0 +1,247 @@
+"""The house around the sessions: who may come in, which engine hears, which sessions live.
+
+    transport ─▶ Router ─▶ Leg(dialect, channel) ─▶ House.admit ─▶ Session + its supervisor
+
+Implements what the core asks for as `core.legs.Admission` and `core.session.Host`.
+"""
+
+import asyncio
+import logging
+import uuid
+from collections import OrderedDict
+
+from ossicle.audio.codecs import AudioCodecs
+from ossicle.core.commands import Configure, Join
+from ossicle.core.errors import Denied, OssicleError, Overloaded, Refused, ResumeFailed
+from ossicle.core.events import Ended
+from ossicle.core.formats import AudioFormat
+from ossicle.core.legs import Leg
+from ossicle.core.options import Options
+from ossicle.core.ports import Codecs, Engine, Timers
+from ossicle.core.session import Session
+from ossicle.engines.lifecycle import is_warm
+
+from .access import Access
+from .metrics import Metrics
+from .settings import GatewaySettings
+from .supervisor import supervise
+from .timers import LoopTimers
+from .tokens import mint, parse, same
+
+__all__ = ["House"]
+
+log = logging.getLogger("ossicle.gateway")
+
+_REMEMBERED = 4_096
+"""Ended sessions remembered by id, to tell an old token from one that never was ours."""
+
+
+class House:
+    """One per process. Made and run inside the event loop."""
+
+    def __init__(self, settings: GatewaySettings, engine: Engine) -> None:
+        self.settings = settings
+        self.engine = engine
+        self.timers: Timers = LoopTimers()
+        self.codecs: Codecs = AudioCodecs()
+        self.access = Access(settings.keys, settings.allow_hosts)
+        self.node = settings.node or uuid.uuid4().hex[:8]
+        self.sessions: dict[str, Session] = {}
+        self.draining = False
+        self.doors_open = False
+        self.metrics = Metrics(self)
+        self._wakes: dict[str, asyncio.Event] = {}
+        self._owners: dict[str, str] = {}
+        self._gone: OrderedDict[str, None] = OrderedDict()
+        self._group: asyncio.TaskGroup | None = None
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    def missing(self) -> list[str]:
+        """What keeps the gateway from serving; empty = ready."""
+        missing: list[str] = []
+        if not self.doors_open:
+            missing.append("a door is not open yet")
+        if not is_warm(self.engine):
+            missing.append(f"engine {self.engine.capabilities.name} is not warm")
+        if self.draining:
+            missing.append("the gateway is stopping")
+        return missing
+
+    def listing(self, owner: str) -> list[dict[str, object]]:
+        """The sessions of one owner, for people and scripts."""
+        now = self.timers.now()
+        return [
+            {
+                "session": session.id,
+                "state": session.life.state,
+                "detached": session.detached_until is not None,
+                "engine": session.engine_name,
+                "label": session.options.label,
+                "age_ms": round((now - session.opened_at) * 1000),
+                "audio_ms": session.ms(session.journal.end) - session.origin_ms,
+            }
+            for session in self.sessions.values()
+            if self._owners.get(session.id, "") == owner
+        ]
+
+    async def run(self) -> None:
+        """Keep sessions alive until cancelled; every session ends before this returns."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            try:
+                while True:
+                    await asyncio.sleep(1.0)
+                    self.tick()
+            finally:
+                self._group = None
+
+    def tick(self) -> None:
+        """Once a second, for all sessions: what is not worth a timer of its own."""
+        now = self.timers.now()
+        for session in tuple(self.sessions.values()):
+            session.tick(now)
+
+    async def drain(self) -> None:
+        """Let sessions finish; tell those that do not to resume elsewhere. Ends in time."""
+        self.draining = True
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.settings.drain_s
+        last_words = min(2.0, self.settings.drain_s / 4)
+        await self._until_empty(deadline - last_words)
+        fault = Overloaded(
+            "the gateway is stopping; go on elsewhere, or here in a moment", code="draining"
+        ).fault()
+        for session in tuple(self.sessions.values()):
+            session.finish("shutdown", fault)
+        await self._until_empty(deadline)
+
+    async def _until_empty(self, deadline: float) -> None:
+        try:
+            async with asyncio.timeout_at(deadline):
+                while any(s.life.state != "ended" or s.owner for s in self.sessions.values()):
+                    self._empty.clear()
+                    await self._empty.wait()
+        except TimeoutError:
+            return
+
+    # ── core.session.Host ──
+
+    def choose(self, options: Options, source: AudioFormat) -> Engine:
+        """The engine for a session; several channels on an engine for one get a stream each."""
+        engine = self.engine
+        split = options.recognition.channels == "split"
+        if split and source.channels > engine.capabilities.channels:
+            from ossicle.engines.wrap.split import Split
+
+            return Split(engine, channels=source.channels)
+        return engine
+
+    def wake(self, session: Session) -> None:
+        """A session changed."""
+        if (event := self._wakes.get(session.id)) is not None:
+            event.set()
+        if session.life.state == "ended":
+            self._empty.set()
+
+    # ── core.legs.Admission ──
+
+    def admit(self, leg: Leg, configure: Configure) -> None:
+        """Decide about a new leg, and give it its session."""
+        try:
+            self.access.check_page(leg.opening)
+            owner = self.access.owner(configure.credential)
+            if configure.join is not None and not self._new_home(configure.join, owner):
+                self._join(leg, configure.join, owner)
+                return
+            session = self._open(configure, owner)
+        except OssicleError as error:
+            self.metrics.refused(error.code)
+            leg.refuse(error)
+            return
+        group = self._group
+        if group is None:
+            leg.refuse(Overloaded("the gateway is not running", code="draining"))
+            return
+        woken = asyncio.Event()
+        self.sessions[session.id] = session
+        self._wakes[session.id] = woken
+        self._owners[session.id] = owner
+        self.metrics.opened(leg.opening.transport)
+        group.create_task(self._life(session, leg, woken), name=f"session {session.id}")
+
+    def find(self, name: str) -> Session:
+        """A session by its id.
+
+        Raises:
+            Refused: there is none.
+        """
+        session = self.sessions.get(name)
+        if session is None:
+            raise Refused("there is no such session", code="not_found")
+        return session
+
+    def _open(self, configure: Configure, owner: str) -> Session:
+        if self.draining:
+            raise Overloaded("the gateway is stopping; try another, or again soon", code="draining")
+        if len(self.sessions) >= self.settings.sessions:
+            raise Overloaded(
+                f"{len(self.sessions)} sessions are open, the limit is {self.settings.sessions} "
+                "(option sessions)"
+            )
+        name = uuid.uuid4().hex
+        session = Session(
+            name,
+            mint(self.node, name),
+            self,
+            settings=self.settings.session,
+            continues=configure.join,
+        )
+        session.configure(configure)
+        return session
+
+    async def _life(self, session: Session, leg: Leg, woken: asyncio.Event) -> None:
+        try:
+            await supervise(session, leg, woken, self.settings.patience_s)
+        except Exception:
+            log.exception("session %s failed", session.id)
+            leg.channel.abort()
+        finally:
+            self.sessions.pop(session.id, None)
+            self._wakes.pop(session.id, None)
+            self._owners.pop(session.id, None)
+            self._gone[session.id] = None
+            while len(self._gone) > _REMEMBERED:
+                self._gone.popitem(last=False)
+            self.metrics.ended(session, session.ended or Ended(reason="failed"))
+            self._empty.set()
+
+    def _new_home(self, join: Join, owner: str) -> bool:
+        """Whether a session that nobody here knows shall go on here as a new one: its gateway is
+        gone, and the client offers to replay (contracts M28)."""
+        if not join.token or join.settled_ms is None:
+            return False
+        return parse(join.token).session not in self.sessions
+
+    def _join(self, leg: Leg, join: Join, owner: str) -> None:
+        if not join.token:
+            session = self.find(join.session)
+            self._own(session, owner)
+            session.attach(leg, join.role, since=join.since)
+            return
+        token = parse(join.token)
+        session = self.sessions.get(token.session)
+        if session is None:
+            if token.session in self._gone:
+                raise ResumeFailed(
+                    "the session of this token is over; open a new one", code="resume_expired"
+                )
+            raise ResumeFailed("the session of this token is not known here; open a new one")
+        if not same(session.token, join.token):
+            raise Denied("this token does not open that session", code="resume_denied")
+        self._own(session, owner)
+        session.attach(leg, since=join.since, resumed=True)
+
+    def _own(self, session: Session, owner: str) -> None:
+        if self._owners.get(session.id, "") != owner:
+            raise Denied("this session belongs to another key", code="resume_denied")

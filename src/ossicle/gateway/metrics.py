@@ -1,0 +1,95 @@
+"""Figures for Prometheus at `/metrics`: counts and times, never words, keys or names of people."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from ossicle.core.events import Ended
+from ossicle.core.session import Session
+
+if TYPE_CHECKING:
+    from .house import House
+
+__all__ = ["Metrics"]
+
+_MS = (1, 2, 5, 10, 20, 50, 100, 200, 300, 500, 800, 1_200, 2_000, 5_000, 10_000)
+
+
+class Metrics:
+    """One registry per gateway, so that two in one process do not mix."""
+
+    def __init__(self, house: "House") -> None:
+        self._registry = CollectorRegistry()
+        self._opened = Counter(
+            "ossicle_sessions_opened", "Sessions opened", ["transport"], registry=self._registry
+        )
+        self._ended = Counter(
+            "ossicle_sessions_ended", "Sessions ended", ["engine", "reason"],
+            registry=self._registry,
+        )  # fmt: skip
+        self._refused = Counter(
+            "ossicle_refused", "Connections refused, by error code", ["code"],
+            registry=self._registry,
+        )  # fmt: skip
+        self._audio = Counter(
+            "ossicle_audio_seconds", "Audio heard", ["engine"], registry=self._registry
+        )
+        self._ledger = Histogram(
+            "ossicle_latency_ms",
+            "Where the time of a session went: median over its turns, per part of the ledger",
+            ["part"],
+            buckets=_MS,
+            registry=self._registry,
+        )
+        self._lag = Histogram(
+            "ossicle_loop_lag_ms", "How late the event loop runs", buckets=_MS,
+            registry=self._registry,
+        )  # fmt: skip
+        sessions = Gauge("ossicle_sessions", "Sessions open", registry=self._registry)
+        sessions.set_function(lambda: len(house.sessions))
+        detached = Gauge(
+            "ossicle_sessions_detached", "Sessions waiting for their client to come back",
+            registry=self._registry,
+        )  # fmt: skip
+        detached.set_function(
+            lambda: sum(1 for s in house.sessions.values() if s.detached_until is not None)
+        )
+
+    def opened(self, transport: str) -> None:
+        """A session was opened."""
+        self._opened.labels(transport).inc()
+
+    def refused(self, code: str) -> None:
+        """A connection was refused."""
+        self._refused.labels(code).inc()
+
+    def ended(self, session: Session, ended: Ended) -> None:
+        """A session is over: its audio and its ledger."""
+        engine = session.engine_name or "none"
+        self._ended.labels(engine, ended.reason).inc()
+        self._audio.labels(engine).inc(ended.audio_ms / 1000)
+        for part, value in _parts(ended):
+            self._ledger.labels(part).observe(value)
+
+    async def watch_loop(self, every_s: float = 0.5) -> None:
+        """Measure the loop's lag until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + every_s
+            await asyncio.sleep(every_s)
+            self._lag.observe(max(0.0, (loop.time() - due) * 1000))
+
+    def page(self) -> bytes:
+        """The text that Prometheus reads."""
+        return generate_latest(self._registry)
+
+
+def _parts(ended: Ended) -> Iterator[tuple[str, float]]:
+    if ended.ledger is None:
+        return
+    for name in ended.ledger.__struct_fields__:
+        value = getattr(ended.ledger, name)
+        if name.endswith("_ms") and value is not None:
+            yield name.removesuffix("_ms"), value

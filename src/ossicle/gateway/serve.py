@@ -1,0 +1,186 @@
+"""Run a gateway: open the doors, keep the house, stop gracefully.
+
+async with serving(settings, engine) as gateway:
+    print(gateway.url)
+    await gateway.wait()
+"""
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import socket
+import ssl
+from collections.abc import AsyncGenerator, Generator
+
+import uvicorn
+
+from ossicle.core.errors import Refused
+from ossicle.core.ports import Engine
+from ossicle.engines.lifecycle import aclose, start
+from ossicle.transports.http.server import http_protocol
+from ossicle.transports.websocket.server import websocket_protocol
+
+from .access import loopback
+from .app import make_app
+from .bind import router
+from .house import House
+from .settings import GatewaySettings
+
+__all__ = ["Gateway", "serving"]
+
+log = logging.getLogger("ossicle.gateway")
+
+
+class Gateway:
+    """A running gateway."""
+
+    def __init__(self, house: House, doors: dict[str, "Door"]) -> None:
+        self.house = house
+        self.doors = doors
+        self._stop = asyncio.Event()
+
+    @property
+    def url(self) -> str:
+        """Where clients go: the first open door."""
+        return next(door.url for door in self.doors.values())
+
+    def stop(self) -> None:
+        """Ask for a graceful stop; `wait` returns."""
+        self._stop.set()
+
+    async def wait(self) -> None:
+        """Until somebody asks for a stop."""
+        await self._stop.wait()
+
+
+class Door(uvicorn.Server):
+    """One listening port. Signals belong to whoever runs the process."""
+
+    def __init__(self, config: uvicorn.Config, bound: socket.socket) -> None:
+        super().__init__(config)
+        self.bound = bound
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open the port, and say so."""
+        await super().startup(sockets)
+        self.listening.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """uvicorn's own handlers are left out."""
+        yield
+
+    @property
+    def port(self) -> int:
+        """The port bound."""
+        return int(self.bound.getsockname()[1])
+
+    @property
+    def url(self) -> str:
+        """Scheme, host and port."""
+        host = self.bound.getsockname()[0]
+        if host in {"127.0.0.1", "::1", "0.0.0.0", "::"}:  # noqa: S104  shown, not bound
+            host = "localhost"
+        scheme = "https" if self.config.is_ssl else "http"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    settings: GatewaySettings, engine: Engine, context: ssl.SSLContext | None = None
+) -> AsyncGenerator[Gateway, None]:
+    """A gateway, listening when entered, drained and closed when left.
+
+    Raises:
+        Refused: a public address without keys, and nobody said that this is meant.
+        OSError: a port is taken; the text names it.
+    """
+    check_exposure(settings)
+    house = House(settings, engine)
+    wanted = [("http", settings.port, None)]
+    if context is not None:
+        wanted.append(("https", settings.tls_port, context))
+    doors: dict[str, Door] = {}
+    app = make_app(house)
+    upgrade = websocket_protocol(router(house, "websocket"))
+    try:
+        for name, port, tls in wanted:
+            if port is None:
+                continue
+            config = uvicorn.Config(
+                app,
+                http=http_protocol(),
+                ws=upgrade,
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=2,
+            )
+            config.load()
+            if tls is not None:
+                config.ssl = tls
+            doors[name] = Door(config, _bind(settings.host, port))
+    except OSError:
+        for door in doors.values():
+            door.bound.close()
+        raise
+    gateway = Gateway(house, doors)
+    async with asyncio.TaskGroup() as group:
+        keeping = group.create_task(house.run(), name="house")
+        watching = group.create_task(house.metrics.watch_loop(), name="loop lag")
+        running = [
+            group.create_task(door.serve(sockets=[door.bound]), name=name)
+            for name, door in doors.items()
+        ]
+        try:
+            await start(engine)
+            await asyncio.gather(*(door.listening.wait() for door in doors.values()))
+            house.doors_open = True
+            yield gateway
+            for door in doors.values():
+                for server in door.servers:
+                    server.close()
+            await house.drain()
+        finally:
+            for door in doors.values():
+                door.should_exit = True
+            await asyncio.gather(*running, return_exceptions=True)
+            for task in (keeping, watching):
+                task.cancel()
+            await aclose(engine)
+
+
+def check_exposure(settings: GatewaySettings) -> None:
+    """Refuse a public address without keys."""
+    if loopback(settings.host) or settings.keys or settings.open_to_anyone:
+        return
+    raise Refused(
+        f"{settings.host} can be reached by others and no key is set: set "
+        "OSSICLE_KEYS=name:secret, or say --open-to-anyone",
+        code="forbidden",
+    )
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    try:
+        address = ipaddress.ip_address(host)
+        family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+        where: str = str(address)
+    except ValueError:
+        family, _, _, _, found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        where = str(found[0])
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((where, port))
+        bound.listen(2048)
+        bound.setblocking(False)
+    except OSError as error:
+        bound.close()
+        raise OSError(
+            error.errno, f"port {port} of {host} cannot be opened: {error.strerror}"
+        ) from error
+    return bound

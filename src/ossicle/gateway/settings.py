@@ -1,0 +1,47 @@
+"""Everything about a running gateway that somebody may want to change, with sane defaults."""
+
+from pathlib import Path
+
+import msgspec
+
+from ossicle.core.session import SessionSettings
+
+__all__ = ["GatewaySettings"]
+
+
+class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One frozen value, passed whole."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on. Anything but loopback needs keys, or `open_to_anyone`."""
+    port: int | None = 8080
+    """HTTP and WebSocket; 0 = any free port, None = closed."""
+    tls_port: int | None = 8443
+    """The same over TLS."""
+    engine: str = "pocketsphinx"
+    """`NAME[:ARG]` of the engine that hears."""
+    voice: str = ""
+    """`NAME[:ARG]` of the engine that speaks; empty = espeak if it is there, else tones."""
+    state_dir: Path = Path("~/.local/state/ossicle")
+    """Where the local CA lives."""
+    certificate: Path | None = None
+    """Your own certificate chain (PEM) instead of a local one."""
+    key: Path | None = None
+    """Its private key."""
+    allow_hosts: tuple[str, ...] = ()
+    """Host names and origins taken besides loopback; hosts that webhooks may be sent to."""
+    open_to_anyone: bool = False
+    """Listen on a public address without any key."""
+    keys: tuple[tuple[str, str], ...] = ()
+    """(owner, key) pairs; empty = keys are off."""
+    sessions: int = 2_000
+    """Sessions at once."""
+    patience_s: float = 0.25
+    """How long a handshake waits for the engine's first word, so that a full pool is a refusal
+    and not an accepted and dropped connection."""
+    drain_s: float = 30.0
+    """From SIGTERM to the end: sessions may finish meanwhile, then they are told to resume."""
+    node: str = ""
+    """Name in resume tokens, for load balancers to route by; empty = made up at start."""
+    session: SessionSettings = SessionSettings()
+    """Bounds of each session."""

@@ -1,0 +1,100 @@
+"""One task per session: opens engines for it, one after another, and waits until it is over.
+
+    attach the leg ─ open engine ─ wait ─ (engine lost: open another) ─ ended ─ linger ─ forget
+
+The session itself is synchronous; this is the only place that awaits on its behalf. It never
+raises, whatever an engine does.
+"""
+
+import asyncio
+import logging
+
+from ossicle.core.errors import EngineFailed, OssicleError
+from ossicle.core.legs import Leg
+from ossicle.core.session import Session
+
+__all__ = ["supervise"]
+
+log = logging.getLogger("ossicle.gateway")
+
+
+async def supervise(session: Session, leg: Leg, woken: asyncio.Event, patience_s: float) -> None:
+    """Run a session to its end.
+
+    Args:
+        session: just made; not attached to its owner yet.
+        leg: its owner, whose handshake is held.
+        woken: set whenever the session changed.
+        patience_s: how long the handshake waits for an engine before it is accepted anyway.
+    """
+    loop = asyncio.get_running_loop()
+    timers = session.host.timers
+    patience = loop.call_later(patience_s, _attach, session, leg)
+    try:
+        while not session.over(timers.now()):
+            woken.clear()
+            if session.wants_engine and session.life.state != "ended":
+                await _open_engine(session)
+                _attach(session, leg)
+                continue
+            if not session.wants_engine:
+                _attach(session, leg)
+            try:
+                async with asyncio.timeout(_linger(session)):
+                    await woken.wait()
+            except TimeoutError:
+                continue
+    finally:
+        patience.cancel()
+        if session.life.state != "ended":
+            session.finish("shutdown")
+        for other in tuple(session.legs):
+            other.channel.abort()
+
+
+def _attach(session: Session, leg: Leg) -> None:
+    """Answer the held handshake, once: with the session, or with why there is none."""
+    if session.owner is not None or leg.session is not None or leg.gone:
+        if leg.gone and session.owner is None and session.life.state != "ended":
+            if session.detached_until is None:
+                session.finish("lost")
+            session.read_out = session.read_out or session.detached_until is None
+        return
+    error = session.ended.error if session.ended is not None else None
+    if error is not None:
+        session.read_out = True
+        leg.refuse(OssicleError.of(error))
+        return
+    session.attach(leg)
+
+
+async def _open_engine(session: Session) -> None:
+    delay = session.retry_at - session.host.timers.now()
+    if delay > 0:
+        await asyncio.sleep(delay)
+        if session.life.state == "ended":
+            return
+    engine = session.engine
+    sink = session.new_sink()
+    if engine is None:
+        session.unopened(sink, EngineFailed("no engine was chosen", code="engine_unavailable"))
+        return
+    try:
+        stream = await engine.open(session.options, sink)
+    except Exception as error:
+        if not isinstance(error, OssicleError):
+            log.exception("engine %s could not open a stream", engine.capabilities.name)
+            error = EngineFailed(
+                f"engine {engine.capabilities.name} could not open: {type(error).__name__}",
+                code="engine_unavailable",
+            )
+        session.unopened(sink, error)
+    else:
+        session.opened(sink, stream)
+
+
+def _linger(session: Session) -> float | None:
+    """How long until an ended session is forgotten; None = not ended."""
+    if session.life.state != "ended" or session.detached_until is None:
+        return None
+    return max(0.0, session.detached_until - session.host.timers.now()) + 0.001
