@@ -91,6 +91,9 @@ class Leg:
         "session",
     )
 
+    binary: Callable[[bytes], None]
+    """The transport's entry for audio; bound to `Feed.audio` where the dialect is plain."""
+
     def __init__(self, dialect: Dialect, channel: Channel, house: Admission) -> None:
         self.dialect = dialect
         self.channel = channel
@@ -101,8 +104,7 @@ class Leg:
         self.gone = False
         """Nothing more can be sent or will be heard: closed, refused or replaced."""
         self.opening = Opening()
-        self.binary: Callable[[bytes], None] = self._binary
-        """The transport's entry for audio; bound to `Session.audio` where the dialect is plain."""
+        self.binary = self._binary
         self._house = house
         self._writable = True
         self._pumping = False

@@ -99,7 +99,7 @@ async def serving(
     """
     check_exposure(settings)
     house = House(settings, engine)
-    wanted = [("http", settings.port, None)]
+    wanted: list[tuple[str, int | None, ssl.SSLContext | None]] = [("http", settings.port, None)]
     if context is not None:
         wanted.append(("https", settings.tls_port, context))
     doors: dict[str, Door] = {}
