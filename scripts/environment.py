@@ -95,7 +95,9 @@ def pip_settings(python: Path) -> Mapping[str, str]:
     listed = subprocess.run(
         [str(python), "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
     )
-    settings = re.findall(r"^(?:global|install|:env:)\.([\w-]+)='(.*)'$", listed.stdout, re.M)
+    settings = re.findall(
+        r"^(?:global|install|:env:)\.([\w-]+)='(.*)'$", listed.stdout, re.MULTILINE
+    )
     return dict(settings)
 
 
@@ -112,14 +114,20 @@ def uv_environment(python: Path) -> dict[str, str]:
 
 def make(python: str) -> None:
     """Make ``.venv`` unless a working one is there."""
-    works = PYTHON.exists() and not subprocess.run(
-        [str(PYTHON), "-c", "import sys; sys.exit(sys.version_info < (3, 11))"],
-        capture_output=True,
-        check=False,
-    ).returncode
-    pip = works and not subprocess.run(
-        [str(PYTHON), "-m", "pip", "--version"], capture_output=True, check=False
-    ).returncode
+    works = (
+        PYTHON.exists()
+        and not subprocess.run(
+            [str(PYTHON), "-c", "import sys; sys.exit(sys.version_info < (3, 11))"],
+            capture_output=True,
+            check=False,
+        ).returncode
+    )
+    pip = (
+        works
+        and not subprocess.run(
+            [str(PYTHON), "-m", "pip", "--version"], capture_output=True, check=False
+        ).returncode
+    )
     if pip:
         return
     say(f"Making {VENV.name} with {python}")
@@ -191,9 +199,7 @@ def fill(kind: str) -> list[str]:
     if not install(lock.only(every), wheels_only=True, quiet=True):
         missing = piecewise(lock, every)
     project = [str(PYTHON), "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation"]
-    done = subprocess.run(
-        [*project, "-e", str(ROOT)], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([*project, "-e", str(ROOT)], capture_output=True, text=True, check=False)
     if done.returncode:
         raise Problem(f"Ossicle itself could not be installed:\n{done.stderr.strip()}")
     return missing

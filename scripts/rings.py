@@ -254,8 +254,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     names = [name for name in options.only.split(",") if name]
     if unknown := set(names) - {ring.name for ring in RINGS}:
-        parser.error(f"no ring named {', '.join(sorted(unknown))}; there are: "
-                     + ", ".join(ring.name for ring in RINGS))
+        parser.error(
+            f"no ring named {', '.join(sorted(unknown))}; there are: "
+            + ", ".join(ring.name for ring in RINGS)
+        )
     ready = options.no_set_up or names == ["lint"]
     missing = [] if ready else set_up()
     ends = time.monotonic() + WHOLE_SECONDS
