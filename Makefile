@@ -12,7 +12,7 @@ help: ## this list
 	@printf '\n'
 
 run: environment ## start the gateway and stream human speech through it (ONCE=1: stop after the clip)
-	@$(BIN)/ossicle demo
+	@clips=$$($(PYTHON) scripts/clips.py) && OSSICLE_CLIPS="$$clips" exec $(BIN)/ossicle demo
 
 test: ## set up what the tests need, then run every ring
 	@scripts/interpreter >/dev/null
