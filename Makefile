@@ -2,8 +2,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help run test lint fuzz bench lock clean environment tools
 
-PYTHON = $(shell scripts/interpreter)
 BIN := .venv/bin
+PYTHON := python=$$(scripts/interpreter) && "$$python"
 
 help: ## this list
 	@printf '\n  \033[1mOssicle\033[0m  any client, over any wire, to any speech engine\n\n'
@@ -12,10 +12,9 @@ help: ## this list
 	@printf '\n'
 
 run: environment ## start the gateway and stream human speech through it (ONCE=1: stop after the clip)
-	@clips=$$($(PYTHON) scripts/clips.py) && OSSICLE_CLIPS="$$clips" exec $(BIN)/ossicle demo
+	@clips=$$($(BIN)/python scripts/clips.py) && OSSICLE_CLIPS="$$clips" exec $(BIN)/ossicle demo
 
 test: ## set up what the tests need, then run every ring
-	@scripts/interpreter >/dev/null
 	@$(PYTHON) scripts/rings.py
 
 lint: tools ## the linter, the formatter and the type checker
@@ -35,9 +34,7 @@ clean: ## remove what was made here: the environment and the caches
 	@find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 environment:
-	@scripts/interpreter >/dev/null
 	@$(PYTHON) scripts/environment.py
 
 tools:
-	@scripts/interpreter >/dev/null
 	@$(PYTHON) scripts/environment.py --dev

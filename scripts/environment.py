@@ -193,7 +193,8 @@ def fill(kind: str) -> list[str]:
     if not (VENV / "bin" / "uv").exists() and not install(
         lock.only({"uv"}), wheels_only=True, quiet=True
     ):
-        say("uv has no wheel for this machine; pip does the same, more slowly", "33")
+        say("uv cannot be installed here; pip does the same, more slowly", "33")
+        every.discard("uv")
     say(f"Installing {len(every)} locked packages")
     missing: list[str] = []
     if not install(lock.only(every), wheels_only=True, quiet=True):
@@ -250,6 +251,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (OSError, ValueError):
         stamp = {}
     if PYTHON.exists() and stamp.get(kind) == wanted(kind):
+        if stamp.get("missing"):
+            say(f"Without the extras {stamp['missing']}; `make clean` tries them again", "33")
         return 0
     began = time.monotonic()
     try:
@@ -258,8 +261,8 @@ def main(arguments: list[str] | None = None) -> int:
     except Problem as problem:
         say(str(problem), "31")
         return 1
-    # The dev lock holds the run lock, so one filling answers both. An incomplete one is
-    # remembered too: a wheel that does not exist today is not asked for at each start.
+    # The dev lock holds the run lock, so one filling answers both. What could not be had is
+    # remembered, so that a wheel which does not exist is not asked for at each start.
     kinds = ("run", "dev") if kind == "dev" else ("run",)
     text = json.dumps({each: wanted(each) for each in kinds} | {"missing": ",".join(missing)})
     STAMP.write_text(text, encoding="utf-8")

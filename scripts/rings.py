@@ -95,19 +95,19 @@ def lint(seconds: float) -> Outcome:
     outcome = Outcome()
     began = time.monotonic()
     places = [place for place in ("src", "tests", "scripts", "examples", "bench") if here(place)]
-    for command in (
-        ["ruff", "check", "--quiet", *places],
-        ["ruff", "format", "--check", "--quiet", *places],
-        ["basedpyright", "--pythonpath", str(BIN / "python"), "--level", "error"],
-    ):
+    tools = {
+        "ruff check": ["ruff", "check", "--quiet", *places],
+        "ruff format": ["ruff", "format", "--check", "--quiet", *places],
+        "basedpyright": ["basedpyright", "--pythonpath", str(BIN / "python")],
+    }
+    for name, (program, *arguments) in tools.items():
         left = seconds - (time.monotonic() - began)
-        code = run([str(BIN / command[0]), *command[1:]], max(left, 1))
+        code = run([str(BIN / program), *arguments], max(left, 1))
         if code == 0:
             outcome.passed += 1
         else:
             outcome.failed += 1
-            what = " ".join(command[: 3 if command[1] == "format" else 2][:2])
-            outcome.remark += f"{what}{' took too long' if code is None else ''} "
+            outcome.remark += f"{name}{' took too long' if code is None else ''}  "
     return outcome
 
 
@@ -169,13 +169,7 @@ def debian_packages() -> list[str]:
             if row.strip() and not row.startswith("#"):
                 package, probe, _ = (part.strip() for part in row.split("|", 2))
                 kind, _, name = probe.rpartition(":")
-                # A proxy lives in /usr/sbin, which is not on every user's path.
-                path = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
-                there = (
-                    ctypes.util.find_library(name)
-                    if kind == "lib"
-                    else shutil.which(name, path=path)
-                )
+                there = ctypes.util.find_library(name) if kind == "lib" else shutil.which(name)
                 if not there:
                     found[package] = probe
         return found
@@ -186,12 +180,10 @@ def debian_packages() -> list[str]:
         # RUNLEVEL=1 keeps a package from starting its service.
         environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
         for command in (["update"], ["install", "-y", "--no-install-recommends", *missing]):
+            # A mirror that hangs must not take the time of the tests with it.
+            limited = ["timeout", "240", "apt-get", "-q", *command]
             done = subprocess.run(
-                ["apt-get", "-q", *command],
-                env=environment,
-                capture_output=True,
-                text=True,
-                check=False,
+                limited, env=environment, capture_output=True, text=True, check=False
             )
             if done.returncode:
                 said = (done.stderr.strip() or done.stdout.strip()).splitlines()
@@ -258,9 +250,11 @@ def main(arguments: list[str] | None = None) -> int:
             f"no ring named {', '.join(sorted(unknown))}; there are: "
             + ", ".join(ring.name for ring in RINGS)
         )
+    ends = time.monotonic() + WHOLE_SECONDS
+    # A proxy lives in sbin, which is not on every user's path.
+    os.environ["PATH"] = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
     ready = options.no_set_up or names == ["lint"]
     missing = [] if ready else set_up()
-    ends = time.monotonic() + WHOLE_SECONDS
     outcomes: dict[str, Outcome] = {}
     for ring in RINGS:
         if names and ring.name not in names:
