@@ -286,9 +286,12 @@ def opened(url: str, accept: str = "*/*"):
         user = urllib.parse.unquote(f"{parts.username}:{parts.password or ''}")
         headers["Authorization"] = "Basic " + base64.b64encode(user.encode()).decode()
         url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-    context = ssl.create_default_context()
-    if authority := os.environ.get("PIP_CERT") or pip_settings(Path(sys.executable)).get("cert"):
-        context.load_verify_locations(authority)
+    context = None
+    if parts.scheme == "https":
+        context = ssl.create_default_context()
+        configured = os.environ.get("PIP_CERT") or pip_settings(Path(sys.executable)).get("cert")
+        if configured:
+            context.load_verify_locations(configured)
     request = urllib.request.Request(url, headers=headers)
     return urllib.request.urlopen(request, timeout=30, context=context)
 
