@@ -202,6 +202,8 @@ class Engine(Protocol):
 
 
 class Timer(Protocol):
+    """An alarm that was set."""
+
     def cancel(self) -> None: ...
 
 
