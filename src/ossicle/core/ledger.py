@@ -71,8 +71,9 @@ class Ledger:
             return None
         place = bisect_left(anchors, (at_ms, float("-inf")))
         ms, when = anchors[place]
-        guess = when - (ms - at_ms) / 1000
-        return max(guess, anchors[place - 1][1]) if place else guess
+        # Sound that came faster than speech (a file) came no earlier than the sample before it.
+        earliest = anchors[place - 1][1] if place else self._opened_at
+        return max(when - (ms - at_ms) / 1000, earliest)
 
     def partial(self, end_ms: int | None, now: float) -> None:
         """A partial reached the session, its last word ending at `end_ms`."""
