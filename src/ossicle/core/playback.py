@@ -171,8 +171,6 @@ class Playback:
         known = self._utterances.get(utterance)
         if known is not None and known.heard <= until_ms and not known.cleared:
             known.estimated = estimated
-        if count or cut:
-            self._run_from(now)
         self._forget()
         return self._take()
 
@@ -212,13 +210,10 @@ class Playback:
             self._ahead -= span.end - span.start
             if span.mark:
                 self._due.append(self._marked(span.mark, span.utterance, cleared=True))
-        if self._spans and (not kept or kept[0] is not self._spans[0]):
-            self._run_from(now)
         self._spans = kept
-        for name in {subject, self._current} if not utterance else {utterance}:
-            if name:
-                self._known(name).cleared = True
-        known = self._utterances.get(subject, _Utterance())
+        # What was heard whole may still be in the making: its rest is stale, too.
+        known = self._known(subject) if subject else _Utterance()
+        known.cleared = True
         self._forget()
         return Cleared(subject, known.heard, known.estimated, self._take())
 
@@ -278,9 +273,8 @@ class Playback:
         span.start += ms
         self._ahead -= ms
         known = self._known(span.utterance)
-        if span.start > known.heard:
-            known.heard = span.start
-            known.estimated = estimated
+        known.heard = span.start
+        known.estimated = estimated
 
     def _finish(self) -> None:
         span = self._spans.popleft()
@@ -293,10 +287,9 @@ class Playback:
         count, cut = 0, 0
         for place, span in enumerate(self._spans):
             if mark and span.mark == mark and utterance in {"", span.utterance}:
-                if place + 1 > count:
-                    count, cut = place + 1, 0
-                break
-            if span.utterance == utterance:
+                # Its first bearer only: a name may be used again.
+                count, cut, mark = place + 1, 0, ""
+            elif span.utterance == utterance:
                 if span.end <= until_ms:
                     count, cut = place + 1, 0
                 elif span.start < until_ms:

@@ -131,6 +131,15 @@ def test_a_long_loss_does_not_shorten_the_wait_of_a_piece_at_its_end():
     assert intake.stats == IntakeStats(reordered=2, filled_ms=40)
 
 
+def test_a_long_loss_is_remembered_as_one():
+    intake = Intake(MULAW, reorder_ms=0, fill_ms=10_000)
+    for n in range(1, 600, 2):
+        intake.advance(n * 160)
+    intake.place(sound(0), 12_000)
+    assert intake.place(sound(1), 20) == ()
+    assert intake.stats.late == 1
+
+
 def test_a_double_of_what_waits_is_dropped():
     intake = Intake(MULAW)
     assert intake.place(sound(1), 20) == intake.place(sound(1), 20) == ()

@@ -127,6 +127,14 @@ def test_a_mark_is_answered_once():
     assert playback.played("u", 100, "nobody's", now=0.2) == ()
 
 
+def test_a_report_may_be_past_the_mark_it_names():
+    playback = Playback(reports=True)
+    playback.sent("u", 0, 100, "a", now=0.0)
+    playback.sent("u", 100, 100, "b", now=0.0)
+    assert names(playback.played("u", 130, "a", now=0.13)) == ["+a"]
+    assert playback.heard("u", now=0.13) == (130, False)
+
+
 def test_the_same_name_twice_is_two_marks():
     playback = Playback(reports=True)
     playback.sent("u", 0, 100, "a", now=0.0)

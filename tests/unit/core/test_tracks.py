@@ -61,6 +61,21 @@ def test_a_hold_is_one_jump_for_all():
     assert b"".join(out[place + 1 :]) == woven(a * 3, b * 3)
 
 
+def test_a_jump_into_what_another_track_has_already_is_silence():
+    tracks = Tracks(MULAW, 2, reorder_ms=40, fill_ms=200)
+    a, b = b"a" * 160, b"b" * 160
+    long = b"B" * 8_000
+    out = [*tracks.place(a, 0, 0), *tracks.place(b, 0, 1)]
+    out += tracks.place(long, 60, 1)
+    out += [*tracks.place(a, 420, 0), *tracks.place(a, 440, 0)]
+    out += tracks.flush()
+    assert not any(isinstance(piece, Roll) for piece in out)
+    quiet = QUIET * 160
+    mine = a + quiet * 20 + a * 2
+    theirs = b + quiet * 2 + long
+    assert b"".join(out) == woven(mine + QUIET * (len(theirs) - len(mine)), theirs)
+
+
 def test_flush_fills_the_shorter_track():
     tracks = Tracks(MULAW, 2)
     tracks.follow(b"aaa", 0)
