@@ -49,15 +49,13 @@ class SileroModel:
         import numpy  # noqa: PLC0415, ICN001  both are loaded only where a model runs
         import onnxruntime  # noqa: PLC0415
 
-        options: Any = onnxruntime.SessionOptions()
+        runtime = cast("Any", onnxruntime)
+        options = runtime.SessionOptions()
         # One thread: a frame is 0.15 ms of work, and a pool of threads would not survive a fork.
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         self._np = numpy
-        self._session = cast(
-            "Any",
-            onnxruntime.InferenceSession(
-                str(_silero_file() or ""), options, providers=["CPUExecutionProvider"]
-            ),
+        self._session = runtime.InferenceSession(
+            str(_silero_file() or ""), options, providers=["CPUExecutionProvider"]
         )
         self._rate = numpy.array(SAMPLE_RATE, dtype="int64")
 
@@ -73,7 +71,8 @@ class SileroModel:
     ) -> "tuple[float, _Floats, _Floats]":
         """Probability of one frame of 512 samples, and the state and context for the next."""
         np = self._np
-        samples = np.frombuffer(frame, dtype="<i2").astype("float32")[None, :] / 32768.0
+        samples = np.frombuffer(frame, dtype="<i2").astype("float32")[None, :]
+        samples /= 32768.0
         fed = np.concatenate((context, samples), axis=1)
         output, state = self._session.run(None, {"input": fed, "state": state, "sr": self._rate})
         return float(output[0, 0]), state, fed[:, -_CONTEXT:]
@@ -105,11 +104,11 @@ class WebRtcVad:
 
         kind = cast("Any", pocketsphinx).Vad
         self._vad = kind(kind.STRICT, SAMPLE_RATE, self.frame_samples / SAMPLE_RATE)
-        self._last = deque((False,) * 5, maxlen=5)
+        self._last = deque([0] * 5, maxlen=5)
 
     def probability(self, frame: bytes) -> float:
         """See `Vad`."""
-        self._last.append(bool(self._vad.is_speech(frame)))
+        self._last.append(int(self._vad.is_speech(frame)))
         return sum(self._last) / len(self._last)
 
 

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from typing import Any, Final, Self
 
 from ...core.capabilities import PCM16K, Capabilities
-from ...core.errors import MissingExtra, Overloaded, Refused
+from ...core.errors import EngineFailed, MissingExtra, Overloaded, Refused
 from ...core.options import Options
 from ...core.ports import Sink
 from .nursery import Nursery
@@ -29,7 +29,6 @@ _LIVE: Final = frozenset(
     for name in (
         "interim_results",
         "word_times",
-        "final",
         "hints",
         "only_hints",
         "turns",
@@ -93,7 +92,6 @@ class PocketsphinxEngine:
             languages=("en-US",),
             word_times=True,
             hints=True,
-            accurate=True,
             live_changes=_LIVE,
             note="Works offline with no download. Good for commands, digits and wake phrases "
             "(best with only_hints); not for dictation.",
@@ -152,6 +150,8 @@ class PocketsphinxEngine:
         self._active.add(place)
         try:
             link = await self._nursery.take()
+            if link.transport is None:
+                raise EngineFailed("the pocketsphinx worker ended before it was used")
             self._active.add(link)
         finally:
             self._active.discard(place)

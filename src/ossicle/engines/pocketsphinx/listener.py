@@ -30,7 +30,8 @@ __all__ = ["Listener", "Told"]
 
 Told: TypeAlias = SpeechStarted | Transcript | SpeechEnded | Notice | Ended | Settled
 
-_PARTIAL_EVERY: Final = SAMPLE_RATE // 10
+_PARTIAL_EVERY: Final = SAMPLE_RATE // 20
+"""Reading the best words costs microseconds; in whole frames this is 64 ms."""
 _SETTLE_EVERY: Final = SAMPLE_RATE
 _SEGMENT: Final = 10 * SAMPLE_RATE
 """A turn this long is frozen at its next short pause; the replay journal holds 15 s."""
@@ -56,7 +57,7 @@ class Listener:
             sample_rate=SAMPLE_RATE,
         )
         self._pending = bytearray()  # less than one frame, not judged yet
-        self._kept = bytearray()  # judged: pre-roll while quiet, the utterance for a second pass
+        self._kept = bytearray()  # judged but not decoded: the pre-roll
         self._kept_from = 0
         self._begun: int | None = None  # where the utterance being decoded began
         self._shown: tuple[str, ...] = ()
@@ -150,8 +151,7 @@ class Listener:
         if self._options.interim_results and self.position >= self._next_partial:
             self._next_partial = self.position + _PARTIAL_EVERY
             self._show(self._decoder.words())
-        if self._options.final == "fast":
-            self._drop_until(self.position)
+        self._drop_until(self.position)
         length = self.position - begun
         silence = self._turns.silent_since
         paused = silence is not None and self.position - silence >= _SEGMENT_PAUSE
@@ -174,17 +174,16 @@ class Listener:
 
     def _freeze(self) -> None:
         """End the segment but not the turn."""
-        heard = self._finished()
+        heard = self._decoder.finish()
         if heard:
             self._tell(self._transcript(heard, self.position, final=True, ends_turn=False))
-        self._drop_until(self.position)
         self._begin()
 
     def _stop(self, at: int, reason: TurnReason, ref: str) -> None:
         """The turn is over."""
         self._tell(SpeechEnded(at_ms=_ms(at), reason=reason, ref=ref))
         begun = self._begun
-        heard = self._finished()
+        heard = self._decoder.finish()
         self._begun = None
         self._tell(
             self._transcript(
@@ -192,16 +191,8 @@ class Listener:
             )
         )
         # The final's own end is where speech ended; a replay must not hear its last syllable again.
-        self._drop_until(self.position)
         self._settled = self.position
         self._tell(Settled(_ms(self.position)))
-
-    def _finished(self) -> list[Heard]:
-        heard = self._decoder.finish()
-        # What is kept is not the whole utterance when `final` was changed in the middle of it.
-        if self._options.final == "accurate" and self._kept_from == self._begun:
-            return self._decoder.again(bytes(self._kept))
-        return heard
 
     def _close(self, reason: TurnReason, ref: str, *, answer: bool) -> None:
         """Close what is open because a command says so. `answer`: a final is due in any case."""

@@ -25,6 +25,7 @@ _LOG = logging.getLogger(__name__)
 
 _RECORD_BYTES: Final = 9
 _BACKOFF_MAX: Final = 5.0
+_YOUNG: Final = 10.0
 _CLOSE_WITHIN: Final = 2.0
 """Seconds a zygote has to leave after its socket ended; it has nothing to tidy up."""
 
@@ -37,6 +38,7 @@ class Nursery:
         self._start_s = start_s
         self.restarts = 0
         """Zygotes that were lost since `start`."""
+        self._closed = False
         self._task: asyncio.Task[None] | None = None
         self._attempt: asyncio.Future[None] | None = None
         self._control: socket.socket | None = None
@@ -60,7 +62,13 @@ class Nursery:
         return {number: link.pid for number, link in self._links.items()}
 
     def start(self) -> None:
-        """Begin to load. Idempotent."""
+        """Begin to load. Idempotent.
+
+        Raises:
+            EngineFailed: it was closed.
+        """
+        if self._closed:
+            raise EngineFailed("the pocketsphinx engine is closed")
         if self._task is None:
             self._attempt = asyncio.get_running_loop().create_future()
             self._task = asyncio.create_task(self._run(), name="pocketsphinx nursery")
@@ -109,28 +117,35 @@ class Nursery:
 
     async def aclose(self) -> None:
         """End the zygote and every worker. Idempotent."""
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        self._closed = True
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait((self._task,))
+        links, self._links = list(self._links.values()), {}
+        for link in links:
+            if link.owner is not None:
+                link.owner.fail("the engine was closed")
+            link.drop()
 
     async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
         delay = 0.0
         while True:
+            began = loop.time()
             try:
                 await self._one_zygote()
-                delay = 0.0
                 why = "it ended"
-            except EngineFailed as error:
+                # One that dies young would die again: the second time, and after, it waits.
+                delay = _slower(delay) if loop.time() - began < _YOUNG else 0.0
+            except (EngineFailed, OSError) as error:
                 why = str(error)
-                delay = min(_BACKOFF_MAX, delay * 2 or 0.2)
-                self._fail(error)
+                delay = _slower(delay)
+                self._fail(EngineFailed(f"pocketsphinx cannot start: {why}"))
             self.restarts += 1
             _LOG.warning("pocketsphinx zygote lost (%s); starting again in %.1f s", why, delay)
             await asyncio.sleep(delay)
             if self._attempt is None or self._attempt.done():
-                self._attempt = asyncio.get_running_loop().create_future()
+                self._attempt = loop.create_future()
 
     async def _one_zygote(self) -> None:
         """The life of one zygote; returns when it is gone after it was ready."""
@@ -155,10 +170,7 @@ class Nursery:
             loop.add_reader(ours, self._records)
             try:
                 async with asyncio.timeout(self._start_s):
-                    while self._attempt is not None and not self._attempt.done():
-                        if self._control is None:
-                            raise EngineFailed("the zygote ended while it loaded its models")
-                        await self._wait()
+                    await self._until_loaded()
             except TimeoutError:
                 raise EngineFailed(f"no answer within {self._start_s:g} s") from None
             await self._keep_spares()
@@ -167,6 +179,12 @@ class Nursery:
             ours.close()
             if process is not None:
                 await _reap(process)
+
+    async def _until_loaded(self) -> None:
+        while self._attempt is not None and not self._attempt.done():
+            if self._control is None:
+                raise EngineFailed("the zygote ended while it loaded its models")
+            await self._wait()
 
     async def _keep_spares(self) -> None:
         while self._control is not None:
@@ -198,7 +216,12 @@ class Nursery:
                 raise
         ours.setblocking(False)
         self._links[link.number] = link
-        await loop.create_unix_connection(lambda: link, sock=ours)
+        try:
+            await loop.create_unix_connection(lambda: link, sock=ours)
+        except BaseException:
+            ours.close()
+            self.release(link)
+            raise
         return link
 
     def _send(self, op: bytes, number: int, fd: int | None = None) -> None:
@@ -246,10 +269,9 @@ class Nursery:
                 self._attempt.set_result(None)
         elif op == b"f" and number in self._links:
             self._links[number].pid = value
-        elif op == b"x" and number in self._links:
-            # Its socket says so too; but not when a descriptor of it survived somewhere.
+        elif op == b"x" and value and number in self._links:
+            # Only for the log: the stream is told by its socket, after what the worker still said.
             _LOG.warning("pocketsphinx worker %d ended with status %d", number, value)
-            self._links[number].drop()
 
     def _gone(self, link: Link) -> None:
         """A link's connection ended. Its owner, if any, was told."""
@@ -262,7 +284,7 @@ class Nursery:
         self._wake.set()
 
     def _lose(self) -> None:
-        """The zygote is gone, or shall be: so are its workers. Idempotent."""
+        """The zygote is gone, or shall be. Idempotent."""
         control, self._control = self._control, None
         if control is None:
             return
@@ -271,11 +293,11 @@ class Nursery:
         self.zygote_pid = 0
         if self._attempt is None or (self._attempt.done() and self._task is not None):
             self._attempt = asyncio.get_running_loop().create_future()
-        self._spares.clear()
-        links, self._links = list(self._links.values()), {}
-        for link in links:
-            if link.owner is not None:
-                link.owner.fail("its zygote process ended")
+        # Workers end with it (where the system has no way to say so, they serve on to their end);
+        # each tells its own stream.
+        spares, self._spares = self._spares, []
+        for link in spares:
+            self._links.pop(link.number, None)
             link.drop()
         self._wake.set()
 
@@ -283,6 +305,10 @@ class Nursery:
         if self._attempt is not None and not self._attempt.done():
             self._attempt.set_exception(error)
             self._attempt.exception()  # seen: nobody may be waiting, and that is no leak
+
+
+def _slower(delay: float) -> float:
+    return min(_BACKOFF_MAX, delay * 2 or 0.2)
 
 
 async def _reap(process: asyncio.subprocess.Process) -> None:

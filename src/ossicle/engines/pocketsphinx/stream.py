@@ -42,14 +42,17 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See asyncio."""
+        owner = self.owner
         try:
-            for item in self._framer.feed(data):
-                if self.owner is not None:
-                    self.owner.heard(item)
+            items = self._framer.feed(data)
         except ValueError as error:
-            if self.owner is not None:
-                self.owner.fail(f"its worker does not keep to the protocol: {error}")
+            if owner is not None:
+                owner.fail(f"its worker does not keep to the protocol: {error}")
             self.drop()
+            return
+        if owner is not None:
+            for item in items:
+                owner.heard(item)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio."""
@@ -153,7 +156,7 @@ class PocketStream:
                 self._finish()
                 self._sink.tell(item)
             case bytes() | Options() | Finalize() | Cancel() | End():
-                raise ValueError(f"a worker does not say {type(item).__name__}")
+                self.fail(f"its worker does not keep to the protocol: {type(item).__name__}")
             case _:
                 self._sink.tell(item)
 

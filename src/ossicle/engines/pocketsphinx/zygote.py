@@ -58,7 +58,7 @@ def _run(control: socket.socket, models: Models) -> None:
     os.set_blocking(woken, False)
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.signal(signal.SIGCHLD, _noted)
     try:
         while True:
             ready, _, _ = select.select([control, wake], [], [])
@@ -96,6 +96,10 @@ def _run(control: socket.socket, models: Models) -> None:
     finally:
         for pid in children:
             os.kill(pid, signal.SIGKILL)
+
+
+def _noted(number: int, frame: object) -> None:
+    """A handler, so that SIGCHLD writes to the wake-up pipe."""
 
 
 def _reap(control: socket.socket, children: dict[int, int]) -> None:
