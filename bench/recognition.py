@@ -38,7 +38,8 @@ LIBRARY = Settings(
 NARROW = Settings(beam=1e-48, pbeam=1e-48, wbeam=7e-29, silprob=0.005, cmninit="40,3,-1")
 WIDE = Settings(maxhmmpf=6_000)
 
-SETTINGS: dict[str, Callable[[], "Heard"]] = {}
+
+DIGITS = ("zero", "oh", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
 class Heard:
@@ -85,7 +86,7 @@ def library(settings: Settings, **more: Any) -> Any:
     return Library(**{**settings.config(), **more})
 
 
-SETTINGS = {
+SETTINGS: dict[str, Callable[[], Heard]] = {
     "library, its defaults": lambda: Plain(library(LIBRARY, fwdflat=True)),
     "library, maxhmmpf 3000, one pass": lambda: Plain(library(NARROW)),
     "+ mean corrected live": lambda: Live(PocketDecoder(NARROW)),

@@ -43,6 +43,6 @@ def test_one_byte_changed(seed, at, value):
     try:
         for message in Framer().feed(bytes(data)):
             frame(message)
-    except ValueError as error:
-        told = str(error)
+    except ValueError as refusal:
+        told = str(refusal)
     assert "a b" not in told  # an error never carries what was said

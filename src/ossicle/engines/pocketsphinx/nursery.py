@@ -118,14 +118,13 @@ class Nursery:
     async def aclose(self) -> None:
         """End the zygote and every worker. Idempotent."""
         self._closed = True
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait((self._task,))
-        links, self._links = list(self._links.values()), {}
-        for link in links:
+        for link in tuple(self._links.values()):
             if link.owner is not None:
                 link.owner.fail("the engine was closed")
             link.drop()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait((self._task,))
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
