@@ -160,7 +160,12 @@ async def _finalize(bench: "_Bench", audio: bytes) -> None:
 
 async def _forget(bench: "_Bench", audio: bytes) -> None:
     run = await bench.open("Cancel(in)")
-    await run.feed(audio)
+    # Up to a partial, if the engine has any: then there is something to forget.
+    for at in range(0, len(audio), bench.piece(run.hears)):
+        await run.feed(audio[at : at + bench.piece(run.hears)])
+        last = run.sink.events[-1] if run.sink.events else None
+        if isinstance(last, Transcript) and not last.final:
+            break
     run.ask(Cancel(side="in"))
     run.ask(Finalize(ref="after"))
     await run.end()
@@ -620,7 +625,7 @@ class _Turn:
             at = word.start_ms
         if event.final and event.words:
             self._until = event.words[-1].end_ms
-        self.open = not event.ends_turn
+        self.open = not event.final or (not event.ends_turn and self._started)
         if event.ends_turn:
             self._started = self._ended = self._provisional = False
 
