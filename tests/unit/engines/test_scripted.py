@@ -18,7 +18,7 @@ from ossicle.core.events import (
 )
 from ossicle.core.options import Options, RecognitionOptions, TurnOptions
 from ossicle.engines.scripted import ScriptedEngine, parse_script
-from ossicle.testing.engine import HeldSink
+from ossicle.testing.engine import HeldSink, check_engine
 from ossicle.testing.marked import marked_audio, marked_expected, marked_words
 
 
@@ -320,3 +320,9 @@ def test_a_question_mark_in_the_text_is_no_query():
     assert parse_script("How are you? Fine").turns == (("How", "are", "you?"), ("Fine",))
     script = parse_script("Really??pace=2")
     assert (script.turns, script.pace) == ((("Really?",),), 2.0)
+
+
+async def test_it_keeps_the_contract():
+    await check_engine(ScriptedEngine("One two three. Four five six. Seven."))
+    await check_engine(ScriptedEngine("heard"))
+    await check_engine(ScriptedEngine("heard"), piece_ms=7, options=turns(detect=False))
