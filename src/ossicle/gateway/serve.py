@@ -24,12 +24,22 @@ from ossicle.transports.websocket.server import websocket_protocol
 from .access import loopback
 from .app import make_app
 from .bind import router
+from .certificates import (
+    CertificateFiles,
+    ReloadingContext,
+    local_certificates,
+    own_certificates,
+    reloading_context,
+)
 from .house import House
 from .settings import GatewaySettings
 
 __all__ = ["Gateway", "serving"]
 
 log = logging.getLogger("ossicle.gateway")
+
+_ANY = {"0.0.0.0", "::", "*"}  # noqa: S104  names that no certificate can carry
+_CERTIFICATES_EVERY_S = 10.0
 
 
 class Gateway:
@@ -89,7 +99,7 @@ class Door(uvicorn.Server):
 
 @contextlib.asynccontextmanager
 async def serving(
-    settings: GatewaySettings, engine: Engine, context: ssl.SSLContext | None = None
+    settings: GatewaySettings, engine: Engine
 ) -> AsyncGenerator[Gateway, None]:
     """A gateway, listening when entered, drained and closed when left.
 
@@ -98,15 +108,18 @@ async def serving(
         OSError: a port is taken; the text names it.
     """
     check_exposure(settings)
+    tls = None
+    if settings.tls_port is not None:
+        tls = reloading_context(certificate_files(settings), alpn=("http/1.1",))
     house = House(settings, engine)
     wanted: list[tuple[str, int | None, ssl.SSLContext | None]] = [("http", settings.port, None)]
-    if context is not None:
-        wanted.append(("https", settings.tls_port, context))
+    if tls is not None:
+        wanted.append(("https", settings.tls_port, tls.context))
     doors: dict[str, Door] = {}
     app = make_app(house)
     upgrade = websocket_protocol(router(house, "websocket"))
     try:
-        for name, port, tls in wanted:
+        for name, port, context in wanted:
             if port is None:
                 continue
             config = uvicorn.Config(
@@ -120,8 +133,8 @@ async def serving(
                 timeout_graceful_shutdown=2,
             )
             config.load()
-            if tls is not None:
-                config.ssl = tls
+            if context is not None:
+                config.ssl = context
             doors[name] = Door(config, _bind(settings.host, port))
     except OSError:
         for door in doors.values():
@@ -131,6 +144,7 @@ async def serving(
     async with asyncio.TaskGroup() as group:
         keeping = group.create_task(house.run(), name="house")
         watching = group.create_task(house.metrics.watch_loop(), name="loop lag")
+        following = group.create_task(_follow(tls, settings), name="certificates")
         running = [
             group.create_task(door.serve(sockets=[door.bound]), name=name)
             for name, door in doors.items()
@@ -148,9 +162,38 @@ async def serving(
             for door in doors.values():
                 door.should_exit = True
             await asyncio.gather(*running, return_exceptions=True)
-            for task in (keeping, watching):
+            for task in (keeping, watching, following):
                 task.cancel()
             await aclose(engine)
+
+
+def certificate_files(settings: GatewaySettings) -> CertificateFiles:
+    """The certificate to serve: your own, or one of the local authority.
+
+    Raises:
+        Refused: your own does not fit its key, is over, or cannot be read.
+    """
+    if settings.certificate is not None:
+        return own_certificates(settings.certificate, settings.key)
+    names = (settings.host, *settings.allow_hosts)
+    return local_certificates(
+        settings.state_dir.expanduser(), [name for name in names if name not in _ANY]
+    )
+
+
+async def _follow(tls: ReloadingContext | None, settings: GatewaySettings) -> None:
+    """Reload certificates that change, and renew the local one in time, until cancelled."""
+    if tls is None:
+        return
+    while True:
+        await asyncio.sleep(_CERTIFICATES_EVERY_S)
+        try:
+            if settings.certificate is None:
+                certificate_files(settings)
+            if tls.check():
+                log.info("certificates were reloaded")
+        except Refused as error:
+            log.warning("the new certificates do not work, the old ones stay: %s", error)
 
 
 def check_exposure(settings: GatewaySettings) -> None:
