@@ -13,8 +13,8 @@ Evidence comes in three strengths, and the strongest one seen is used:
     positions   the reports alone
 
 Every utterance has a name of its own, given by the session; one whose name was cleared is stale
-from then on. Knows no audio format and no wire. It never goes back: a report behind what was already told
-changes nothing.
+from then on. Knows no audio format and no wire. It never goes back: a report behind what was
+already told changes nothing.
 
     >>> playback = Playback()
     >>> playback.sent("u1", 0, 1000, "half", now=5.0)
