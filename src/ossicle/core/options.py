@@ -146,7 +146,7 @@ def _check_names(patch: dict[str, Any], held: dict[str, Any], path: str) -> None
         if name not in held:
             near = _nearest(name, held)
             raise Refused(
-                f"option {path + name!r} is not known"
+                f"option {path + name[:40]!r} is not known"
                 + (f"; did you mean {path + near!r}?" if near else ""),
                 code="bad_option",
             )

@@ -12,8 +12,9 @@ Evidence comes in three strengths, and the strongest one seen is used:
     marks       the same clock, which waits at every mark the client still owes
     positions   the reports alone
 
-Knows no audio format and no wire. It never goes back: a report behind what was already told
-changes nothing.
+Every utterance has a name of its own, given by the session; one whose name was cleared is stale
+from then on. Knows no audio format and no wire. It never goes back: a report behind what was
+already told changes nothing.
 
     >>> playback = Playback()
     >>> playback.sent("u1", 0, 1000, "half", now=5.0)
@@ -164,7 +165,6 @@ class Playback:
         for _ in range(count):
             span = self._spans[0]
             self._hear(span, span.end - span.start, estimated=estimated)
-            self._known(span.utterance).estimated = estimated
             self._finish()
         if cut:
             self._hear(self._spans[0], cut, estimated=estimated)

@@ -4,6 +4,7 @@ import doctest
 from typing import get_args
 
 import hypothesis.strategies as st
+import msgspec
 import pytest
 from hypothesis import given, settings
 
@@ -94,6 +95,18 @@ def test_every_encoding_is_known_by_its_own_name(encoding):
 def test_every_other_name_leads_to_one(name, encoding):
     assert parse_format(name).encoding == encoding
     assert name not in ENCODINGS
+
+
+def test_a_refusal_is_short_whatever_was_asked():
+    with pytest.raises(BadAudio) as caught:
+        parse_format("x" * 100_000)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("field", ["sample_rate", "channels"])
+def test_a_format_from_outside_is_never_nothing(field):
+    with pytest.raises(msgspec.ValidationError, match=">= 1"):
+        msgspec.convert({field: 0}, AudioFormat)
 
 
 @pytest.mark.parametrize(

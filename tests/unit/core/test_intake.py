@@ -324,7 +324,7 @@ class Schedules(RuleBasedStateMachine):
     @initialize(encoding=st.sampled_from(["mulaw", "alaw", "pcm_u8", "pcm_s16le", "pcm_s24le"]))
     def start(self, encoding):
         self.format = AudioFormat(encoding, 8000)
-        self.intake = Intake(self.format, reorder_ms=WINDOW, fill_ms=200)
+        self.intake = Intake(self.format, reorder_ms=WINDOW)
         self.silent = silence(self.format, self.format.units(STEP))
         self.sent: list[bytes] = []
         self.delayed: dict[int, int] = {}

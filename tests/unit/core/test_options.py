@@ -122,6 +122,8 @@ def test_lists_are_replaced_whole():
         ({"overload": "panic"}, "overload"),
         ({"label": "x" * 201}, "<= 200"),
         ({"speaks": {"encoding": "mp5"}}, "speaks.encoding"),
+        ({"speaks": {"sample_rate": 0}}, "speaks.sample_rate"),
+        ({"x" * 100_000: 1}, "^.{,80}$"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(patch, text):

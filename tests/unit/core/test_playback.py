@@ -188,14 +188,6 @@ def test_clear_before_anything_was_said():
     assert (cleared.utterance, cleared.heard_ms, cleared.marks) == ("", 0, ())
 
 
-def test_nameless_sound_is_never_stale():
-    playback = Playback()
-    playback.sent("", 0, 100, now=0.0)
-    playback.clear(now=0.01)
-    assert not playback.stale("x")
-    assert playback.stale("")
-
-
 # -- credit and bounds
 
 
