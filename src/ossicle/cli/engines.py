@@ -1,8 +1,8 @@
 """`ossicle engines`: what can hear and speak here."""
 
-import json
 from typing import Annotated
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -18,7 +18,7 @@ def engines(
     """List the engines, and what would make the missing ones work."""
     rows = describe_engines()
     if as_json:
-        typer.echo(json.dumps([{"name": r.name, "available": r.available, "note": r.note} for r in rows]))
+        typer.echo(msgspec.json.encode(rows).decode())
         return
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("engine", style="bold")
@@ -26,5 +26,6 @@ def engines(
     table.add_column("what it is, or what it needs", overflow="fold")
     for row in rows:
         mark = "[green]ready[/]" if row.available else "[yellow]not here[/]"
-        table.add_row(row.name, mark, row.note)
+        name = f"{row.name}:{row.argument}" if row.argument else row.name
+        table.add_row(name, mark, row.note if row.available else f"{row.why}\n[dim]{row.note}[/]")
     Console().print(table)

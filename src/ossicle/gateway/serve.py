@@ -93,7 +93,7 @@ class Door(uvicorn.Server):
         host = self.bound.getsockname()[0]
         if host in {"127.0.0.1", "::1", "0.0.0.0", "::"}:  # noqa: S104  shown, not bound
             host = "localhost"
-        scheme = "https" if self.config.is_ssl else "http"
+        scheme = "https" if self.config.ssl is not None else "http"
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
 
