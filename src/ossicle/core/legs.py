@@ -63,6 +63,7 @@ class Joined(Protocol):
     def ask(self, leg: "Leg", command: Command) -> None: ...
     def detach(self, leg: "Leg", error: OssicleError | None) -> None: ...
     def flow_if_due(self, leg: "Leg") -> None: ...
+    def measured(self, leg: "Leg", rtt_ms: float) -> None: ...
 
 
 class Leg:
@@ -199,8 +200,13 @@ class Leg:
 
     def received(self, message: Message) -> None:
         """A message came."""
-        if not self.gone:
-            self._run(self.dialect.receive(message, self._now()))
+        if self.gone:
+            return
+        if isinstance(message, Signal) and message.name == "rtt_ms":
+            if self.session is not None:
+                self.session.measured(self, float(message.value))
+            return
+        self._run(self.dialect.receive(message, self._now()))
 
     def _binary(self, data: bytes) -> None:
         if not self.gone:
