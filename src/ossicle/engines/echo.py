@@ -64,7 +64,9 @@ class EchoStream:
             case Cancel(side="out"):
                 self._speaking.cancel(command)
             case Cancel():
-                self._sound, self._turn_at, self._said = b"", self._fed, 0
+                heard, self._turn_at = self._sound, self._fed
+                if heard:
+                    self._close("cancelled", command.ref)
             case End():
                 if self._sound:
                     self._close("end")
@@ -100,7 +102,7 @@ class EchoStream:
         final = self._transcript(ref, final=True)
         if self._sound:
             self._sink.tell(SpeechEnded(at_ms=final.end_ms, reason=reason, ref=ref))
-            self._last = self._sound
+            self._last = self._sound if final.text else self._last
         self._sound, self._turn_at, self._said = b"", self._fed, 0
         self._sink.tell(final)
 
