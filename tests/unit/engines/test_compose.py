@@ -40,6 +40,17 @@ async def test_the_end_waits_for_what_is_still_to_be_said():
     assert not any(isinstance(event, Notice) for event in sink.events)
 
 
+async def test_what_is_still_said_after_the_end_can_be_cancelled():
+    sink = HeldSink()
+    stream = await engine().open(Options(), sink)
+    stream.credit(60)
+    stream.ask(Speak(text="two"))
+    stream.ask(End())
+    stream.ask(Cancel(ref="c"))
+    assert [type(event).__name__ for event in sink.events[-2:]] == ["SpeechEnded", "Ended"]
+    assert sink.events[-2].ref == "c"
+
+
 async def test_a_cancel_goes_to_its_own_side():
     sink = HeldSink()
     stream = await engine().open(Options(), sink)

@@ -24,6 +24,7 @@ from ...core.errors import EngineFailed, MissingExtra, OssicleError, Refused
 from ...core.formats import AudioFormat
 from ...core.options import Options
 from ...core.ports import Sink
+from ..generators import failure
 from ..lifecycle import Children
 from ..speaking import Piece, Rendering
 from ..voice import VoiceStream, speaks
@@ -114,7 +115,9 @@ class EspeakEngine:
     async def start(self) -> None:
         if self._closed:
             raise EngineFailed("engine espeak is closed", code="engine_unavailable")
-        if self._checks and not available():
+        if self._is_ready():
+            return
+        if self._checks and not await asyncio.to_thread(available):
             raise MissingExtra(MISSING)
         ready = self._run()
         # Shielded: the helper belongs to every stream, not to the one that waits first.
@@ -207,6 +210,11 @@ class EspeakEngine:
                 error = problem
             except OSError as problem:
                 error = EngineFailed(f"the espeak helper cannot run: {type(problem).__name__}")
+            except Exception as problem:  # noqa: BLE001  reported, and no stream waits for ever
+                error = failure(problem, "espeak")
+                asyncio.get_running_loop().call_exception_handler(
+                    {"message": "the espeak engine failed", "exception": problem}
+                )
             assert self._ready is not None
             if not self._is_ready():
                 if not self._ready.done():
