@@ -115,23 +115,26 @@ def uv_environment(python: Path) -> dict[str, str]:
     return environment
 
 
+def usable() -> bool:
+    """Whether ``.venv`` works and was made for this folder."""
+
+    def runs(*arguments: str) -> bool:
+        done = subprocess.run([str(PYTHON), *arguments], capture_output=True, check=False)
+        return done.returncode == 0
+
+    if not PYTHON.exists() or not runs("-c", "import sys; sys.exit(sys.version_info < (3, 11))"):
+        return False
+    try:
+        # The commands in bin name their interpreter by its full path: a moved folder breaks them.
+        command = (VENV / "bin" / "pip").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+    return str(VENV) in command and runs("-m", "pip", "--version")
+
+
 def make(python: str) -> None:
     """Make ``.venv`` unless a working one is there."""
-    works = (
-        PYTHON.exists()
-        and not subprocess.run(
-            [str(PYTHON), "-c", "import sys; sys.exit(sys.version_info < (3, 11))"],
-            capture_output=True,
-            check=False,
-        ).returncode
-    )
-    pip = (
-        works
-        and not subprocess.run(
-            [str(PYTHON), "-m", "pip", "--version"], capture_output=True, check=False
-        ).returncode
-    )
-    if pip:
+    if usable():
         return
     say(f"Making {VENV.name} with {python}")
     made = subprocess.run(
