@@ -11,8 +11,8 @@ or a frame of zeros between. Zeros are silence; 200 ms of them end a turn that h
 word, and not silence. Words are not tied to a frame grid, so audio can be cut anywhere and a
 second engine that hears the rest reports the same words with the same lengths.
 
-    >>> [found for found in MarkedWords(TurnOptions()).feed(bytes([7, 0]) * 320 + bytes(2))]
-    [('started', 0), ('word', Word(text='w7', start_ms=0, end_ms=20, ...))]
+    >>> [kind for kind, _ in MarkedWords(TurnOptions()).feed(bytes([7, 0]) * 320 + bytes(2))]
+    ['started', 'word']
 """
 
 from collections.abc import Iterator
