@@ -14,7 +14,6 @@ import ast
 import inspect
 import json
 import sys
-import textwrap
 import typing
 from pathlib import Path
 from types import ModuleType
@@ -31,7 +30,26 @@ from ossicle.dialects.native.query import NAMES
 __all__ = ["main", "pages"]
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
-MADE = "<!-- made by scripts/reference.py from the code: change the code, then `make reference` -->\n\n"
+MADE = "<!-- made from the code by scripts/reference.py: change that, then `make reference` -->\n\n"
+ABOUT = """\
+| door | how |
+|---|---|
+| WebSocket | `GET /v1/stream`: JSON text messages, binary audio |
+| chunked HTTP | `POST /v1/stream`: audio in, answers out while it is still being sent |
+
+**Credential**: `Authorization: Bearer KEY`, or the subprotocols `ossicle.v1, token, KEY`
+(browsers), or `?token=` for short-lived tokens.
+
+**HTTP answers** by `Accept`: `application/x-ndjson` (default; one JSON object a line),
+`text/event-stream` (the same objects as events), `text/plain` (the words only). The status is
+held until the audio is recognised, so bad audio is a 4xx. Sound is base64 in `audio_out.data`
+there; on a WebSocket it is the binary message after `audio_out`.
+
+**Resume**: `?resume=TOKEN&since=SEQ`. `began.taken_bytes` says where to go on. Add `settled_ms=`
+and `turn=` to let a gateway that does not know the token go on as a new session from there.
+
+**Listen in**: `?session=ID`, with `role=observer` (default) or `role=controller`.
+"""
 
 
 def docs_of(module: ModuleType) -> dict[str, dict[str, str]]:
@@ -51,6 +69,11 @@ def docs_of(module: ModuleType) -> dict[str, dict[str, str]]:
                 texts[statement.target.id] = " ".join(str(after.value.value).split())
         found[node.name] = texts
     return found
+
+
+def ticked(names: typing.Iterable[str]) -> str:
+    """Names as code."""
+    return " ".join(f"`{name}`" for name in names)
 
 
 def shape(schema: dict[str, typing.Any]) -> str:
@@ -96,34 +119,12 @@ def protocol() -> str:
     texts = docs_of(messages)
     out = [
         MADE + "# `ossicle.v1`\n",
-        textwrap.dedent(
-            """\
-            | door | how |
-            |---|---|
-            | WebSocket | `GET /v1/stream`: JSON text messages, binary audio |
-            | chunked HTTP | `POST /v1/stream`: audio in the body, answers in the response while it is still being sent |
-
-            **Credential**: `Authorization: Bearer KEY`, or the subprotocols `ossicle.v1, token, KEY`
-            (browsers), or `?token=` for short-lived tokens.
-
-            **HTTP answers** by `Accept`: `application/x-ndjson` (default; one JSON object a line),
-            `text/event-stream` (the same objects as events), `text/plain` (the words only). The status
-            is held until the audio is recognised, so bad audio is a 4xx. Sound is base64 in
-            `audio_out.data` there; on a WebSocket it is the binary message after `audio_out`.
-
-            **Resume**: `?resume=TOKEN&since=SEQ`. `began.taken_bytes` says where to go on. Add
-            `settled_ms=` and `turn=` to let a gateway that does not know the token go on as a new
-            session from there.
-
-            **Listen in**: `?session=ID`, with `role=observer` (default) or `role=controller`.
-            """
-        ),
+        ABOUT,
         "## Parameters\n",
         "Any of them in the query string; unknown names are refused with a suggestion.\n",
         "| parameter | option | default |",
         "|---|---|---|",
-        f"| `encoding` | what is sent: {' '.join(f'`{n}`' for n in (*WIDTHS, 'opus'))}, or a container "
-        f"{' '.join(f'`{n}`' for n in sorted(CONTAINERS))} | recognised |",
+        f"| `encoding` | {ticked([*WIDTHS, 'opus', *sorted(CONTAINERS)])} | `auto` |",
         f"| `sample_rate` | Hz, {MIN_RATE}-{MAX_RATE} | `16000` |",
         f"| `channels` | interleaved, 1-{MAX_CHANNELS} | `1` |",
         "| `speaks`, `speaks_rate` | what is heard back | the engine's own |",

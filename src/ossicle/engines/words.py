@@ -47,6 +47,8 @@ Found: TypeAlias = (
 
 
 class WordSource(Protocol):
+    """Finds words in audio; what `scripted` says comes from one of these."""
+
     quiet_ms: int
     """No word begins or goes on before this time, beyond those already found."""
 

@@ -49,6 +49,8 @@ Factory: TypeAlias = Callable[[Options], Blocking]
 
 
 class Request(msgspec.Struct, frozen=True):
+    """What the engine asks of its worker, one at a time and in order."""
+
     kind: Literal["ping", "open", "audio", "finalize", "forget", "finish", "drop"]
     data: bytes = b""
     options: Options | None = None
@@ -56,6 +58,8 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Reply(msgspec.Struct, frozen=True):
+    """What the worker answers: events, or why it cannot go on."""
+
     events: tuple[Event, ...] = ()
     fault: Fault | None = None
 

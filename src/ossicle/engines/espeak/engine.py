@@ -90,7 +90,7 @@ class EspeakEngine:
     )
 
     def __init__(self, command: tuple[str, ...] = ()) -> None:
-        self._command = command or (sys.executable, "-m", "ossicle.engines.espeak.helper")
+        self._command = command or (sys.executable, "-m", "ossicle.engines.espeak.synthesizer")
         self._checks = not command
         self._children = Children()
         self._task: asyncio.Task[None] | None = None
