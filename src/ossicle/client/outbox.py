@@ -75,7 +75,7 @@ class _Asked:
             case Cancel(side="in"):
                 return not self.taken or self.at > settled
             case _:  # what was told or played to a gateway that is gone concerns nobody else
-                return not self.taken
+                return not (self.taken or self.answered)
 
 
 class Outbox:
