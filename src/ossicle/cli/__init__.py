@@ -3,6 +3,7 @@
 import typer
 
 from .certs import certs
+from .demo import demo
 from .engines import engines
 from .serve import serve
 
@@ -17,6 +18,7 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(certs)
+app.command()(demo)
 app.command()(engines)
 
 

@@ -7,20 +7,20 @@ from ossicle.core.ledger import LedgerReport
 
 __all__ = ["ledger_table"]
 
-_WIDTH = 40
+_WIDTH = 24
 _FULL_MS = 1_000
 _BUDGET_MS = 300
 
 _PARTS = (
-    ("setup_ms", "set-up", "before the first audio could be heard", "blue"),
-    ("first_partial_ms", "first partial", "a word's end to the partial that holds it", "green"),
-    ("end_of_turn_ms", "end of turn", "silence waited through: asked for, not spent", "yellow"),
-    ("queue_ms", "queue", "audio waiting for the engine", "magenta"),
-    ("convert_ms", "convert", "decoding and resampling, per second of audio", "cyan"),
-    ("engine_ms", "engine", "turn over to its final", "green"),
-    ("send_ms", "send", "final told to final on the wire", "cyan"),
+    ("setup_ms", "set-up", "until the engine could hear", "blue"),
+    ("first_partial_ms", "first partial", "word ends → partial holds it", "green"),
+    ("end_of_turn_ms", "end of turn", "silence asked for, not spent", "yellow"),
+    ("queue_ms", "queue", "audio waits for the engine", "magenta"),
+    ("convert_ms", "convert", "decode, resample; per second", "cyan"),
+    ("engine_ms", "engine", "turn decided → its final", "green"),
+    ("send_ms", "send", "final → the wire", "cyan"),
     ("network_ms", "network", "round trip to the client", "blue"),
-    ("playback_ms", "playback", "first sound made to first sound heard", "blue"),
+    ("playback_ms", "playback", "sound made → heard", "blue"),
 )
 
 
@@ -36,7 +36,7 @@ def ledger_table(report: LedgerReport) -> Table:
     table.add_column("part")
     table.add_column("ms", justify="right")
     table.add_column("", width=_WIDTH + 1, no_wrap=True)
-    table.add_column("what it is", style="dim")
+    table.add_column("what it is", style="dim", no_wrap=True)
     for name, title, text, colour in _PARTS:
         value = getattr(report, name)
         if value is not None:
@@ -57,6 +57,6 @@ def _bar(ms: float, colour: str) -> Text:
             bar.append(" ")
     if ms > _FULL_MS:
         bar.append("▸", colour)
-    elif 0 < ms and not filled:
+    elif ms > 0 and not filled:
         bar = Text("╸" + bar.plain[1:], colour)
     return bar
