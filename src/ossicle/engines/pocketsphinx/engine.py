@@ -57,14 +57,14 @@ class PocketsphinxEngine:
         self,
         *,
         pool: int | None = None,
-        spares: int = 1,
+        spares: int = 2,
         window_ms: int = 4_000,
         start_s: float = 30.0,
     ) -> None:
         """
         Args:
             pool: streams at once; None = `default_pool`.
-            spares: workers forked ahead, so that `open` does not wait for a fork.
+            spares: workers forked ahead, so that `open` does not wait for a fork; 3 MB each.
             window_ms: audio taken beyond what was decoded; more only hides a slow machine.
             start_s: longest time to load the models.
 
