@@ -561,10 +561,10 @@ def _violation(code: int, text: str, limit: int) -> OssicleError:
 
 def _look_away(ws: WSTransport) -> None:
     """A client's picows transport keeps the parser error in a future, and asyncio complains when
-    nobody looks at it. A cancelled shield looks at it when it comes."""
+    nobody looks at it. Its coroutine, moved one step, hands out a future that can be looked at."""
     waiter = ws.wait_disconnected()
-    shield = cast("asyncio.Future[None]", waiter.send(None))
-    shield.cancel()
+    outcome = cast("asyncio.Future[None]", waiter.send(None))
+    outcome.add_done_callback(lambda done: done.cancelled() or done.exception())
     waiter.close()
 
 
