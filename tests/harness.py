@@ -34,11 +34,16 @@ __all__ = [
     "Talk",
     "ask",
     "beside",
+    "chunks",
     "gateway_with",
     "heard",
     "missing",
+    "pieces",
+    "read_head",
     "refusal",
+    "resident",
     "until",
+    "words_of",
 ]
 
 FRAME = 640
@@ -65,6 +70,15 @@ async def until(true: Callable[[], Any], seconds: float = 10.0, what: str = "") 
 def heard() -> ScriptedEngine:
     """The engine that reads marked audio."""
     return ScriptedEngine(parse_script("heard"))
+
+
+def resident(pid: int | str = "self") -> int:
+    """Bytes of memory that a process holds, now."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except FileNotFoundError:
+        missing("/proc is needed to measure memory")
+        raise
 
 
 @contextlib.asynccontextmanager

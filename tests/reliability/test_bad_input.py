@@ -5,12 +5,15 @@ logs watched: no stack trace, no speech, no credential.
 """
 
 import asyncio
+import contextlib
 import json
 import struct
 from urllib.parse import urlencode
 
 import pytest
+import pytest_asyncio
 import websockets
+
 from harness import (
     Talk,
     address,
@@ -19,12 +22,13 @@ from harness import (
     gateway_with,
     read_head,
     refusal,
+    resident,
     until,
 )
-
 from ossicle.testing.marked import marked_audio
+from ossicle.transports.http.server import HttpSettings
 
-pytestmark = pytest.mark.reliability
+pytestmark = [pytest.mark.reliability, pytest.mark.asyncio(loop_scope="module")]
 
 KEY = "correct-horse-battery"
 OTHER_KEY = "staple-for-another"
@@ -32,13 +36,24 @@ PCM = {"encoding": "pcm_s16le", "sample_rate": 16000}
 WEBM = b"\x1a\x45\xdf\xa3"
 
 
-@pytest.fixture
-async def gateway(tmp_path, caplog, request):
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def survivor(tmp_path_factory):
+    """One gateway for all tests: what one of them breaks, the next trips over."""
+    async with gateway_with(tmp_path_factory.mktemp("survivor")) as it:
+        yield it
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def gateway(tmp_path, caplog, request, survivor):
     """A gateway with somebody else talking to it; nothing may be left of the test."""
     caplog.set_level("DEBUG", "ossicle")
-    settings = getattr(request, "param", {})
-    headers = {"authorization": f"Bearer {KEY}"} if "keys" in settings else None
-    async with gateway_with(tmp_path, **settings) as it:
+    settings = getattr(request, "param", None)
+    async with contextlib.AsyncExitStack() as stack:
+        it, headers = survivor, None
+        if settings is not None:
+            it = await stack.enter_async_context(gateway_with(tmp_path, **settings))
+            if "keys" in settings:
+                headers = {"authorization": f"Bearer {KEY}"}
         async with beside(it.url, headers=headers):
             yield it
         await until(lambda: not it.house.sessions, 5, "sessions are left")
@@ -348,3 +363,304 @@ async def test_an_observer_that_sends_is_told_so(gateway):
             await owner.ended()
             await observer.ended()
         assert owner.words() == observer.words() == ["w9"]
+
+
+# ── sizes ──
+
+
+def frame_head(opcode: int, length: int) -> bytes:
+    """The head of a masked frame (RFC 6455 5.2), with a mask of zeros."""
+    return bytes([0x80 | opcode, 0xFF]) + length.to_bytes(8, "big") + bytes(4)
+
+
+async def upgraded(url: str, query: str = "") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A bare socket behind a finished handshake."""
+    reader, writer = await asyncio.open_connection(*address(url), limit=1 << 20)
+    writer.write(
+        f"GET /v1/stream?{query} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n"
+        "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+    )
+    status, _ = await read_head(reader)
+    assert status == 101
+    return reader, writer
+
+
+@pytest.mark.parametrize("opcode", [1, 2])
+async def test_a_gigabyte_announced_is_refused_before_it_comes(gateway, opcode):
+    before = resident()
+    reader, writer = await upgraded(gateway.url)
+    writer.write(frame_head(opcode, 1 << 30) + bytes(1000))
+    async with asyncio.timeout(5):
+        rest = await reader.read()  # to the end: the gateway hangs up
+    writer.close()
+    assert (b"\x88" + bytes([len(rest[rest.rindex(b"\x03\xf1") :])]) + b"\x03\xf1") in rest  # 1009
+    assert resident() - before < 8 << 20
+
+
+async def test_a_gigabyte_in_fragments_is_refused_at_the_limit(gateway):
+    async with Talk.open(gateway.url, **PCM) as talk:
+
+        async def fragments():
+            for _ in range(100):
+                yield bytes(64 * 1024)
+
+        before = resident()
+        try:
+            await talk.socket.send(fragments())
+        except websockets.ConnectionClosed:
+            pass
+        await talk.over.wait()
+        assert talk.close[0] == 1009
+        assert "1048576" in talk.close[1]
+        assert resident() - before < 8 << 20
+
+
+async def test_a_gigabyte_of_garbage_as_a_body_is_refused_at_once(gateway, monkeypatch):
+    limits = HttpSettings(linger_s=1.0)
+    monkeypatch.setattr(gateway.doors["http"].config.http_protocol_class, "settings", limits)
+    reader, writer = await asyncio.open_connection(*address(gateway.url))
+    before = resident()
+    sent = 0
+
+    async def pour() -> None:
+        nonlocal sent
+        writer.write(
+            b"POST /v1/stream HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1073741824\r\n\r\n"
+        )
+        try:
+            while sent < 1 << 30:
+                writer.write(GARBAGE)
+                sent += len(GARBAGE)
+                await writer.drain()
+        except ConnectionError:
+            pass  # what is asked for
+
+    async with asyncio.timeout(10):
+        async with asyncio.TaskGroup() as group:
+            group.create_task(pour())
+            status, headers = await read_head(reader)
+            body = json.loads(await reader.readexactly(int(headers["content-length"])))
+    assert status == 400
+    error(body, "bad_audio")
+    assert sent < 1 << 28
+    assert resident() - before < 16 << 20
+    writer.transport.abort()
+
+
+CHUNKED = b"POST /v1/stream HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /healthz HTTP/1.1\r\n" + b"X-Bomb: " + b"a" * (1 << 20),
+        b"GET /healthz HTTP/1.1\r\n" + b"".join(b"X-%d: b\r\n" % n for n in range(200_000)),
+        b"GET /" + b"a" * (1 << 20),
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(600),  # TLS on the plain port
+        bytes(1 << 20),
+        b"GET /v1/stream HTTP/9.9\r\n\r\n",
+        b"POST /v1/stream HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n",
+        CHUNKED[:-2] + b"Content-Length: 5\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        CHUNKED + b"ffffffffffffffffff\r\n",
+    ],
+    ids=["value", "many", "target", "tls", "zeros", "version", "negative", "smuggle", "chunk"],
+)
+async def test_bombs_in_the_head_end_the_connection(gateway, head):
+    before = resident()
+    reader, writer = await asyncio.open_connection(*address(gateway.url))
+    try:
+        writer.write(head)
+        async with asyncio.timeout(5):
+            answer = await reader.read()
+    except ConnectionError:
+        answer = b""
+    assert not answer or answer.split(b" ", 2)[1].startswith(b"4"), answer[:200]
+    clean(answer.decode("latin-1"))
+    writer.transport.abort()
+    assert resident() - before < 16 << 20
+
+
+@pytest.mark.parametrize("head", [b"", b"GET /v1/str", b"GET /v1/stream HTTP/1.1\r\nHost: loc"])
+async def test_slow_heads_time_out(gateway, monkeypatch, head):
+    """Half-open handshakes: nothing at all, or a byte now and then."""
+    limits = HttpSettings(head_timeout=0.5)
+    monkeypatch.setattr(gateway.doors["http"].config.http_protocol_class, "settings", limits)
+    reader, writer = await asyncio.open_connection(*address(gateway.url))
+    writer.write(head)
+
+    async def drip() -> None:
+        while head and not writer.is_closing():
+            writer.write(b"x")
+            await asyncio.sleep(0.1)
+
+    dripping = asyncio.create_task(drip())
+    try:
+        async with asyncio.timeout(5):
+            assert await reader.read() == b""
+    except ConnectionResetError:
+        pass  # that is what it is for
+    finally:
+        dripping.cancel()
+        writer.transport.abort()
+
+
+# ── silence ──
+
+
+async def test_ten_minutes_of_silence_leave_nothing_behind(gateway):
+    """Fifty times real time: the journal is trimmed, the log does not grow, the session lives."""
+    async with Talk.open(gateway.url, **PCM) as talk:
+        session = gateway.house.sessions[talk.began["session"]]
+        second, before = bytes(32_000), 0
+        for number in range(600):
+            await talk.socket.send(second)
+            if number == 100:
+                await until(lambda: session.ms(session.journal.end) >= 90_000)
+                before = resident()
+        await until(lambda: session.ms(session.journal.end) == 600_000)
+        journal = session.journal
+        assert journal.end - journal.base <= 16 * 32_000
+        assert session.log.next < 10
+        assert resident() - before < 4 << 20
+        await talk.audio(marked_audio([6, 0]))
+        final = await talk.until("transcript", text="w6", final=True)
+        assert final["start_ms"] == 600_000
+        await talk.say("end")
+        assert (await talk.ended())["audio_ms"] == 600_520
+
+
+# ── who comes ──
+
+
+async def test_resume_tokens_that_open_nothing(gateway):
+    async with Talk.open(gateway.url, **PCM) as over:
+        token = over.began["token"]
+        await over.say("end")
+        await over.ended()
+    await until(lambda: over.began["session"] not in gateway.house.sessions)
+    async with (
+        Talk.open(gateway.url, **PCM) as one,
+        Talk.open(gateway.url, **PCM) as two,
+    ):
+        node, first, secret = one.began["token"].split(".")
+        _, _, other_secret = two.began["token"].split(".")
+        for given, status, code, part in (
+            ("garbage", 404, "resume_unknown", "use the one from `began`"),
+            ("a.b.c", 404, "resume_unknown", "open a new one"),
+            ("", 404, "resume_unknown", "use the one from `began`"),
+            ("x" * 5000, 404, "resume_unknown", "not a resume token"),
+            ("\N{SNOWMAN}.\N{SNOWMAN}.\N{SNOWMAN}", 404, "resume_unknown", "open a new one"),
+            (token, 410, "resume_expired", "open a new one"),
+            (f"{node}.{first}.{other_secret}", 403, "resume_denied", "does not open"),
+            (f"{node}.{first}.\N{SNOWMAN}", 403, "resume_denied", "does not open"),
+            (f"{node}.{first}.{secret[:-1]}", 403, "resume_denied", "does not open"),
+        ):
+            got, body = await refusal(gateway.url, resume=given)
+            assert (got, body["error"]["code"]) == (status, code), given[:80]
+            error(body, code, part)
+            assert secret not in json.dumps(body)
+            assert given[:20] not in json.dumps(body) or not given
+        got, body = await refusal(gateway.url, resume=one.began["token"], since="soon")
+        assert got == 400
+        error(body, "bad_option", "since")
+        for talk in (one, two):
+            await talk.audio(marked_audio([2, 0]))
+            await talk.say("end")
+            await talk.ended()
+            assert talk.words() == ["w2"]
+
+
+async def test_a_token_used_twice_the_newest_wins(gateway):
+    sound = marked_audio([1, 2, 3, 4, 5, 0])
+    half = len(sound) // 2
+    async with Talk.open(gateway.url, **PCM) as old:
+        await old.audio(sound[:half])
+        token, session = old.began["token"], gateway.house.sessions[old.began["session"]]
+        await until(lambda: session.taken_bytes == half)
+        async with Talk.open(gateway.url, resume=token, since=0) as new:
+            assert new.began["resumed"]
+            assert new.began["taken_bytes"] == half
+            ended = await old.ended()
+            error(ended, "replaced", "another connection")
+            assert old.close == (4409, "replaced")
+            await new.audio(sound[half:])
+            await new.say("end")
+            await new.ended()
+            assert new.words() == ["w1", "w2", "w3", "w4", "w5"]
+
+
+@pytest.mark.parametrize("gateway", [{"keys": (("ann", KEY), ("bob", OTHER_KEY))}], indirect=True)
+async def test_keys(gateway):
+    ann, bob = ({"authorization": f"Bearer {key}"} for key in (KEY, OTHER_KEY))
+    status, body = await refusal(gateway.url)
+    assert status == 401
+    error(body, "unauthorized", "Authorization: Bearer KEY", "ossicle.v1, token, KEY")
+    status, body = await refusal(gateway.url, headers={"authorization": "Bearer secret-words"})
+    assert status == 401
+    error(body, "unauthorized", "not known")
+    status, _ = await refusal(gateway.url, headers={"authorization": "Basic c2VjcmV0LXdvcmRz"})
+    assert status == 401
+    answer = await ask(gateway.url, b"")
+    assert answer.status == 401
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert (await ask(gateway.url, method="GET", path="/v1/sessions")).status == 401
+    async with Talk.open(gateway.url, headers=ann, **PCM) as talk:
+        name, token = talk.began["session"], talk.began["token"]
+        await talk.audio(marked_audio([2, 0]))
+        status, body = await refusal(gateway.url, headers=bob, resume=token)
+        assert status == 403
+        error(body, "resume_denied", "another key")
+        status, body = await refusal(gateway.url, headers=bob, session=name)
+        assert status == 403
+        error(body, "resume_denied", "another key")
+        assert (await refusal(gateway.url, resume=token))[0] == 401
+        listing = await ask(gateway.url, method="GET", path="/v1/sessions", headers=bob)
+        assert listing.json == {"sessions": []}
+        await talk.say("end")
+        await talk.ended()
+        assert talk.words() == ["w2"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "part"),
+    [
+        ({"origin": "https://evil.example"}, "https://evil.example"),
+        ({"origin": "https://localhost.evil.example"}, "localhost.evil.example"),
+        ({"origin": "https://127.0.0.1.evil.example"}, "evil.example"),
+        ({"origin": "null"}, "null"),
+        ({"origin": "file://"}, "file"),
+        ({"origin": "http://[oops"}, "oops"),
+    ],
+)
+async def test_pages_of_others_are_kept_out(gateway, headers, part):
+    status, body = await refusal(gateway.url, headers=headers)
+    assert status == 403
+    error(body, "forbidden", part, "--allow-host")
+    answer = await ask(gateway.url, b"", headers=headers)
+    assert answer.status == 403
+    error(answer.json, "forbidden", part)
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "[oops", "a" * 5000, "[::2]"])
+async def test_names_that_are_not_ours_are_kept_out(gateway, host):
+    """A page can make its own name point here (DNS rebinding); the Host header tells."""
+    answer = await ask(gateway.url, b"", headers={"host": host})
+    assert answer.status == 403
+    error(answer.json, "forbidden", "--allow-host")
+
+
+@pytest.mark.parametrize("gateway", [{"sessions": 3}], indirect=True)
+async def test_too_many_sessions_are_refused_in_words(gateway):
+    async with Talk.open(gateway.url, **PCM), Talk.open(gateway.url, **PCM):
+        status, body = await refusal(gateway.url)
+        assert status == 503
+        error(body, "at_capacity", "3 sessions are open", "limit is 3", "option sessions")
+        assert body["error"]["retryable"]
+        answer = await ask(gateway.url, b"")
+        assert answer.status == 503
+        assert answer.headers["retry-after"] == "1"
+    await until(lambda: len(gateway.house.sessions) == 1)
+    async with Talk.open(gateway.url, **PCM) as talk:
+        await talk.say("end")
+        await talk.ended()
