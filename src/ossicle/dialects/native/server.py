@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 
 from ossicle.core.commands import Audio, End
-from ossicle.core.errors import BadMessage, OssicleError
+from ossicle.core.errors import BadAudio, BadMessage, OssicleError
 from ossicle.core.events import (
     AudioOut,
     Began,
@@ -55,9 +55,12 @@ class NativeServer:
         self._opening = opening
         content_type = "" if opening.traits.framed else opening.header("content-type")
         try:
-            return (configure_of(opening.query, content_type, credential_of(opening)),)
+            configure = configure_of(opening.query, content_type, credential_of(opening))
+            if not opening.traits.framed and configure.format is not None:
+                _check_body(configure.format.encoding)
         except OssicleError as error:
             return (refusal(error.fault()),)
+        return (configure,)
 
     def receive(self, message: Message, now: float) -> Steps:
         """A message from the client."""
@@ -134,7 +137,9 @@ class NativeServer:
             session = self._began.session if self._began is not None else ""
             return (refusal(event.error, session),)
         # nothing was ever sent: an empty session, politely ended
-        return (*self._accept(now), *self._wire.say(event), Close())
+        began, self._began = self._began, None
+        first = self._wire.say(began) if began is not None else ()
+        return (*self._accept(now), *first, *self._wire.say(event), Close())
 
 
 class _Wire(Protocol):
@@ -225,6 +230,19 @@ class _Words:
 
     def beat(self, flow: Flow | None) -> tuple[Message, ...]:
         return ()
+
+
+def _check_body(encoding: str) -> None:
+    """Bare packets need a wire that keeps them apart.
+
+    Raises:
+        BadAudio: they were declared for a body, which has no packets.
+    """
+    if encoding == "opus":
+        raise BadAudio(
+            "bare opus packets have no boundaries in a body: send ogg or webm, or use a WebSocket",
+            code="unsupported_audio",
+        )
 
 
 def _body(accept: str) -> _Wire:
