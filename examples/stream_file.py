@@ -1,0 +1,31 @@
+"""Send a file as it is, and print each turn once it is final.
+
+python examples/stream_file.py speech.wav [URL]
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import ossicle
+from ossicle.core.events import Transcript
+from ossicle.core.formats import AudioFormat
+
+
+async def main(path: str, url: str = "http://localhost:8080") -> None:
+    async with (
+        ossicle.connect(url, format=AudioFormat("auto")) as stream,
+        asyncio.TaskGroup() as group,
+    ):
+        group.create_task(send(stream, Path(path).read_bytes()))
+        async for event in stream:
+            if isinstance(event, Transcript) and event.final:
+                print(event.text)
+
+
+async def send(stream: ossicle.SpeechStream, audio: bytes) -> None:
+    await stream.send(audio)  # waits whenever the gateway asks for it
+    await stream.end()
+
+
+asyncio.run(main(*sys.argv[1:]))
