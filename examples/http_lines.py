@@ -12,6 +12,7 @@ import socket
 import sys
 import time
 from http.client import HTTPConnection
+from pathlib import Path
 from threading import Thread
 from urllib.parse import urlsplit
 
@@ -32,7 +33,7 @@ def main(path: str, url: str = "http://localhost:8080") -> None:
 
 
 def play(path: str, wire: socket.socket) -> None:
-    with open(path, "rb") as sound:
+    with Path(path).open("rb") as sound:
         while piece := sound.read(3_200):  # 100 ms at 16 kHz, 16 bit
             wire.sendall(b"%x\r\n%b\r\n" % (len(piece), piece))
             time.sleep(0.1)

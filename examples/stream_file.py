@@ -12,12 +12,12 @@ from ossicle.core.events import Transcript
 from ossicle.core.formats import AudioFormat
 
 
-async def main(path: str, url: str = "http://localhost:8080") -> None:
+async def main(audio: bytes, url: str = "http://localhost:8080") -> None:
     async with (
         ossicle.connect(url, format=AudioFormat("auto")) as stream,
         asyncio.TaskGroup() as group,
     ):
-        group.create_task(send(stream, Path(path).read_bytes()))
+        group.create_task(send(stream, audio))
         async for event in stream:
             if isinstance(event, Transcript) and event.final:
                 print(event.text)
@@ -28,4 +28,4 @@ async def send(stream: ossicle.SpeechStream, audio: bytes) -> None:
     await stream.end()
 
 
-asyncio.run(main(*sys.argv[1:]))
+asyncio.run(main(Path(sys.argv[1]).read_bytes(), *sys.argv[2:]))
