@@ -5,6 +5,7 @@ import typer
 from .certs import certs
 from .engines import engines
 from .serve import serve
+from .transcribe import transcribe
 
 __all__ = ["app", "main"]
 
@@ -16,6 +17,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.command()(serve)
+app.command()(transcribe)
 app.command()(certs)
 app.command()(engines)
 

@@ -42,7 +42,9 @@ def serve(
     rtp_ports: Annotated[str, typer.Option(help="Range A-B for RTP.")] = "",
     ice_ports: Annotated[str, typer.Option(help="Range A-B for WebRTC.")] = "",
     announce: Annotated[str, typer.Option(help="Address to announce behind NAT.")] = "",
-    engine: Annotated[str, typer.Option(help="NAME[:ARG]; see `ossicle engines`.")] = "pocketsphinx",
+    engine: Annotated[
+        str, typer.Option(help="NAME[:ARG]; see `ossicle engines`.")
+    ] = "pocketsphinx",
     voice: Annotated[str, typer.Option(help="NAME of the voice, or off.")] = "",
     config: Annotated[Path | None, typer.Option(help="TOML file.")] = None,
     state_dir: Annotated[Path, typer.Option(help="Where the local CA is kept.")] = STATE_DIR,
@@ -142,7 +144,7 @@ def welcome(gateway: Gateway, settings: GatewaySettings) -> None:
 
 
 @contextlib.contextmanager
-def _signals(gateway: Gateway):  # noqa: ANN202
+def _signals(gateway: Gateway):
     """SIGTERM and SIGINT ask for a graceful stop; the second one is the usual interrupt."""
     loop = asyncio.get_running_loop()
     names = (signal.SIGTERM, signal.SIGINT)
@@ -165,7 +167,7 @@ def _signals(gateway: Gateway):  # noqa: ANN202
                 loop.remove_signal_handler(name)
 
 
-def _run(main) -> None:  # noqa: ANN001
+def _run(main) -> None:
     try:
         import uvloop  # noqa: PLC0415  not on Windows
     except ImportError:
