@@ -8,8 +8,6 @@ import sys
 import wave
 
 import ossicle
-from ossicle.core.events import Transcript
-from ossicle.core.formats import AudioFormat
 
 PIECE_S = 0.1
 
@@ -18,14 +16,14 @@ async def main(path: str, url: str = "http://localhost:8080") -> None:
     with wave.open(path) as sound:
         if sound.getsampwidth() != 2:
             raise SystemExit("this example plays 16 bit WAV files")
-        heard = AudioFormat("pcm_s16le", sound.getframerate(), sound.getnchannels())
+        heard = ossicle.AudioFormat("pcm_s16le", sound.getframerate(), sound.getnchannels())
         async with (
             ossicle.connect(url, format=heard) as stream,
             asyncio.TaskGroup() as group,
         ):
             group.create_task(play(sound, stream))
             async for event in stream:
-                if isinstance(event, Transcript):
+                if isinstance(event, ossicle.Transcript):
                     print(f"\r\033[K{event.text}", end="\n" if event.final else "", flush=True)
 
 

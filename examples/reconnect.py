@@ -8,31 +8,28 @@ import sys
 import wave
 
 import ossicle
-from ossicle.client import Buffering, Reconnect
-from ossicle.core.events import Transcript
-from ossicle.core.formats import AudioFormat
 
-PLAN = Reconnect(
+PLAN = ossicle.Reconnect(
     total_s=300,  # try for five minutes, then give up
     buffer_s=60,  # meanwhile a minute of speech may wait; then `send` waits too
 )
 
 
-def buffering(state: Buffering) -> None:
+def buffering(state: ossicle.Buffering) -> None:
     where = "connected" if state.connected else "waiting for the network"
     print(f"{where}, {state.seconds or 0:.1f} s not acknowledged", file=sys.stderr)
 
 
 async def main(path: str, url: str = "http://localhost:8080") -> None:
     with wave.open(path) as sound:
-        heard = AudioFormat("pcm_s16le", sound.getframerate(), sound.getnchannels())
+        heard = ossicle.AudioFormat("pcm_s16le", sound.getframerate(), sound.getnchannels())
         async with (
             ossicle.connect(url, format=heard, reconnect=PLAN, on_buffering=buffering) as stream,
             asyncio.TaskGroup() as group,
         ):
             group.create_task(speak(sound, stream))
             async for event in stream:
-                if isinstance(event, Transcript) and event.final:
+                if isinstance(event, ossicle.Transcript) and event.final:
                     print(event.text)
             print(f"{stream.reconnects} reconnects", file=sys.stderr)
 

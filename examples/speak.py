@@ -8,12 +8,10 @@ import sys
 import wave
 
 import ossicle
-from ossicle.core.events import AudioOut, SpeechEnded
-from ossicle.core.formats import AudioFormat
 
 
 async def main(text: str, path: str, url: str = "http://localhost:8080") -> None:
-    wanted = AudioFormat("pcm_s16le", 16_000)
+    wanted = ossicle.AudioFormat("pcm_s16le", 16_000)
     async with ossicle.connect(url, speaks=wanted) as stream:
         await stream.speak(text)
         with wave.open(path, "wb") as sound:
@@ -22,12 +20,12 @@ async def main(text: str, path: str, url: str = "http://localhost:8080") -> None
             sound.setframerate(wanted.sample_rate)
             async for event in stream:
                 match event:
-                    case AudioOut():
+                    case ossicle.AudioOut():
                         sound.writeframes(event.data)
                         # A player says so when it was heard; a file hears at once.
                         heard = event.start_ms + wanted.ms(len(event.data))
                         await stream.played(event.utterance, heard)
-                    case SpeechEnded(side="out"):
+                    case ossicle.SpeechEnded(side="out"):
                         break
                     case _:
                         pass

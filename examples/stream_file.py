@@ -8,18 +8,16 @@ import sys
 from pathlib import Path
 
 import ossicle
-from ossicle.core.events import Transcript
-from ossicle.core.formats import AudioFormat
 
 
 async def main(audio: bytes, url: str = "http://localhost:8080") -> None:
     async with (
-        ossicle.connect(url, format=AudioFormat("auto")) as stream,
+        ossicle.connect(url, format=ossicle.AudioFormat("auto")) as stream,
         asyncio.TaskGroup() as group,
     ):
         group.create_task(send(stream, audio))
         async for event in stream:
-            if isinstance(event, Transcript) and event.final:
+            if isinstance(event, ossicle.Transcript) and event.final:
                 print(event.text)
 
 
