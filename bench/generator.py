@@ -105,9 +105,8 @@ class Connection(asyncio.Protocol):
             self.counters.sent += len(frame)
 
 
-async def main(
-    kind: str, host: str, port: str, count: str, body: str, interval_ms: str, path: str
-) -> None:
+async def main(arguments: list[str]) -> None:
+    kind, host, port, count, body, interval_ms, path = arguments
     loop = asyncio.get_running_loop()
     counters, frame = Counters(), masked(int(body))
     request = (
@@ -142,4 +141,4 @@ async def main(
 
 
 if __name__ == "__main__":
-    uvloop.run(main(*sys.argv[1:]))
+    uvloop.run(main(sys.argv[1:]))

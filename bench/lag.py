@@ -1,4 +1,4 @@
-"""How late an event loop is. `python -m bench.lag` is a loop that does nothing else, for comparison."""
+"""How late an event loop is. `python -m bench.lag` is a loop that does nothing else."""
 
 import asyncio
 import json

@@ -1,9 +1,10 @@
 """The processes that are measured: started, pinned to a core, watched, stopped.
 
-    with server("tcp") as raw, load("tcp", raw, connections=250) as generator:
-        before = raw.cpu_ns()
+with server("tcp") as raw, load("tcp", raw, connections=250) as generator:
+    before = raw.cpu_ns()
 """
 
+import atexit
 import contextlib
 import json
 import os
@@ -18,7 +19,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-__all__ = ["AUDIO", "Counters", "Load", "Process", "cores", "gateway", "load", "percentile", "rival"]
+__all__ = [
+    "AUDIO",
+    "Counters",
+    "Load",
+    "Process",
+    "cores",
+    "gateway",
+    "load",
+    "percentile",
+    "rival",
+]
 
 ROOT = Path(__file__).resolve().parent.parent
 AUDIO = "/v1/stream?encoding=pcm_s16le&sample_rate=16000"
@@ -193,7 +204,9 @@ def load(
 def _generator() -> list[str]:
     compiler = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
     if compiler is not None:
-        built = Path(tempfile.mkdtemp(prefix="ossicle-bench-"), "generator")
+        folder = tempfile.mkdtemp(prefix="ossicle-bench-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        built = Path(folder, "generator")
         source = str(ROOT / "bench" / "generator.c")
         made = subprocess.run([compiler, "-O2", "-o", str(built), source], check=False)
         if made.returncode == 0:

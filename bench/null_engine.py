@@ -2,7 +2,7 @@
 
     ossicle serve --engine python:bench.null_engine:NullEngine
 
-A partial of 88 characters and three figures is about 200 bytes on the wire of `ossicle.v1`; the
+A partial of 97 characters and three figures is about 200 bytes on the wire of `ossicle.v1`; the
 generator counts what it really was, and the results page says it.
 """
 
@@ -16,7 +16,7 @@ __all__ = ["NullEngine", "SilentEngine"]
 
 EVERY = 5
 FRAME_MS = 20
-TEXT = "this is what a partial of a live transcript looks like after some seconds of speech"
+TEXT = "this is what a partial of a live transcript looks like when somebody has spoken for some seconds"
 
 
 class NullEngine:

@@ -1,7 +1,8 @@
 """What the gateway is compared with: servers that count frames and answer every fifth, no more.
 
-    python -m bench.rivals tcp          bare TCP on uvloop: the least a Python server can do
-    python -m bench.rivals websockets   the `websockets` library on uvloop, no compression
+python -m bench.rivals tcp          bare TCP on uvloop: the least a Python server can do
+python -m bench.rivals websockets   the `websockets` library on uvloop, no compression,
+                                        no pings (the generator answers none)
 """
 
 import asyncio
@@ -58,7 +59,9 @@ async def main(kind: str) -> None:
     if kind == "tcp":
         server = await loop.create_server(Sink, "127.0.0.1", 0, backlog=2048)
     else:
-        server = await serve(handler, "127.0.0.1", 0, compression=None, backlog=2048)
+        server = await serve(
+            handler, "127.0.0.1", 0, compression=None, ping_interval=None, backlog=2048
+        )
     print(f"http://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}", flush=True)
     over = loop.create_future()
 
