@@ -16,7 +16,10 @@ __all__ = ["NullEngine", "SilentEngine"]
 
 EVERY = 5
 FRAME_MS = 20
-TEXT = "this is what a partial of a live transcript looks like when somebody has spoken for some seconds"
+TEXT = (
+    "this is what a partial of a live transcript looks like when somebody has spoken for some "
+    "seconds"
+)
 
 
 class NullEngine:

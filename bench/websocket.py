@@ -88,7 +88,7 @@ def _section(
                     f"at most {LIBRARY_TARGET}x", to_library.median <= LIBRARY_TARGET),
         ],
         notes=[
-            f"Messages to Ossicle clients were {reply:.0f} bytes on average, flow reports included.",
+            f"Messages to its clients were {reply:.0f} bytes on average, flow reports included.",
             f"{late} frames were late because a server had not read the one before.",
         ],
         figures={"us_per_frame": costs, "reply_bytes": reply, "late": late},

@@ -14,7 +14,6 @@ from ossicle.core.errors import BadMessage, OssicleError
 from ossicle.core.events import (
     AudioOut,
     Began,
-    Configured,
     Ended,
     Event,
     Flow,
@@ -84,14 +83,9 @@ class NativeServer:
 
     def send(self, event: Event, now: float) -> Steps:
         """An event for the client."""
+        if not self._accepted:
+            return self._answer(event, now)
         match event:
-            case Began() if not self._accepted:
-                if self._wire.accepts_at_once:
-                    return (*self._accept(now), *self._say(event, now))
-                self._began = event
-                return ()
-            case Ended() if not self._accepted:
-                return self._refuse(event, now)
             case Ended():
                 code = close_code(event.error) if self._wire.accepts_at_once else None
                 reason = event.error.code if event.error is not None else ""
@@ -99,17 +93,27 @@ class NativeServer:
                 return (*self._wire.say(event), Close(code, reason))
             case Flow():
                 self._flow = event
-                return self._say(event, now) if self._wire.flow and self._accepted else ()
-            case Configured() if not self._accepted:
+                return self._say(event, now) if self._wire.flow else ()
+            case _:
+                return self._say(event, now)
+
+    def _answer(self, event: Event, now: float) -> Steps:
+        """An event while the handshake is held: most of them end that."""
+        match event:
+            case Began():
+                if self._wire.accepts_at_once:
+                    return (*self._accept(now), *self._say(event, now))
+                self._began = event
+                return ()
+            case Ended():
+                return self._refuse(event, now)
+            case Flow():
+                self._flow = event
+                return ()
+            case _:
                 began, self._began = self._began, None
                 first = self._wire.say(began) if began is not None else ()
                 return (*self._accept(now), *first, *self._say(event, now))
-            case _:
-                if not self._accepted:
-                    began, self._began = self._began, None
-                    first = self._wire.say(began) if began is not None else ()
-                    return (*self._accept(now), *first, *self._say(event, now))
-                return self._say(event, now)
 
     def expire(self, now: float) -> Steps:
         """Nothing was sent for a while: repeat the last flow, which is true for ever."""
