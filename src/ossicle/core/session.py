@@ -379,16 +379,16 @@ class Session:
 
     def _filled(self, event: Event) -> Event:
         """Times an engine left out: what it was fed."""
-        fed = self.ms(self.journal.sent)
         match event:
             case Transcript(end_ms=None):
+                fed = self.ms(self.journal.sent)
                 return msgspec.structs.replace(
                     event, end_ms=fed, start_ms=fed if event.start_ms is None else event.start_ms
                 )
             case Transcript(start_ms=None):
                 return msgspec.structs.replace(event, start_ms=event.end_ms)
             case SpeechStarted(at_ms=None) | SpeechEnded(at_ms=None):
-                return msgspec.structs.replace(event, at_ms=fed)
+                return msgspec.structs.replace(event, at_ms=self.ms(self.journal.sent))
             case _:
                 return event
 

@@ -367,12 +367,12 @@ class WebSocketChannel(WSListener):
             return
         try:
             match message:
-                case Text(data):
-                    ws.send(TEXT, data)
-                case Binary(data):
-                    ws.send(BINARY, data)
-                case Ping(data):
-                    ws.send_ping(data[:125])
+                case Text():
+                    ws.send(TEXT, message.data)
+                case Binary():
+                    ws.send(BINARY, message.data)
+                case Ping():
+                    ws.send_ping(message.data[:125])
                 case Close():
                     self._close(message.code, message.reason)
                 case _:
