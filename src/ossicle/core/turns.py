@@ -53,6 +53,11 @@ class Turns:
         """Where a channel is."""
         return self._turns[channel].phase if channel in self._turns else "idle"
 
+    @property
+    def idle(self) -> bool:
+        """Nobody speaks on any channel."""
+        return all(turn.phase == "idle" for turn in self._turns.values())
+
     def number(self, channel: int = 0) -> int:
         """The turn a channel is in, or will be in next."""
         return self._of(channel).number
