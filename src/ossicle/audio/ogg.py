@@ -27,6 +27,9 @@ _CONTINUED, _FIRST, _LAST = 1, 2, 4
 _SEARCH = 64 << 10
 """Bytes without a good page before the input is given up; a page has at most 65,307."""
 
+_PATIENCE = 1 << 20
+"""The same once the stream is known to be Ogg: about a minute of speech."""
+
 _MAX_PACKET = 64 << 10
 """An Opus packet of 120 ms and 8 channels is below; a larger FLAC frame is taken as damage."""
 
@@ -138,8 +141,9 @@ class OggDemuxer:
         del self._held[:count]
         self._noise += count
         self._torn = True
-        if self._noise > _SEARCH:
-            raise BadAudio(f"{_SEARCH >> 10} KiB without an undamaged Ogg page")
+        limit = _SEARCH if self.format is None else _PATIENCE
+        if self._noise > limit:
+            raise BadAudio(f"{limit >> 10} KiB without an undamaged Ogg page")
 
     def _read(self, page: _Page, out: list[bytes | Packet]) -> None:
         if page.flags & _FIRST:

@@ -41,9 +41,13 @@ def from_s16(encoding: str, data: bytes) -> bytes:
 
 def mix(data: bytes, channels: int) -> bytes:
     """Interleaved 16-bit channels averaged into one, so that it cannot clip."""
-    frames = np.frombuffer(data, _S16).reshape(-1, channels)
-    total = frames.sum(axis=1, dtype=np.int32)
-    return (total // channels).astype(_S16).tobytes()
+    samples = np.frombuffer(data, _S16)
+    # Column by column: numpy sums short rows several times slower.
+    total = samples[::channels].astype(np.int32)
+    for channel in range(1, channels):
+        total += samples[channel::channels]
+    total //= channels
+    return total.astype(_S16).tobytes()
 
 
 def take(data: bytes, channels: int, channel: int) -> bytes:
@@ -107,10 +111,15 @@ def _float_from(kind: str) -> Callable[[bytes], bytes]:
 def s16_of_floats(floats: npt.NDArray[np.float32] | npt.NDArray[np.float64]) -> bytes:
     """Floats in [-1, 1] as 16-bit samples. Not-a-number is silence and infinity is full scale:
     one such sample let through would poison a resampler's filter for good."""
-    clean = np.nan_to_num(floats, nan=0.0, posinf=1.0, neginf=-1.0)
     # Clipped before it is scaled: a float near its own maximum would overflow to infinity.
-    scaled = np.rint(np.clip(clean, -1.0, 1.0) * 32768)
-    return np.minimum(scaled, 32767).astype(_S16).tobytes()
+    scaled = np.clip(floats, -1.0, 1.0)
+    scaled *= 32768
+    np.rint(scaled, out=scaled)
+    np.minimum(scaled, 32767, out=scaled)
+    missing = np.isnan(scaled)
+    if missing.any():
+        scaled[missing] = 0
+    return scaled.astype(_S16).tobytes()
 
 
 _TO: dict[str, Callable[[bytes], bytes]] = {

@@ -298,7 +298,8 @@ def _frames(body: bytes, at: int, lacing: int) -> list[bytes]:
 
 
 def _text(data: bytes) -> str:
-    return data.rstrip(b"\0").decode("ascii", "replace")[:40]
+    text = data[:40].rstrip(b"\0").decode("ascii", "replace")
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _float(data: bytes) -> float:

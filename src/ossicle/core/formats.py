@@ -8,7 +8,7 @@ Knows nothing of codecs' insides; `ossicle.audio` decodes and converts.
     20
 """
 
-from typing import Literal, TypeAlias, get_args
+from typing import Annotated, Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -93,9 +93,9 @@ class AudioFormat(msgspec.Struct, frozen=True):
 
     encoding: Encoding = "pcm_s16le"
     """How samples are written."""
-    sample_rate: int = 16_000
+    sample_rate: Annotated[int, msgspec.Meta(ge=1)] = 16_000
     """Samples per second of one channel; for a container, a guess until its header is read."""
-    channels: int = 1
+    channels: Annotated[int, msgspec.Meta(ge=1)] = 1
     """Interleaved channels."""
     header: bytes = b""
     """Codec set-up bytes a decoder needs before the first packet (OpusHead, FLAC STREAMINFO)."""
@@ -143,7 +143,7 @@ def parse_format(
     name = _ALIASES.get(name, name)
     if name not in get_args(Encoding):
         raise BadAudio(
-            f"encoding {encoding!r} is not known; use one of {', '.join(get_args(Encoding))}",
+            f"encoding {encoding[:40]!r} is not known; use one of {', '.join(get_args(Encoding))}",
             code="unsupported_audio",
         )
     if not MIN_RATE <= sample_rate <= MAX_RATE:

@@ -136,9 +136,14 @@ class Intake:
         self.cursor = format.units(start_ms)
         """Place of the next unit to leave, counted from stream time 0. A caller that finds the
         intake `idle`, and data that ends with a frame, may add its length here itself."""
+        self.idle = True
+        """Nothing is held back."""
         # A packet stream has no frame it could be cut at: no length fits, so that `follow`
         # always takes its slow path, and is refused there.
         self._frame = format.frame_bytes if format.width else 1 << 62
+        self._samples = format.width > 0
+        self._align = format.frame_bytes
+        self._per_second = format.units_per_second
         self._reorder = format.units(reorder_ms)
         self._fill = format.units(fill_ms)
         # Times come in whole milliseconds, rounded down, so a piece that follows on may claim to
@@ -161,11 +166,6 @@ class Intake:
     def cursor_ms(self) -> int:
         """Stream time of the next unit to leave, rounded down."""
         return self.format.ms(self.cursor)
-
-    @property
-    def idle(self) -> bool:
-        """Nothing is held back."""
-        return not (self._torn or self._waiting or self._stray)
 
     @property
     def waiting(self) -> int:
@@ -194,10 +194,10 @@ class Intake:
         Raises:
             BadAudio: the format is made of packets; `place` them.
         """
-        if self._torn or self._waiting or self._stray or not data or len(data) % self._frame:
-            return self.place(data, None)
-        self.cursor += len(data)
-        return (data,)
+        if self.idle and data and not len(data) % self._frame:
+            self.cursor += len(data)
+            return (data,)
+        return self.place(data, None)
 
     def place(self, data: bytes, at_ms: int | None, units: int | None = None) -> tuple[Piece, ...]:
         """A piece with a time of its own; what can leave now, in order.
@@ -211,25 +211,16 @@ class Intake:
             BadAudio: a packet without a length, or a time before 0.
         """
         piece = self._placed(data, at_ms, units)
-        if piece is None:
-            return ()
-        on_time = piece.start <= self.cursor + self._tolerance(piece)
-        if on_time and not self._waiting and self._stray is None:
-            self._newest = max(self._newest, piece.start)
-            return tuple(self._admit(piece))
-        if piece.end <= self.cursor + self._tolerance(piece):
-            self._drop(piece)
-            return ()
-        if piece.start - max(self._newest, self.cursor) > self._fill:
-            return tuple(self._jump(piece))
-        self._wait(piece)
-        self._recall_stray()
-        return tuple(self._leave())
+        out = self._put(piece) if piece is not None else []
+        self._rest()
+        return tuple(out)
 
     def release(self) -> tuple[Piece, ...]:
         """Wait no longer: the gaps before what waits are filled. A jump that is not believed
         yet stays behind."""
-        return tuple(self._leave(everything=True))
+        out = self._leave(everything=True)
+        self._rest()
+        return tuple(out)
 
     def advance(self, until: int) -> tuple[Piece, ...]:
         """Wait no longer for anything before position `until`: what waits there leaves and the
@@ -239,7 +230,9 @@ class Intake:
             out += self._leave_first()
         if until > self.cursor:
             self._fill_to(until, out)
-        return (*out, *self._leave())
+        out += self._leave()
+        self._rest()
+        return tuple(out)
 
     def skip(self, roll: Roll) -> None:
         """Jump forward as another track did. Pieces that come for the time between are late."""
@@ -253,7 +246,25 @@ class Intake:
             stray, self._stray = self._stray, None
             self._wait(stray)
             out += self._leave(everything=True)
+        self._rest()
         return tuple(out)
+
+    def _rest(self) -> None:
+        self.idle = not (self._torn or self._waiting or self._stray)
+
+    def _put(self, piece: _Placed) -> list[Piece]:
+        tolerance = self._tolerance(piece)
+        if piece.start <= self.cursor + tolerance and not self._waiting and self._stray is None:
+            self._newest = max(self._newest, piece.start)
+            return self._admit(piece)
+        if piece.end <= self.cursor + tolerance:
+            self._drop(piece)
+            return []
+        if piece.start - max(self._newest, self.cursor) > self._fill:
+            return self._jump(piece)
+        self._wait(piece)
+        self._recall_stray()
+        return self._leave()
 
     def _placed(self, data: bytes, at_ms: int | None, units: int | None) -> _Placed | None:
         if at_ms is None:
@@ -262,9 +273,10 @@ class Intake:
         else:
             if at_ms < 0:
                 raise BadAudio(f"audio at {at_ms} ms lies before the beginning of the stream")
-            start = self.format.units(at_ms)
+            start = at_ms * self._per_second // 1000
+            start -= start % self._align
             self._tear()
-        if not self.format.width:
+        if not self._samples:
             if units is None or units <= 0:
                 raise BadAudio(
                     f"a {self.format.encoding} packet of {units} samples; give place() the "
@@ -379,7 +391,7 @@ class Intake:
         self._hole(until)
         self._filled += gap
         self.cursor = until
-        out.append(silence(self.format, gap) if self.format.width else Gap(gap))
+        out.append(silence(self.format, gap) if self._samples else Gap(gap))
 
     def _hole(self, until: int) -> None:
         start = self.cursor
@@ -400,13 +412,13 @@ class Intake:
             behind = 0
         elif piece.end <= self.cursor + self._tolerance(piece) or (
             # A packet cannot be trimmed: half heard is heard, and else it is new.
-            not self.format.width and behind * 2 > size
+            not self._samples and behind * 2 > size
         ):
             self._drop(piece)
             return []
         else:
             self._overlapped += 1
-        if not self.format.width:
+        if not self._samples:
             self.cursor += size
             return [Packet(piece.data, size)]
         self.cursor += size - behind

@@ -70,6 +70,7 @@ class Joined(Protocol):
     def ask(self, leg: "Leg", command: Command) -> None: ...
     def detach(self, leg: "Leg", error: OssicleError | None) -> None: ...
     def flow_if_due(self, leg: "Leg") -> None: ...
+    def measured(self, leg: "Leg", rtt_ms: float) -> None: ...
 
 
 class Leg:
@@ -99,6 +100,9 @@ class Leg:
         "session",
     )
 
+    binary: Callable[[bytes], None]
+    """The transport's entry for audio; bound to `Feed.audio` where the dialect is plain."""
+
     def __init__(self, dialect: Dialect, channel: Channel, house: Admission) -> None:
         self.dialect = dialect
         self.channel = channel
@@ -109,8 +113,7 @@ class Leg:
         self.gone = False
         """Nothing more can be sent or will be heard: closed, refused or replaced."""
         self.opening = Opening()
-        self.binary: Callable[[bytes], None] = self._binary
-        """The transport's entry for audio; bound to `Session.audio` where the dialect is plain."""
+        self.binary = self._binary
         self._house = house
         self._writable = True
         self._last_word = False
@@ -206,8 +209,13 @@ class Leg:
 
     def received(self, message: Message) -> None:
         """A message came."""
-        if not self.gone:
-            self._run(self._of_dialect(self.dialect.receive, message))
+        if self.gone:
+            return
+        if isinstance(message, Signal) and message.name == "rtt_ms":
+            if self.session is not None:
+                self.session.measured(self, float(message.value))
+            return
+        self._run(self._of_dialect(self.dialect.receive, message))
 
     def _binary(self, data: bytes) -> None:
         if not self.gone:

@@ -131,8 +131,11 @@ def _merge(target: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
     for name, value in patch.items():
         if value is None:
             target.pop(name, None)
-        elif isinstance(value, dict) and isinstance(target.get(name), dict):
-            _merge(target[name], cast("dict[str, Any]", value))
+        elif isinstance(value, dict):
+            # Into an empty object where none was: the RFC drops the nulls inside, too.
+            held = target.get(name)
+            inner = cast("dict[str, Any]", held) if isinstance(held, dict) else {}
+            target[name] = _merge(inner, cast("dict[str, Any]", value))
         else:
             target[name] = value
     return target
@@ -143,7 +146,7 @@ def _check_names(patch: dict[str, Any], held: dict[str, Any], path: str) -> None
         if name not in held:
             near = _nearest(name, held)
             raise Refused(
-                f"option {path + name!r} is not known"
+                f"option {path + name[:40]!r} is not known"
                 + (f"; did you mean {path + near!r}?" if near else ""),
                 code="bad_option",
             )

@@ -12,8 +12,9 @@ Evidence comes in three strengths, and the strongest one seen is used:
     marks       the same clock, which waits at every mark the client still owes
     positions   the reports alone
 
-Knows no audio format and no wire. It never goes back: a report behind what was already told
-changes nothing.
+Every utterance has a name of its own, given by the session; one whose name was cleared is stale
+from then on. Knows no audio format and no wire. It never goes back: a report behind what was
+already told changes nothing.
 
     >>> playback = Playback()
     >>> playback.sent("u1", 0, 1000, "half", now=5.0)
@@ -108,6 +109,12 @@ class Playback:
             Overloaded: too many marks or utterances are pending.
         """
         self._tick(now)
+        if len(self._spans) >= self._max_spans:
+            raise Overloaded(
+                f"{self._max_spans} marks and utterances wait to be heard; the voice must keep to "
+                "its credit",
+                code="overloaded",
+            )
         known = self._known(utterance)
         end = start_ms + duration_ms
         start = max(start_ms, known.end)
@@ -120,17 +127,11 @@ class Playback:
             return self._take()
         if not fresh and not mark:
             return self._take()
-        last = self._spans[-1] if self._spans else None
-        if last and last.utterance == utterance and not last.mark and last.end == start:
-            last.end = start + fresh
+        if self._spans and self._goes_on(utterance, start):
+            last = self._spans[-1]
+            last.end += fresh
             last.mark = mark
         else:
-            if len(self._spans) >= self._max_spans:
-                raise Overloaded(
-                    f"{self._max_spans} marks and utterances wait to be heard; the voice must "
-                    "keep to its credit",
-                    code="overloaded",
-                )
             if not self._spans:
                 self._run_from(now)
             self._spans.append(_Span(utterance, start, start + fresh, mark))
@@ -170,8 +171,6 @@ class Playback:
         known = self._utterances.get(utterance)
         if known is not None and known.heard <= until_ms and not known.cleared:
             known.estimated = estimated
-        if count or cut:
-            self._run_from(now)
         self._forget()
         return self._take()
 
@@ -211,13 +210,10 @@ class Playback:
             self._ahead -= span.end - span.start
             if span.mark:
                 self._due.append(self._marked(span.mark, span.utterance, cleared=True))
-        if self._spans and (not kept or kept[0] is not self._spans[0]):
-            self._run_from(now)
         self._spans = kept
-        for name in {subject, self._current} if not utterance else {utterance}:
-            if name:
-                self._known(name).cleared = True
-        known = self._utterances.get(subject, _Utterance())
+        # What was heard whole may still be in the making: its rest is stale, too.
+        known = self._known(subject) if subject else _Utterance()
+        known.cleared = True
         self._forget()
         return Cleared(subject, known.heard, known.estimated, self._take())
 
@@ -249,8 +245,8 @@ class Playback:
         """Let the clock play."""
         if self._evidence == "positions":
             return
-        # Rounded to the nanosecond, or 60 ms would now and then be 59.
-        ms = int(round((now - self._since) * 1000, 6)) - self._counted
+        # Rounded to the microsecond, or 60 ms would now and then be 59.
+        ms = int(round((now - self._since) * 1000, 3)) - self._counted
         while self._spans:
             span = self._spans[0]
             part = min(ms, span.end - span.start)
@@ -266,6 +262,10 @@ class Playback:
                 return
             self._finish()
 
+    def _goes_on(self, utterance: str, start: int) -> bool:
+        last = self._spans[-1]
+        return last.utterance == utterance and not last.mark and last.end == start
+
     def _run_from(self, now: float) -> None:
         self._since, self._counted = now, 0
 
@@ -273,9 +273,8 @@ class Playback:
         span.start += ms
         self._ahead -= ms
         known = self._known(span.utterance)
-        if span.start > known.heard:
-            known.heard = span.start
-            known.estimated = estimated
+        known.heard = span.start
+        known.estimated = estimated
 
     def _finish(self) -> None:
         span = self._spans.popleft()
@@ -288,10 +287,9 @@ class Playback:
         count, cut = 0, 0
         for place, span in enumerate(self._spans):
             if mark and span.mark == mark and utterance in {"", span.utterance}:
-                if place + 1 > count:
-                    count, cut = place + 1, 0
-                break
-            if span.utterance == utterance:
+                # Its first bearer only: a name may be used again.
+                count, cut, mark = place + 1, 0, ""
+            elif span.utterance == utterance:
                 if span.end <= until_ms:
                     count, cut = place + 1, 0
                 elif span.start < until_ms:

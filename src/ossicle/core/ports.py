@@ -126,8 +126,10 @@ class Receiver(Protocol):
 
     def received(self, message: Message) -> None: ...
 
-    def binary(self, data: bytes) -> None:
-        """The same as received(Binary(data)); every transport uses it for reliable binary. The
+    @property
+    def binary(self) -> Callable[[bytes], None]:
+        """The same as received(Binary(data)); every transport uses it for reliable binary, and
+        reads it afresh for every message, since a leg rebinds it to its session's hot path. The
         bytes belong to the receiver (they are not a view into a buffer)."""
         ...
 
@@ -200,6 +202,8 @@ class Engine(Protocol):
 
 
 class Timer(Protocol):
+    """An alarm that was set."""
+
     def cancel(self) -> None: ...
 
 

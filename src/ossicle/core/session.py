@@ -219,6 +219,7 @@ class Session:
         if journal.end >= feed.next_tick:
             feed.next_tick = journal.end + self._units(self.settings.flow_ms)
             self.ledger.arrived(self.ms(journal.end), self.host.timers.now())
+            self.ledger.add("queue", self._span(journal.waiting))
             journal.trim()
             self._flow()
         if journal.waiting > feed.credit.window:
@@ -422,12 +423,16 @@ class Session:
                 if event.ends_turn:
                     self.ledger.final(event.channel, now)
             case SpeechEnded(provisional=False):
+                asked = self.options.recognition.turns.silence_ms
+                wait = asked if event.reason == "silence" else 0
                 fed = self.ms(self.journal.sent)
-                self.ledger.turn_over(event.channel, event.at_ms, fed, now)
+                self.ledger.turn_over(event.channel, event.at_ms, fed, wait, now)
             case _:
                 pass
         self._say(event)
         if isinstance(event, Transcript) and event.final and event.end_ms is not None:
+            if self.owner is not None and self.owner.caught_up:
+                self.ledger.add("send", (self.host.timers.now() - now) * 1000)
             self._settle(event.channel, event.end_ms)
 
     def _answered(self, event: Transcript) -> Transcript:
@@ -648,7 +653,10 @@ class Session:
             self._say(each)
 
     def _played(self, command: Played) -> None:
-        for event in self.speech.played(command, self.host.timers.now()):
+        now = self.host.timers.now()
+        if (delay := self.speech.heard_after(command, now)) is not None:
+            self.ledger.add("playback", delay)
+        for event in self.speech.played(command, now):
             self._say(event)
         self.log.forget_audio(command.utterance, command.until_ms)
         self._credit_speech()
@@ -739,6 +747,11 @@ class Session:
     def observed(self) -> bool:
         """Somebody besides the owner reads along."""
         return any(leg is not self.owner for leg in self.legs)
+
+    def measured(self, leg: Leg, rtt_ms: float) -> None:
+        """The wire measured its round trip."""
+        if leg is self.owner:
+            self.ledger.add("network", rtt_ms)
 
     def flow_if_due(self, leg: Leg) -> None:
         """A leg took all there was: the owner may be told how far we are."""

@@ -15,12 +15,13 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Protocol
 
 import msgspec
 
 from ..core.commands import Cancel, Finalize, Speak
-from ..core.errors import OssicleError
+from ..core.errors import OssicleError, Overloaded, Refused
 from ..core.events import (
     AudioOut,
     Notice,
@@ -46,8 +47,8 @@ MAX_UTTERANCES = 256
 _AUDIO_MS = 100
 """Longest AudioOut: what a barge-in can no longer take back."""
 
-_SENTENCE_END = re.compile(r"(?<=[.!?…])[\"')\]”’]*\s+|(?<=[。！？])|\n+")
-_ANY_END = re.compile(r"\s")
+_SENTENCE_END = re.compile(r"[.!?…][\"')\]”’]*\s+|[。！？]|\n+")
+_GAP = re.compile(r"\s")
 
 
 class Piece(msgspec.Struct, frozen=True):
@@ -184,6 +185,10 @@ class Speaking:
             return
         utterance = self._queue[-1] if self._queue and self._queue[-1].more else None
         if utterance is None:
+            if len(self._queue) >= MAX_UTTERANCES:
+                raise Overloaded(
+                    f"{len(self._queue)} utterances and answers wait; the limit is {MAX_UTTERANCES}"
+                )
             # The answer keeps its place behind what is being said already.
             utterance = _Utterance("", command.ref, self._options, started=True)
             self._queue.append(utterance)
@@ -196,7 +201,7 @@ class Speaking:
         for utterance in tuple(self._queue):
             if command.utterance in ("", utterance.name):
                 if self._queue and utterance is self._queue[0]:
-                    self._silence()
+                    self._cut_off(utterance)
                 self._finish(utterance, "cancelled", command.ref, command.heard_ms)
         self._pump()
 
@@ -316,9 +321,10 @@ class Speaking:
     def _tell_words(self, utterance: _Utterance, rendering: Rendering) -> None:
         self._rendering = None
         self._waiting -= len(self._piece_text)
-        self._say(utterance, rendering, self._piece_text)
+        ends = not utterance.more and not utterance.pieces
+        self._say(utterance, rendering, self._piece_text, ends=ends)
 
-    def _say(self, utterance: _Utterance, rendering: Rendering, text: str) -> None:
+    def _say(self, utterance: _Utterance, rendering: Rendering, text: str, *, ends: bool) -> None:
         start, end = self._format.ms(self._piece_start), self._format.ms(utterance.told)
         words = tuple(
             Word(word.text, start + word.start_ms, min(start + word.end_ms, end))
@@ -333,7 +339,7 @@ class Speaking:
                 start_ms=start,
                 end_ms=end,
                 final=True,
-                ends_turn=not utterance.more and not utterance.pieces,
+                ends_turn=ends,
                 stable=len(text),
                 words=words or None,
                 ref=utterance.ref,
@@ -349,10 +355,25 @@ class Speaking:
             rendering.waiting.clear()
             self._voice.stop(rendering)
 
+    def _cut_off(self, utterance: _Utterance) -> None:
+        """Stop in the middle of a piece; its words so far are what was said."""
+        rendering, start = self._rendering, self._format.ms(self._piece_start)
+        self._silence()
+        if rendering is not None and utterance.told > self._piece_start:
+            end = self._format.ms(utterance.told)
+            said = [word.text for word in rendering.words if start + word.start_ms < end]
+            self._say(utterance, rendering, " ".join(said), ends=True)
+
     def _give_up(self, utterance: _Utterance, error: OssicleError) -> None:
         self._rendering = None
+        refused = isinstance(error, Refused)
+        if refused:
+            # The client can change what it asked for; the voice itself is well.
+            self._sink.tell(
+                Notice(level="error", code=error.code, text=str(error), ref=utterance.ref)
+            )
         self._finish(utterance, "failed")
-        if self._failed is not None:
+        if self._failed is not None and not refused:
             self._failed(error)
 
     def _finish(
@@ -386,10 +407,11 @@ def sentences(text: str) -> Iterator[str]:
     >>> list(sentences("Hello. How are you?"))
     ['Hello.', 'How are you?']
     """
-    for found in _SENTENCE_END.split(text):
-        rest = found.strip()
+    ends = [found.end() for found in _SENTENCE_END.finditer(text)]
+    for start, end in pairwise((0, *ends, len(text))):
+        rest = text[start:end].strip()
         while len(rest) > MAX_PIECE:
-            gaps = [gap.start() for gap in _ANY_END.finditer(rest, 1, MAX_PIECE)]
+            gaps = [gap.start() for gap in _GAP.finditer(rest, 1, MAX_PIECE)]
             cut = gaps[-1] if gaps else MAX_PIECE
             yield rest[:cut]
             rest = rest[cut:].lstrip()

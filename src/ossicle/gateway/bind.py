@@ -45,7 +45,8 @@ def router(house: House, transport: str, bindings: Iterable[Binding] = BINDINGS)
             return _Nobody()
         leg = Leg(make(), channel, house)
         leg.start(opening)
-        return leg
+        # `binary` is an instance attribute; the checker takes it for a method and binds it
+        return leg  # pyright: ignore[reportReturnType]
 
     return accept
 

@@ -20,6 +20,7 @@ from ossicle.core.options import Options
 from ossicle.core.ports import Codecs, Engine, Timers
 from ossicle.core.session import Session
 from ossicle.engines.lifecycle import is_warm
+from ossicle.engines.wrap.split import Split
 
 from .access import Access
 from .metrics import Metrics
@@ -132,8 +133,6 @@ class House:
         engine = self.engine
         split = options.recognition.channels == "split"
         if split and source.channels > engine.capabilities.channels:
-            from ossicle.engines.wrap.split import Split
-
             return Split(engine, channels=source.channels)
         return engine
 

@@ -1,26 +1,30 @@
 """Figures for Prometheus at `/metrics`: counts and times, never words, keys or names of people."""
 
 import asyncio
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from ossicle.core.events import Ended
 from ossicle.core.session import Session
 
-if TYPE_CHECKING:
-    from .house import House
-
 __all__ = ["Metrics"]
 
 _MS = (1, 2, 5, 10, 20, 50, 100, 200, 300, 500, 800, 1_200, 2_000, 5_000, 10_000)
 
 
+class Counted(Protocol):
+    """Whose sessions are counted."""
+
+    @property
+    def sessions(self) -> Mapping[str, Session]: ...
+
+
 class Metrics:
     """One registry per gateway, so that two in one process do not mix."""
 
-    def __init__(self, house: "House") -> None:
+    def __init__(self, house: Counted) -> None:
         self._registry = CollectorRegistry()
         self._opened = Counter(
             "ossicle_sessions_opened", "Sessions opened", ["transport"], registry=self._registry

@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, Generator
 
 import uvicorn
 
-from ossicle.core.errors import Refused
+from ossicle.core.errors import Refused, TimedOut
 from ossicle.core.ports import Engine
 from ossicle.engines.lifecycle import aclose, start
 from ossicle.transports.http.server import http_protocol
@@ -24,12 +24,22 @@ from ossicle.transports.websocket.server import websocket_protocol
 from .access import loopback
 from .app import make_app
 from .bind import router
+from .certificates import (
+    CertificateFiles,
+    ReloadingContext,
+    local_certificates,
+    own_certificates,
+    reloading_context,
+)
 from .house import House
 from .settings import GatewaySettings
 
 __all__ = ["Gateway", "serving"]
 
 log = logging.getLogger("ossicle.gateway")
+
+_ANY = {"0.0.0.0", "::", "*"}  # noqa: S104  names that no certificate can carry
+_CERTIFICATES_EVERY_S = 10.0
 
 
 class Gateway:
@@ -44,6 +54,20 @@ class Gateway:
     def url(self) -> str:
         """Where clients go: the first open door."""
         return next(door.url for door in self.doors.values())
+
+    async def ready(self, timeout_s: float = 60.0) -> None:
+        """Until a session opened now would be heard at once. Engines do not announce that they
+        are warm, so it is asked for, as `/readyz` does.
+
+        Raises:
+            TimedOut: something is still missing; the text names it.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_s
+        while missing := self.house.missing():
+            if loop.time() > deadline:
+                raise TimedOut(f"not ready after {timeout_s:g} s: {', '.join(missing)}")
+            await asyncio.sleep(0.02)
 
     def stop(self) -> None:
         """Ask for a graceful stop; `wait` returns."""
@@ -83,14 +107,12 @@ class Door(uvicorn.Server):
         host = self.bound.getsockname()[0]
         if host in {"127.0.0.1", "::1", "0.0.0.0", "::"}:  # noqa: S104  shown, not bound
             host = "localhost"
-        scheme = "https" if self.config.is_ssl else "http"
+        scheme = "https" if self.config.ssl is not None else "http"
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
 
 @contextlib.asynccontextmanager
-async def serving(
-    settings: GatewaySettings, engine: Engine, context: ssl.SSLContext | None = None
-) -> AsyncGenerator[Gateway, None]:
+async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[Gateway, None]:
     """A gateway, listening when entered, drained and closed when left.
 
     Raises:
@@ -98,15 +120,18 @@ async def serving(
         OSError: a port is taken; the text names it.
     """
     check_exposure(settings)
+    tls = None
+    if settings.tls_port is not None:
+        tls = reloading_context(certificate_files(settings), alpn=("http/1.1",))
     house = House(settings, engine)
-    wanted = [("http", settings.port, None)]
-    if context is not None:
-        wanted.append(("https", settings.tls_port, context))
+    wanted: list[tuple[str, int | None, ssl.SSLContext | None]] = [("http", settings.port, None)]
+    if tls is not None:
+        wanted.append(("https", settings.tls_port, tls.context))
     doors: dict[str, Door] = {}
     app = make_app(house)
     upgrade = websocket_protocol(router(house, "websocket"))
     try:
-        for name, port, tls in wanted:
+        for name, port, context in wanted:
             if port is None:
                 continue
             config = uvicorn.Config(
@@ -120,8 +145,8 @@ async def serving(
                 timeout_graceful_shutdown=2,
             )
             config.load()
-            if tls is not None:
-                config.ssl = tls
+            if context is not None:
+                config.ssl = context
             doors[name] = Door(config, _bind(settings.host, port))
     except OSError:
         for door in doors.values():
@@ -131,6 +156,7 @@ async def serving(
     async with asyncio.TaskGroup() as group:
         keeping = group.create_task(house.run(), name="house")
         watching = group.create_task(house.metrics.watch_loop(), name="loop lag")
+        following = group.create_task(_follow(tls, settings), name="certificates")
         running = [
             group.create_task(door.serve(sockets=[door.bound]), name=name)
             for name, door in doors.items()
@@ -148,9 +174,38 @@ async def serving(
             for door in doors.values():
                 door.should_exit = True
             await asyncio.gather(*running, return_exceptions=True)
-            for task in (keeping, watching):
+            for task in (keeping, watching, following):
                 task.cancel()
             await aclose(engine)
+
+
+def certificate_files(settings: GatewaySettings) -> CertificateFiles:
+    """The certificate to serve: your own, or one of the local authority.
+
+    Raises:
+        Refused: your own does not fit its key, is over, or cannot be read.
+    """
+    if settings.certificate is not None:
+        return own_certificates(settings.certificate, settings.key)
+    names = (settings.host, *settings.allow_hosts)
+    return local_certificates(
+        settings.state_dir.expanduser(), [name for name in names if name not in _ANY]
+    )
+
+
+async def _follow(tls: ReloadingContext | None, settings: GatewaySettings) -> None:
+    """Reload certificates that change, and renew the local one in time, until cancelled."""
+    if tls is None:
+        return
+    while True:
+        await asyncio.sleep(_CERTIFICATES_EVERY_S)
+        try:
+            if settings.certificate is None:
+                certificate_files(settings)
+            if tls.check():
+                log.info("certificates were reloaded")
+        except Refused as error:
+            log.warning("the new certificates do not work, the old ones stay: %s", error)
 
 
 def check_exposure(settings: GatewaySettings) -> None:

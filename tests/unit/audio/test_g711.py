@@ -1,6 +1,8 @@
 """Bit-equal to the standard: every code and every 16-bit sample."""
 
 import hashlib
+import importlib
+import sys
 import warnings
 
 import numpy as np
@@ -17,9 +19,10 @@ DIGESTS = ["3dab54339e520bb2", "e04788d110e58ff8", "81d633c9e6972a18", "38488f6f
 def audioop():
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "'audioop' is deprecated", DeprecationWarning)
-        return pytest.importorskip("audioop", reason="audioop left the library in Python 3.13")
+        return importlib.import_module("audioop")
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="audioop left Python with 3.13")
 def test_every_value_equals_the_standard_library(audioop):
     assert g711.decode_mulaw(CODES) == audioop.ulaw2lin(CODES, 2)
     assert g711.decode_alaw(CODES) == audioop.alaw2lin(CODES, 2)

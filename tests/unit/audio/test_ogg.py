@@ -182,3 +182,9 @@ def test_flac_that_does_not_count_its_headers(take_apart):
     head = b"\x7fFLAC\x01\x00\x00\x00fLaC" + bytes(38)
     with pytest.raises(BadAudio, match=r"sample rate 0"):
         take_apart(ogg.OggDemuxer(), page([head], 0, flags=FIRST))
+
+
+def test_a_known_stream_survives_a_lost_page_of_any_size(take_apart):
+    big = page([packet(9, 255 * 255 - 1)], 3, 0)
+    data = start() + page([packet(1)], 2, 960) + big[:-1] + b"?" + page([packet(2)], 4, 2880)
+    assert sum(units(take_apart(ogg.OggDemuxer(), data))) == 2880 - 312

@@ -18,7 +18,7 @@ from ossicle.core.events import (
 )
 from ossicle.core.options import Options, RecognitionOptions, TurnOptions
 from ossicle.engines.scripted import ScriptedEngine, parse_script
-from ossicle.testing.engine import HeldSink
+from ossicle.testing.engine import HeldSink, check_engine
 from ossicle.testing.marked import marked_audio, marked_expected, marked_words
 
 
@@ -113,10 +113,14 @@ async def test_finalize_is_answered_once_with_its_ref_even_when_nothing_was_said
 
 async def test_cancel_in_forgets_the_words_of_the_turn():
     stream, sink = await fed("a b c.", silence(650))
-    stream.ask(Cancel(side="in"))
+    stream.ask(Cancel(side="in", ref="x"))
     stream.audio(silence(300))
     stream.ask(End())
-    assert [final.text for final in sink.finals] == [], "a and b are forgotten, c was half heard"
+    assert shape(sink.events)[3:] == [
+        "ended 650 cancelled",
+        "final '' 650-650 x",
+        "Ended",
+    ], "a and b are forgotten, c was half heard"
 
 
 async def test_no_partials_when_none_are_wanted():
@@ -320,3 +324,9 @@ def test_a_question_mark_in_the_text_is_no_query():
     assert parse_script("How are you? Fine").turns == (("How", "are", "you?"), ("Fine",))
     script = parse_script("Really??pace=2")
     assert (script.turns, script.pace) == ((("Really?",),), 2.0)
+
+
+async def test_it_keeps_the_contract():
+    await check_engine(ScriptedEngine("One two three. Four five six. Seven."))
+    await check_engine(ScriptedEngine("heard"))
+    await check_engine(ScriptedEngine("heard"), piece_ms=7, options=turns(detect=False))

@@ -86,7 +86,8 @@ class NativeServer:
         """An event for the client."""
         match event:
             case Began() if not self._accepted:
-                if self._wire.accepts_at_once:
+                # A session that goes on is known to be good, and its client waits to hear where.
+                if self._wire.accepts_at_once or event.resumed:
                     return (*self._accept(now), *self._say(event, now))
                 self._began = event
                 return ()

@@ -31,6 +31,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from ossicle.core.errors import ConnectionLost, OssicleError, Overloaded
 from ossicle.core.ports import Acceptor, Receiver
 from ossicle.core.wire import Accept, Binary, ChannelTraits, Close, Fin, Message, Opening, Text
+from ossicle.transports.faults import report_fault
 
 __all__ = ["HttpChannel", "HttpSettings", "http_protocol", "stream_endpoint"]
 
@@ -209,7 +210,7 @@ class HttpChannel:
             try:
                 receiver.closed(self._error)
             except Exception as fault:  # noqa: BLE001  told last: nobody is left to hand it to
-                _report("closed", fault)
+                report_fault(log, "receiver.closed", fault)
 
     async def _read(self) -> None:
         more = True
@@ -329,7 +330,7 @@ class HttpChannel:
                 self._broke("writable", fault)
 
     def _broke(self, where: str, fault: Exception) -> None:
-        _report(where, fault)
+        report_fault(log, f"receiver.{where}", fault)
         held = self._phase is Phase.HELD
         if self._error is None:
             self._error = OssicleError.wrap(fault)
@@ -456,12 +457,3 @@ def _opening(scope: Any) -> Opening:
         peer=f"{client[0]}:{client[1]}" if client else "",
         secure=scope.get("scheme") == "https",
     )
-
-
-def _report(where: str, fault: Exception) -> None:
-    """The traceback without the values in its text: they may be somebody's words."""
-    trace = fault.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
-    log.error("receiver.%s raised %s at %s", where, type(fault).__name__, place)

@@ -34,6 +34,7 @@ from ossicle.core.errors import (
 )
 from ossicle.core.ports import Receiver
 from ossicle.core.wire import Accept, Binary, ChannelTraits, Close, Message, Ping, Text
+from ossicle.transports.faults import report_fault
 
 from .closing import close_code, reason_bytes, valid_received
 from .keepalive import Pulse
@@ -252,7 +253,7 @@ class WebSocketChannel(WSListener):
         try:
             owner.closed(self._error or error)
         except Exception as fault:  # noqa: BLE001  told last: nobody is left to hand it to
-            _report("closed", fault)
+            report_fault(log, "receiver.closed", fault)
 
     def shutdown(self) -> None:
         """uvicorn stops: the server goes away (RFC 6455 7.4.1)."""
@@ -546,7 +547,7 @@ class WebSocketChannel(WSListener):
 
     def _broke(self, where: str, fault: Exception) -> None:
         """The receiver raised: its session is over, the loop and everybody else go on."""
-        _report(where, fault)
+        report_fault(log, f"receiver.{where}", fault)
         if self._error is None:
             self._error = OssicleError.wrap(fault)
         self._close(1011, "internal error")
@@ -575,12 +576,3 @@ def _size(message: Message) -> int:
             return sum(len(name) + len(value) for name, value in message.headers)
         case _:
             return 1
-
-
-def _report(where: str, fault: Exception) -> None:
-    """The traceback without the values in its text: they may be somebody's words."""
-    frame: Any = fault.__traceback__
-    while frame is not None and frame.tb_next is not None:
-        frame = frame.tb_next
-    place = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame is not None else "?"
-    log.error("receiver.%s raised %s at %s", where, type(fault).__name__, place)

@@ -7,8 +7,7 @@ status as `Close(status, reason, headers, body)` followed by `closed(None)`. Whe
 answers, `connect` raises and no receiver is made. Redirects are not followed: they are a
 `Close(302, …)` that names the place.
 
-`url` says where to; its path, unless it is empty or `/`, replaces the opening's, and its query
-goes before the opening's.
+`url` says where to; `ossicle.transports.target` says how its path meets the opening's.
 """
 
 import asyncio
@@ -16,7 +15,6 @@ import ssl as tls
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeAlias, cast
-from urllib.parse import quote, quote_plus, urlsplit
 
 import aiofastnet
 import h11
@@ -27,6 +25,7 @@ from picows.url import parse_url
 from ossicle.core.errors import BadMessage, ConnectionLost, Refused, TimedOut
 from ossicle.core.ports import Channel, Receiver
 from ossicle.core.wire import Accept, Close, Opening
+from ossicle.transports.target import request_target
 
 from .channel import WebSocketChannel, WebSocketSettings
 from .parser import feed, picows_protocol
@@ -123,17 +122,6 @@ _OURS = frozenset(
     }
 )
 """Headers of the handshake itself."""
-
-
-def request_target(url: str, opening: Opening) -> str:
-    """Path and query of the request."""
-    parts = urlsplit(url)
-    path = (
-        parts.path if parts.path not in {"", "/"} else quote(opening.path, safe="/:@!$&'()*+,;=~")
-    )
-    query = [parts.query] if parts.query else []
-    query += [f"{quote_plus(name)}={quote_plus(value)}" for name, value in opening.query]
-    return path + ("?" + "&".join(query) if query else "")
 
 
 def _cause(error: BaseException) -> str:

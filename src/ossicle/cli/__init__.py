@@ -1,0 +1,27 @@
+"""The `ossicle` command."""
+
+import typer
+
+from .certs import certs
+from .demo import demo
+from .engines import engines
+from .serve import serve
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="ossicle",
+    help="Streaming speech: any client, over any wire, to any engine.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_show_locals=False,
+)
+app.command()(serve)
+app.command()(certs)
+app.command()(demo)
+app.command()(engines)
+
+
+def main() -> None:
+    """Entry point."""
+    app()

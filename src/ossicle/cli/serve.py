@@ -1,0 +1,178 @@
+"""`ossicle serve`: open the doors and stay until told to stop."""
+
+import asyncio
+import contextlib
+import importlib.util
+import signal
+from collections.abc import Coroutine, Generator
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ossicle.core.errors import OssicleError
+from ossicle.core.ports import Engine
+from ossicle.engines.compose import Combined
+from ossicle.engines.open import default_voice, open_engine
+from ossicle.gateway.access import keys_from_environment
+from ossicle.gateway.logs import set_up
+from ossicle.gateway.serve import Gateway, certificate_files, serving
+from ossicle.gateway.settings import GatewaySettings
+
+from .doors import LATER, port
+
+__all__ = ["STATE_DIR", "build_engine", "run", "serve", "stop_signals", "welcome"]
+
+T = TypeVar("T")
+
+console = Console(stderr=True)
+
+STATE_DIR = Path("~/.local/state/ossicle")
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port_: Annotated[str, typer.Option("--port", help="HTTP and WebSocket.")] = "8080",
+    tls_port: Annotated[str, typer.Option(help="The same over TLS.")] = "8443",
+    grpc_port: Annotated[str, typer.Option(help="gRPC.")] = "",
+    grpc_tls_port: Annotated[str, typer.Option(help="gRPC over TLS.")] = "",
+    quic_port: Annotated[str, typer.Option(help="WebTransport and MoQ.")] = "",
+    sip_port: Annotated[str, typer.Option(help="SIP, UDP and TCP.")] = "",
+    sip_tls_port: Annotated[str, typer.Option(help="SIP over TLS.")] = "",
+    rtp_ports: Annotated[str, typer.Option(help="Range A-B for RTP.")] = "",
+    ice_ports: Annotated[str, typer.Option(help="Range A-B for WebRTC.")] = "",
+    announce: Annotated[str, typer.Option(help="Address to announce behind NAT.")] = "",
+    engine: Annotated[
+        str, typer.Option(help="NAME[:ARG]; see `ossicle engines`.")
+    ] = "pocketsphinx",
+    voice: Annotated[str, typer.Option(help="NAME of the voice, or off.")] = "",
+    config: Annotated[Path | None, typer.Option(help="TOML file.")] = None,
+    state_dir: Annotated[Path, typer.Option(help="Where the local CA is kept.")] = STATE_DIR,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="A host or origin taken besides loopback; repeatable.")
+    ] = None,
+    cert: Annotated[Path | None, typer.Option(help="Your own certificate chain, PEM.")] = None,
+    key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
+    drain: Annotated[float, typer.Option(help="Seconds from SIGTERM to the end.")] = 30.0,
+    open_to_anyone: Annotated[
+        bool, typer.Option(help="Listen on a public address without any key.")
+    ] = False,
+    log_level: Annotated[str, typer.Option(help="debug info warning error")] = "info",
+) -> None:
+    """Start a gateway: live speech in, words out.
+
+    Keys come from OSSICLE_KEYS="name:secret,name:secret"; without any, only this machine may use
+    it. A port of 0 is any free one, `off` closes that door.
+    """
+    if config is not None:
+        _stop(f"--config {config}: configuration files are not in this version; use flags")
+    given = {name: value for name, value in locals().items() if name in LATER and value}
+    settings = GatewaySettings(
+        host=host,
+        port=port(port_),
+        tls_port=port(tls_port),
+        engine=engine,
+        voice=voice,
+        state_dir=state_dir,
+        certificate=cert,
+        key=key,
+        allow_hosts=tuple(allow_host or ()),
+        open_to_anyone=open_to_anyone,
+        keys=keys_from_environment(),
+        drain_s=drain,
+    )
+    set_up(level=log_level)
+    for name, value in given.items():
+        if value != "off":
+            flag = "--" + name.replace("_", "-")
+            console.print(f"[yellow]{flag} {value}[/]: {LATER[name]} is not in this version")
+    if settings.port is None and settings.tls_port is None:
+        _stop("both --port and --tls-port are off: there would be no door")
+    try:
+        run(_serve(settings))
+    except (OssicleError, OSError) as error:
+        _stop(str(error))
+
+
+def build_engine(settings: GatewaySettings) -> Engine:
+    """The engine that hears, and the voice beside it.
+
+    Raises:
+        Refused: an unknown name; the text suggests one.
+        MissingExtra: it is not installed.
+    """
+    recogniser = open_engine(settings.engine)
+    if settings.voice == "off" or recogniser.capabilities.speaks:
+        return recogniser
+    return Combined(recogniser, open_engine(settings.voice or default_voice()))
+
+
+async def _serve(settings: GatewaySettings) -> None:
+    async with serving(settings, build_engine(settings)) as gateway:
+        welcome(gateway, settings)
+        with stop_signals(gateway):
+            await gateway.wait()
+        open_now = sum(1 for s in gateway.house.sessions.values() if s.owner is not None)
+        console.print(
+            f"\nstopping: {open_now} sessions may finish, {settings.drain_s:g} s at most"
+            if open_now
+            else "\nstopping"
+        )
+    console.print("stopped")
+
+
+def welcome(gateway: Gateway, settings: GatewaySettings, console: Console = console) -> None:
+    """What a person needs to know, in a few lines."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for door in gateway.doors.values():
+        table.add_row("listening", f"[bold green]{door.url}[/]")
+    if "https" in gateway.doors and settings.certificate is None:
+        authority = certificate_files(settings).authority
+        table.add_row("trust", f"{authority}  [dim](ossicle certs)[/]")
+    able = gateway.house.engine.capabilities
+    table.add_row("engine", f"{able.name}  [dim]{able.note}[/]")
+    table.add_row("keys", "on" if gateway.house.access.on else "off: this machine only")
+    table.add_row("try", f"curl --data-binary @speech.wav {gateway.url}/v1/stream")
+    console.print(table)
+
+
+@contextlib.contextmanager
+def stop_signals(gateway: Gateway) -> Generator[None, None, None]:
+    """SIGTERM and SIGINT ask for a graceful stop; the second one is the usual interrupt."""
+    loop = asyncio.get_running_loop()
+    names = (signal.SIGTERM, signal.SIGINT)
+
+    def stop() -> None:
+        gateway.stop()
+        for name in names:
+            loop.remove_signal_handler(name)
+
+    try:
+        for name in names:
+            loop.add_signal_handler(name, stop)
+    except NotImplementedError:  # Windows: Ctrl-C arrives as KeyboardInterrupt
+        pass
+    try:
+        yield
+    finally:
+        with contextlib.suppress(NotImplementedError):
+            for name in names:
+                loop.remove_signal_handler(name)
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Run on uvloop where it is installed (it is not on Windows)."""
+    if importlib.util.find_spec("uvloop") is None:
+        return asyncio.run(main)
+    import uvloop  # noqa: PLC0415
+
+    return uvloop.run(main)
+
+
+def _stop(text: str) -> NoReturn:
+    console.print(f"[bold red]error[/] {text}")
+    raise typer.Exit(2)

@@ -1,0 +1,75 @@
+"""The life of one worker process: a socket, a listener, and nothing else.
+
+It serves one stream from its first byte (the options) to the end of the socket, and ends with
+it. Blocking on purpose: it has one thing to do. What it cannot write to a peer that does not
+read, it waits for; so what the peer sends next waits in the socket.
+"""
+
+import socket
+from collections.abc import Callable
+
+from ...audio.vad import Vad
+from ...core.commands import Cancel, End, Finalize
+from ...core.options import Options
+from .decoder import Decoder
+from .framing import Framer, Progress, frame
+from .listener import Listener, Told
+
+__all__ = ["Models", "serve"]
+
+_READ = 65_536
+_REPORT_EVERY = 4_000
+"""Samples between two reports of progress: 0.25 s, a small part of the window they move."""
+
+
+class Models:
+    """What a worker hears with. Loaded once, before the fork."""
+
+    def __init__(self, decoder: Decoder, vad: Callable[[], Vad]) -> None:
+        self.decoder = decoder
+        self.vad = vad
+
+
+def serve(peer: socket.socket, models: Models) -> None:
+    """Serve one stream; returns when it has ended or the peer is gone.
+
+    Raises:
+        ValueError: the peer does not speak the protocol of `framing`.
+    """
+    framer = Framer()
+    listener: Listener | None = None
+    out: list[bytes] = []
+    reported = 0
+
+    def tell(event: Told) -> None:
+        out.append(frame(event))
+
+    try:
+        while data := peer.recv(_READ):
+            for item in framer.feed(data):
+                if listener is None:
+                    if not isinstance(item, Options):
+                        raise ValueError("a stream begins with its options")
+                    listener = Listener(item, models.decoder, models.vad(), tell)
+                    continue
+                match item:
+                    case bytes():
+                        listener.audio(item)
+                    case Options():
+                        listener.configure(item)
+                    case Finalize() | Cancel() | End():
+                        listener.ask(item)
+                    case _:
+                        raise ValueError(f"a stream is not asked {type(item).__name__}")
+                if listener.position - reported >= _REPORT_EVERY:
+                    reported = listener.position
+                    out.append(frame(Progress(reported)))
+                if out:
+                    peer.sendall(b"".join(out))
+                    out.clear()
+            if listener is not None and listener.ended:
+                if out:
+                    peer.sendall(b"".join(out))
+                return
+    except (BrokenPipeError, ConnectionResetError):
+        return  # the session was aborted, or the gateway is gone: nobody wants the rest

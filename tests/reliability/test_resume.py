@@ -1,0 +1,137 @@
+"""Nothing lost and nothing doubled: real gateways, real sockets, real cuts and kills."""
+
+import asyncio
+import random
+
+import pytest
+
+from ossicle.client import Reconnect, SpeechStream, connect
+from ossicle.core.events import (
+    Began,
+    Ended,
+    Event,
+    Notice,
+    SpeechEnded,
+    SpeechStarted,
+    Transcript,
+)
+from ossicle.core.formats import AudioFormat
+from ossicle.testing.marked import marked_audio, marked_expected, marked_words
+
+from .conftest import CuttingProxy, GatewayProcess, gateway
+
+pytestmark = pytest.mark.reliability
+
+QUICK = Reconnect(first_s=0.02, most_s=0.2, total_s=20.0)
+
+
+def script(chance: random.Random, count: int) -> list[int]:
+    """Words 1, 2, 3, … with pauses that end turns now and then."""
+    words: list[int] = []
+    for number in range(1, count + 1):
+        words.append(number)
+        if chance.random() < 0.3:
+            words.append(0)
+    return words
+
+
+async def collect(stream: SpeechStream) -> list[Event]:
+    return [event async for event in stream]
+
+
+async def speak(stream: SpeechStream, audio: bytes, piece: int, pause_s: float = 0.0) -> None:
+    for start in range(0, len(audio), piece):
+        await stream.send(audio[start : start + piece])
+        await asyncio.sleep(pause_s)
+    await stream.end()
+
+
+def check_law(events: list[Event]) -> None:
+    """Numbers rise; each turn starts once, ends once, is closed by one last final, in order."""
+    numbers = [event.seq for event in events if event.seq]
+    assert numbers == sorted(set(numbers))
+    assert sum(isinstance(event, Began) for event in events) == 1
+    assert isinstance(events[-1], Ended)
+    open_turn: int | None = None
+    ended = False
+    next_turn = 0
+    frozen: set[tuple[int, int]] = set()
+    for event in events:
+        match event:
+            case SpeechStarted():
+                assert open_turn is None
+                assert event.turn == next_turn
+                open_turn, ended = event.turn, False
+            case Transcript(final=False):
+                assert event.turn == open_turn
+                assert not ended
+                assert (event.turn, event.segment) not in frozen
+            case SpeechEnded():
+                assert event.turn == open_turn
+                assert not ended
+                ended = True
+            case Transcript():
+                assert (event.turn, event.segment) not in frozen
+                frozen.add((event.turn, event.segment))
+                if open_turn is not None:
+                    assert event.turn == open_turn
+                if event.ends_turn:
+                    assert ended or open_turn is None
+                    open_turn, next_turn = None, event.turn + 1
+            case _:
+                pass
+    assert open_turn is None
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_a_socket_cut_anywhere_many_times(seed: int) -> None:
+    chance = random.Random(seed)
+    words = script(chance, 60)
+    audio = marked_audio(words)
+    async with (
+        gateway() as running,
+        CuttingProxy(running.doors["http"].port, chance, cuts=12) as proxy,
+        asyncio.timeout(60),
+        connect(f"http://127.0.0.1:{proxy.port}", reconnect=QUICK) as stream,
+    ):
+        _, events = await asyncio.gather(
+            speak(stream, audio, chance.randrange(200, 5_000)), collect(stream)
+        )
+    assert proxy.cuts >= 5
+    assert stream.moves == 0
+    assert marked_words(events) == marked_expected(words)
+    check_law(events)
+    assert stream.ended is not None
+    assert stream.ended.error is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_kill_9_in_mid_word_and_another_takes_the_port(
+    seed: int, processes: list[GatewayProcess]
+) -> None:
+    chance = random.Random(seed)
+    words = script(chance, 40)
+    audio = marked_audio(words)
+    first = GatewayProcess(0)
+    processes.append(first)
+    await first.start()
+    async with (
+        asyncio.timeout(60),
+        connect(f"http://127.0.0.1:{first.port}", reconnect=QUICK) as stream,
+    ):
+        reading = asyncio.create_task(collect(stream))
+        # A word lasts 6,400 bytes: cut inside one, and let the gateway have all but the last.
+        cut = chance.randrange(len(audio) // 3, 2 * len(audio) // 3) & ~1
+        for start in range(0, cut, 3_200):
+            await stream.send(audio[start : min(cut, start + 3_200)])
+            await asyncio.sleep(0.002)
+        await first.kill()
+        second = GatewayProcess(first.port)
+        processes.append(second)
+        _, events, _ = await asyncio.gather(
+            speak(stream, audio[cut:], 3_200), reading, second.start()
+        )
+    assert stream.moves == 1
+    assert marked_words(events) == marked_expected(words)
+    check_law(events)
+    assert not [event for event in events if isinstance(event, Notice)]
