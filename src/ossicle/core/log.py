@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from .events import AudioOut, Event, Transcript
+from .events import Asked, AudioOut, Event, Told, Transcript
 
 __all__ = ["Log"]
 
@@ -63,14 +63,17 @@ class Log:
         return max(0, self.first - 1 - since)
 
     def forget_audio(self, utterance: str, until_ms: int) -> None:
-        """Sound of an utterance was heard up to here: nobody needs it again."""
-        for place, event in enumerate(self._entries):
-            if (
-                isinstance(event, AudioOut)
-                and event.utterance == utterance
-                and event.start_ms < until_ms
-            ):
-                self._empty(self.first + place)
+        """Sound of an utterance was heard up to here: nobody needs it again. The last piece that
+        begins before may be heard only in part, and stays."""
+        heard = [
+            self.first + place
+            for place, event in enumerate(self._entries)
+            if isinstance(event, AudioOut)
+            and event.utterance == utterance
+            and event.start_ms < until_ms
+        ]
+        for seq in heard[:-1]:
+            self._empty(seq)
 
     def _empty(self, seq: int) -> None:
         place = seq - self.first
@@ -99,8 +102,13 @@ def _weight(event: Event) -> int:
     """Bytes an event keeps alive, near enough for a bound."""
     match event:
         case Transcript():
-            return 240 + 4 * len(event.text) + 120 * len(event.words or ())
+            others = sum(len(text) for text in event.alternatives)
+            return 240 + 4 * (len(event.text) + others) + 120 * len(event.words or ())
         case AudioOut():
             return 160 + len(event.data)
+        case Told():
+            return 160 + 4 * len(event.text)
+        case Asked():
+            return 160 + 4 * len(event.arguments)
         case _:
             return 160
