@@ -21,8 +21,8 @@ from .stream import Link, PocketStream
 __all__ = ["STREAMS_PER_CORE", "PocketsphinxEngine", "default_pool"]
 
 STREAMS_PER_CORE: Final = 4
-"""Streams in which somebody speaks that one core carries: each takes about 0.15 of it, twice that
-in its first seconds, and what is left keeps partials prompt (`bench/recognition.py`)."""
+"""Streams in which somebody speaks that one core carries. Each takes 0.15 of it on average and
+0.4 in its worst second; what is left keeps partials prompt (`bench/recognition.py`)."""
 
 _LIVE: Final = frozenset(
     f"recognition.{name}"
