@@ -211,6 +211,7 @@ class Session:
         if journal.end >= feed.next_tick:
             feed.next_tick = journal.end + self._units(self.settings.flow_ms)
             self.ledger.arrived(self.ms(journal.end), self.host.timers.now())
+            self.ledger.add("queue", self._span(journal.waiting))
             journal.trim()
             self._flow()
         if journal.waiting > feed.credit.window:
@@ -406,8 +407,10 @@ class Session:
                 if event.ends_turn:
                     self.ledger.final(event.channel, now)
             case SpeechEnded(provisional=False):
+                asked = self.options.recognition.turns.silence_ms
+                wait = asked if event.reason == "silence" else 0
                 fed = self.ms(self.journal.sent)
-                self.ledger.turn_over(event.channel, event.at_ms, fed, now)
+                self.ledger.turn_over(event.channel, event.at_ms, fed, wait, now)
             case _:
                 pass
         self._say(event)
