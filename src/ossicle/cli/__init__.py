@@ -3,6 +3,7 @@
 import typer
 
 from .certs import certs
+from .demo import demo
 from .engines import engines
 from .serve import serve
 from .transcribe import transcribe
@@ -19,6 +20,7 @@ app = typer.Typer(
 app.command()(serve)
 app.command()(transcribe)
 app.command()(certs)
+app.command()(demo)
 app.command()(engines)
 
 

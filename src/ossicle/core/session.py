@@ -11,7 +11,7 @@ said and heard), `ledger` (time). It is synchronous, owns no task and reads the 
 The hot path is `Feed.audio`; what it leaves comes to `_audio_slow`.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from math import inf
 from typing import Protocol, cast
@@ -35,7 +35,7 @@ from .events import (
     Told,
     Transcript,
 )
-from .feed import Feed
+from .feed import Feed, abort
 from .fit import heard_as, misfits, spoken_as
 from .formats import AudioFormat
 from .journal import Journal, Sound
@@ -127,7 +127,7 @@ class Session:
         self.id = session_id
         self.token = token
         self.host = host
-        self.options = options or Options()
+        self.options: Options = options or Options()
         self.settings = settings or SessionSettings()
         self.expires_at = expires_at
         self.opened_at = now
@@ -149,9 +149,9 @@ class Session:
         self.retry_at = 0.0
         self.ended: Ended | None = None
         self.read_out = False
-        """The owner was sent everything and closed politely: nobody will come back."""
+        """Nobody will come back as the owner: it was sent everything and closed politely, or its
+        dialect knows no way back."""
         self.taken_commands = 0
-        self.notices = 0
         self.turns = Turns(first=continues.turn if continues else 0)
 
         self.arrival = Arrival(host.codecs)
@@ -174,6 +174,7 @@ class Session:
         self._failures: deque[float] = deque(maxlen=self.settings.replays + 1)
         self._roll_due = False
         self._anonymous = 0
+        self._notices: Counter[str] = Counter()
         self._dropped = 0
         self._dropped_told = -inf
         self._last_heard = now
@@ -188,20 +189,27 @@ class Session:
             self._notice("warning", "late_audio", "audio came after the end and was not heard")
         elif data:
             self._take(len(data), lambda: self.arrival.take(data))
+            self._after_audio()
 
     def _take(self, size: int, arrange: Callable[[], Sequence[Sound]]) -> None:
+        """What arrived, onto the journal and on. All of it is counted before any of it is fed: a
+        flow report that a feed causes must not say more than came."""
         taken = self.taken_bytes
         try:
             pieces = arrange()
             if self.source is None and self.arrival.source is not None:
                 self._know(self.arrival.source)
+            if pieces and self.options.hears is None and self.engine is not None:
+                raise BadAudio(
+                    f"engine {self.engine_name} does not listen", code="unsupported_audio"
+                )
         except OssicleError as error:
             self.fail(error)
             return
         for piece in pieces:
-            self.feed.push(piece)
+            self.journal.push(piece)
         self._beside = taken + size - self.journal.end
-        self._after_audio()
+        self.feed.drain()
 
     def _after_audio(self) -> None:
         """About once a second of audio, or whenever the hot path was left."""
@@ -211,6 +219,7 @@ class Session:
         if journal.end >= feed.next_tick:
             feed.next_tick = journal.end + self._units(self.settings.flow_ms)
             self.ledger.arrived(self.ms(journal.end), self.host.timers.now())
+            self.ledger.add("queue", self._span(journal.waiting))
             journal.trim()
             self._flow()
         if journal.waiting > feed.credit.window:
@@ -219,9 +228,13 @@ class Session:
 
     def _after_drain(self) -> None:
         journal, feed = self.journal, self.feed
-        feed.relimit(plain=self.arrival.plain and self.life.state == "live")
+        feed.relimit(plain=self._plain and self.life.state == "live")
         if self.owner is not None and journal.waiting <= feed.credit.window // 2:
             self.owner.resume("overload")
+
+    @property
+    def _plain(self) -> bool:
+        return self.arrival.plain and self.options.hears is not None
 
     def _overloaded(self) -> None:
         window = self.feed.credit.window
@@ -315,20 +328,24 @@ class Session:
 
     def new_sink(self) -> StreamSink:
         """For the supervisor: the sink to open the next stream with. The old one goes deaf."""
-        self.wants_engine = False
+        self.wants_engine = self._roll_due = False
         return self.feed.new_sink(self, self.origin_ms)
 
     def opened(self, sink: StreamSink, stream: Stream) -> None:
         """For the supervisor: an engine stream is there."""
         if sink.deaf or self.life.state == "ended":
-            stream.abort()
+            abort(stream)
+            return
+        if self._roll_due and self.turns.idle:
+            abort(stream)  # options changed while it opened
+            self._roll()
             return
         hears, converter = self.options.hears, None
         try:
             if hears is not None and self.source is not None:
                 converter = self.host.codecs.converter(self.source, hears)
         except OssicleError as error:
-            stream.abort()
+            abort(stream)
             self.fail(error)
             return
         self.life.step("opened")
@@ -346,21 +363,21 @@ class Session:
     def told(self, sink: StreamSink, event: Event) -> None:
         """An engine's event, on the session's clock. Called by the sink."""
         match event:
+            case Transcript(side="in") | SpeechStarted(side="in") | SpeechEnded(side="in"):
+                for lawful in self.turns.stamp(self._filled(event)):
+                    self._say_in(lawful)
+                    if self.life.state == "ended":
+                        return
+                if self._roll_due and self.turns.idle:
+                    self._roll()
+            case AudioOut():
+                self._sound(event)
             case Ended():
                 self.feed.disconnect()
                 if event.error is None:
                     self.finish(event.reason, usage_of=event)
                 else:
                     self._lost_stream(event.error)
-            case SpeechStarted(side="in") | Transcript(side="in") | SpeechEnded(side="in"):
-                for lawful in self.turns.stamp(self._filled(event)):
-                    self._say_in(lawful)
-                    if self.life.state == "ended":
-                        return
-                if self._roll_due and self.turns.phase() == "idle":
-                    self._roll()
-            case AudioOut():
-                self._sound(event)
             case _:
                 self._say(event)
 
@@ -378,16 +395,18 @@ class Session:
 
     def _filled(self, event: Event) -> Event:
         """Times an engine left out: what it was fed."""
-        fed = self.ms(self.journal.sent)
         match event:
             case Transcript(end_ms=None):
+                fed = self.ms(self.journal.sent)
                 return msgspec.structs.replace(
                     event, end_ms=fed, start_ms=fed if event.start_ms is None else event.start_ms
                 )
             case Transcript(start_ms=None):
                 return msgspec.structs.replace(event, start_ms=event.end_ms)
+            case Transcript():
+                return event
             case SpeechStarted(at_ms=None) | SpeechEnded(at_ms=None):
-                return msgspec.structs.replace(event, at_ms=fed)
+                return msgspec.structs.replace(event, at_ms=self.ms(self.journal.sent))
             case _:
                 return event
 
@@ -406,8 +425,10 @@ class Session:
                 if event.ends_turn:
                     self.ledger.final(event.channel, now)
             case SpeechEnded(provisional=False):
+                asked = self.options.recognition.turns.silence_ms
+                wait = asked if event.reason == "silence" else 0
                 fed = self.ms(self.journal.sent)
-                self.ledger.turn_over(event.channel, event.at_ms, fed, now)
+                self.ledger.turn_over(event.channel, event.at_ms, fed, wait, now)
             case _:
                 pass
         self._say(event)
@@ -417,11 +438,12 @@ class Session:
             self._settle(event.channel, event.end_ms)
 
     def _answered(self, event: Transcript) -> Transcript:
-        for command in self.journal.asked:
+        """A question is answered once: by a last final, and by the first one of its name."""
+        for command in self.journal.asked if event.ends_turn else ():
             if isinstance(command, Finalize) and command.ref == event.ref:
                 self.journal.answered(command)
-                break
-        return _named(event)
+                return event
+        return msgspec.structs.replace(event, ref="")
 
     def _settle(self, channel: int, until_ms: int) -> None:
         """Trim at the least settled channel."""
@@ -519,6 +541,7 @@ class Session:
                 elif self.life.state != "draining":
                     at, origin = self.journal.end, self.origin_ms
                     self._take(len(command.data), lambda: self.arrival.placed(command, at, origin))
+                    self._after_audio()
             case Configure():
                 self.configure(command)
             case Finalize() | Cancel(side="in"):
@@ -548,27 +571,28 @@ class Session:
             if self.source is None:
                 at = self.ms(self.journal.end)
                 for event in self.turns.answer(command.ref, command.channel or 0, at):
-                    self._say(_named(event) if isinstance(event, Transcript) else event)
+                    self._say(event)
                 return
+            self._room()
         if isinstance(command, Cancel):
             self.journal.clear_sound()
         self.feed.push(command)
         self._after_drain()
 
+    def _room(self) -> None:
+        if self.journal.commands >= _MOST_COMMANDS:
+            raise Overloaded(
+                f"{self.journal.commands} commands wait for the engine or its answer; the limit "
+                f"is {_MOST_COMMANDS}",
+                code="overloaded",
+            )
+
     def _end(self, command: End) -> None:
         if self.life.state == "draining":
             return
         self.ledger.arrived(self.ms(self.journal.end), self.host.timers.now())
-        try:
-            pieces = self.arrival.finish()
-            if self.source is None and self.arrival.source is not None:
-                self._know(self.arrival.source)
-        except OssicleError as error:
-            self.fail(error)
-            return
-        for piece in pieces:
-            self.feed.push(piece)
-        if self.life.state == "ended":
+        self._take(0, self.arrival.finish)
+        if self.life.state in {"draining", "ended"}:
             return
         self.life.step("end")
         if self.source is None:
@@ -601,14 +625,23 @@ class Session:
             self._say(Configured(options=self.options, ref=command.ref))
             return
         names = _changed(before, changed)
-        if names <= self.engine.capabilities.live_changes | _OURS:
+        able = self.engine.capabilities
+        known = misfits(before, able)
+        unable = [text for text in misfits(changed, able) if text not in known]
+        if unable and changed.strict:
+            self.options = before
+            raise Refused("; ".join(unable), code="bad_option")
+        if names <= able.live_changes | _OURS:
+            self._room()
             self.feed.push(command)
             self._after_drain()
-        elif self.turns.phase() == "idle" and self.stream is not None:
+        elif self.turns.idle and self.stream is not None:
             self._roll()
         else:
             self._roll_due = True
         self._say(Configured(options=self.options, ref=command.ref))
+        for text in unable:
+            self._notice("warning", "option_not_supported", text, ref=command.ref)
 
     # ── the voice ──
 
@@ -637,8 +670,8 @@ class Session:
         self.feed.ask(command)
 
     def _credit_speech(self) -> None:
-        if self.stream is not None and self.speech.possible:
-            self.stream.credit(self.speech.credit(self.host.timers.now()))
+        if self.speech.possible:
+            self.feed.speak_until(self.speech.credit(self.host.timers.now()))
 
     # ── legs ──
 
@@ -653,6 +686,9 @@ class Session:
                 old.session = None
                 old.refuse(OssicleError.of(replaced()))
             self.detached_until = None
+        if since is not None:
+            # A number we never gave would leave the leg waiting for it.
+            since = min(max(since, 0), self.log.next - 1)
         missed = self.log.missed(since) if since is not None else 0
         self.legs.append(leg)
         leg.join(self, role, (since if since is not None else self.log.first - 1) + 1)
@@ -682,23 +718,31 @@ class Session:
         if leg is self.owner and self.life.state != "ended":
             if self.journal.waiting > self.feed.credit.window and self.options.overload == "pause":
                 leg.pause("overload")
-            self._flow(force=True)
+            self._flow()
 
     def detach(self, leg: Leg, error: OssicleError | None) -> None:
         """A leg's channel is over."""
         if leg in self.legs:
             self.legs.remove(leg)
-        if leg is not self.owner:
-            return
-        self.owner = None
+        if leg is self.owner:
+            self.owner = None
+            self._lost_owner(leg, error)
         if self.life.state == "ended":
-            self.read_out = error is None and leg.cursor >= self.log.next
             self.host.wake(self)
+
+    def _lost_owner(self, leg: Leg, error: OssicleError | None) -> None:
+        window = self.host.timers.now() + self.settings.resume_window_s
+        resumable = leg.dialect.resumable
+        if self.life.state == "ended":
+            told_all = error is None and leg.cursor >= self.log.next
+            self.read_out = told_all or not resumable
+            self.detached_until = self.detached_until or window
             return
         taken = self.taken_bytes or self.taken_commands
-        if (leg.dialect.resumable and taken) or (self.life.state == "draining" and self.observed):
-            self.detached_until = self.host.timers.now() + self.settings.resume_window_s
+        if (resumable and taken) or (self.life.state == "draining" and self.observed):
+            self.detached_until = window
         else:
+            self.read_out = True  # nobody has a reason, or a way, to come back
             self.finish("lost")
 
     @property
@@ -714,9 +758,9 @@ class Session:
     def flow_if_due(self, leg: Leg) -> None:
         """A leg took all there was: the owner may be told how far we are."""
         if self._flow_due and leg is self.owner:
-            self._flow(force=True)
+            self._flow()
 
-    def _flow(self, *, force: bool = False) -> None:
+    def _flow(self) -> None:
         owner = self.owner
         if owner is None or self.life.state == "ended":
             return
@@ -725,6 +769,8 @@ class Session:
             return
         journal = self.journal
         until = self.feed.credit.until(journal.sent)
+        # Who asked for the oldest to be dropped lives in the present: it is not to hold back.
+        bounded = self.source is not None and self.options.overload != "drop_oldest"
         self._flow_due = False
         self._flow_told = (journal.end, until)
         owner.tell(
@@ -732,20 +778,22 @@ class Session:
                 taken_bytes=self.taken_bytes,
                 taken_commands=self.taken_commands,
                 settled_ms=self.settled_ms,
-                until_ms=self.ms(until) if self.source is not None else None,
+                until_ms=self.ms(until) if bounded else None,
             )
         )
 
     def _say(self, event: Event) -> None:
         """Into the log, and on to everybody who keeps up."""
+        if event.ref.startswith("~"):  # the session's own name for a question that had none
+            event = msgspec.structs.replace(event, ref="")
         self.log.append(event)
         for leg in tuple(self.legs):
             leg.pump()
 
     def _notice(self, level: str, code: str, text: str, ref: str = "") -> None:
         """A logged notice; a code that repeats without end is said at most 100 times."""
-        self.notices += 1
-        if self.notices <= 100:
+        self._notices[code] += 1
+        if self._notices[code] <= 100 and self.life.state != "ended":
             self._say(
                 msgspec.convert({"level": level, "code": code, "text": text, "ref": ref}, Notice)
             )
@@ -774,7 +822,7 @@ class Session:
         elif (
             settings.idle_s
             and now - self._last_heard >= settings.idle_s
-            and self.life.state == "live"
+            and (self.life.state == "live" or self.source is None)
             and self.journal.idle
         ):
             self.finish(
@@ -803,13 +851,15 @@ class Session:
         """The end, once: every promise is kept first (open turns closed, questions answered)."""
         if self.life.state == "ended":
             return
-        self.feed.shut()
+        # Ended before anything is said: whoever hears it may ask again, from inside.
+        self.life.step("finish")
+        self.feed.disconnect()
+        self.wants_engine = False
         at = self.ms(self.journal.sent)
+        last: list[Event] = []
         for command in self._unanswered():
-            for event in self.turns.answer(command.ref, command.channel or 0, at):
-                self._say(_named(event) if isinstance(event, Transcript) else event)
-        for event in self.turns.close(at, "end" if error is None else "failed"):
-            self._say(event)
+            last += self.turns.answer(command.ref, command.channel or 0, at)
+        last += self.turns.close(at, "end" if error is None else "failed")
         now = self.host.timers.now()
         ended = Ended(
             reason="moved" if self._moving_to and error is None else reason,
@@ -821,14 +871,12 @@ class Session:
             ledger=self.ledger.report(),
         )
         self.ended = ended
-        self.life.step("finish")
-        self.feed.disconnect()
-        self.wants_engine = False
         if self.owner is not None:
             self.owner.resume("overload")
         elif self.detached_until is None:
             self.detached_until = now + self.settings.resume_window_s
-        self._say(ended)
+        for event in (*last, ended):
+            self._say(event)
         self.host.wake(self)
 
     def _unanswered(self) -> list[Finalize]:
@@ -837,10 +885,10 @@ class Session:
 
     def over(self, now: float) -> bool:
         """Ended, and nobody will come to read the rest."""
-        if self.life.state != "ended":
+        if self.life.state != "ended" or self.owner is not None:
             return False
-        return self.read_out or (
-            self.owner is None and self.detached_until is not None and now >= self.detached_until
+        return (self.read_out and not self.legs) or (
+            self.detached_until is not None and now >= self.detached_until
         )
 
     # ── figures ──
@@ -866,13 +914,11 @@ class Session:
         return self.source.units(ms) if self.source is not None else 0
 
 
+_MOST_COMMANDS = 1_000
+"""Commands that wait behind audio, or for an answer, before a client is told to wait."""
+
 _OURS = frozenset({"label", "overload", "strict", "recognition.interim_results"})
 """Options the session itself honours, whatever the engine."""
-
-
-def _named(event: Transcript) -> Transcript:
-    """Without the name the session gave to a question that had none."""
-    return msgspec.structs.replace(event, ref="") if event.ref.startswith("~") else event
 
 
 def _patch_of(command: Configure) -> dict[str, object]:
