@@ -67,6 +67,8 @@ class SessionSettings(msgspec.Struct, frozen=True):
     """Ends a session that gets neither audio nor commands; 0 = never."""
     flow_ms: int = 1_000
     """Audio between two Flow reports."""
+    open_s: float = 20.0
+    """How long an engine may take to open a stream."""
     speak_ahead_ms: int = 30_000
     """How far an engine may speak ahead of what was heard."""
     replays: int = 5
