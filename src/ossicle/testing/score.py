@@ -1,7 +1,7 @@
 """How many words are right: the usual alignment of what was heard with what was said.
 
-    >>> score("how old is the bridge", "how old the big bridge").hits
-    4
+>>> score("how old is the bridge", "how old the big bridge").hits
+4
 """
 
 import re
