@@ -259,6 +259,26 @@ async def test_start_returns_at_once_and_open_waits(go_forward):
         await engine.open(Options(), Ear())
 
 
+async def test_whoever_waits_for_a_closing_engine_is_told():
+    engine = PocketsphinxEngine(pool=1)
+    opening = asyncio.create_task(engine.open(Options(), Ear()))
+    await asyncio.sleep(0)
+    await engine.aclose()
+    with pytest.raises(EngineFailed, match="closed"):
+        await opening
+    assert engine.busy == 0
+
+
+async def test_an_opening_that_is_given_up_frees_its_place(go_forward):
+    async with PocketsphinxEngine(pool=1, spares=0) as engine:
+        opening = asyncio.create_task(engine.open(Options(), Ear()))
+        await asyncio.sleep(0)
+        opening.cancel()
+        await asyncio.wait((opening,))
+        assert engine.busy == 0
+        assert (await hear(engine, go_forward)).text == "go forward ten meters"
+
+
 async def test_a_pool_needs_room_for_one():
     with pytest.raises(Refused, match="pool is 0; it must be at least 1"):
         PocketsphinxEngine(pool=0)

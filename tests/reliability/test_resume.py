@@ -15,7 +15,6 @@ from ossicle.core.events import (
     SpeechStarted,
     Transcript,
 )
-from ossicle.core.formats import AudioFormat
 from ossicle.testing.marked import marked_audio, marked_expected, marked_words
 
 from .conftest import CuttingProxy, GatewayProcess, gateway

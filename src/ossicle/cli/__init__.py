@@ -6,6 +6,7 @@ from .certs import certs
 from .demo import demo
 from .engines import engines
 from .serve import serve
+from .transcribe import transcribe
 
 __all__ = ["app", "main"]
 
@@ -17,6 +18,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.command()(serve)
+app.command()(transcribe)
 app.command()(certs)
 app.command()(demo)
 app.command()(engines)

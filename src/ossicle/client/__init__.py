@@ -9,6 +9,7 @@ from .backoff import Backoff, Clock, Reconnect
 from .connect import connect
 from .dial import Dial, dialer
 from .stream import Buffering, SpeechStream
+from .transcribe import Segment, Transcription, atranscribe, transcribe
 
 __all__ = [
     "DEFAULT_URL",
@@ -17,8 +18,12 @@ __all__ = [
     "Clock",
     "Dial",
     "Reconnect",
+    "Segment",
     "SpeechStream",
+    "Transcription",
     "Wire",
+    "atranscribe",
     "connect",
     "dialer",
+    "transcribe",
 ]

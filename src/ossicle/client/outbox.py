@@ -106,7 +106,8 @@ class Outbox:
         self.finished = False
         """`End` was asked: nothing can follow."""
         self._home_at = 0
-        self._home_ms = 0
+        self.home_ms = 0
+        """Stream time at which the gateway that is, or was last, connected took over."""
         self._settled = 0
         self._counted = 0
         self._past: deque[bytes] = deque()
@@ -251,7 +252,7 @@ class Outbox:
         """Another gateway goes on from `place` and has counted nothing yet."""
         self._rewind(place.at)
         self.taken = self._settled = self._home_at = place.at
-        self._home_ms = place.ms
+        self.home_ms = place.ms
         self._counted = 0
         self._kept = [asked for asked in self._kept if asked.wanted(place.at)]
         for asked in self._kept:
@@ -263,11 +264,11 @@ class Outbox:
 
     def position(self, ms: int) -> int:
         """The byte of a stream time; only where bytes have one."""
-        return self._home_at + self.source.units(max(0, ms - self._home_ms))
+        return self._home_at + self.source.units(max(0, ms - self.home_ms))
 
     def ms(self, position: int) -> int:
         """Stream time of a byte, rounded down."""
-        return self._home_ms + self.source.ms(position - self._home_at)
+        return self.home_ms + self.source.ms(position - self._home_at)
 
     @property
     def waiting_s(self) -> float | None:

@@ -263,7 +263,7 @@ class SpeechStream:
         Raises:
             OssicleError: after an `Ended` that carries an error.
         """
-        await self._until(lambda: len(self._queue) > 0 or self._over, check=False)
+        await self._until(lambda: len(self._queue) > 0 or self.over, check=False)
         event = self._queue.pop()
         if self._paused and self._queue.low:
             self._paused = False
@@ -285,11 +285,11 @@ class SpeechStream:
         """
         self._task = asyncio.create_task(self._run(), name="ossicle stream")
         try:
-            await self._until(lambda: self._begun or self._over, check=False)
+            await self._until(lambda: self._begun or self.over, check=False)
         except BaseException:
             await self._stop()
             raise
-        if self._over and self._failure is not None and self._began is None:
+        if self.over and self._failure is not None and self._began is None:
             await self._stop()
             raise self._failure
         return self
@@ -297,7 +297,7 @@ class SpeechStream:
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         """Leave: politely, and abruptly after an error."""
         link = self._link
-        if error is None and link is not None and not self._over:
+        if error is None and link is not None and not self.over:
             await link.close(_CLOSE_S)
         await self._stop()
         if error is None and not isinstance(self._failure, OssicleError | None):
@@ -309,7 +309,8 @@ class SpeechStream:
         return self._began is not None or self.connected
 
     @property
-    def _over(self) -> bool:
+    def over(self) -> bool:
+        """Nothing more will come."""
         return self._ended is not None or self._failure is not None
 
     async def _stop(self) -> None:
@@ -322,13 +323,14 @@ class SpeechStream:
     async def _run(self) -> None:
         """Connect, and again, until the end."""
         try:
-            while not self._over:
-                fault = await self._connected_once()
-                if self._over:
+            while not self.over:
+                broken = await self._connected_once()
+                if self.over:
                     return
-                wait = self._backoff.wait(self._clock.now()) if fault.retryable else None
-                if wait is None or not self._can_go_on:
-                    self._give_up(fault)
+                hope = broken.retryable and self._can_go_on
+                wait = self._backoff.wait(self._clock.now()) if hope else None
+                if wait is None:
+                    self._give_up(broken)
                     return
                 self._tell_buffering()
                 await self._clock.sleep(wait)
@@ -341,7 +343,7 @@ class SpeechStream:
         answered and all audio is still here to begin anew."""
         return bool(self._token) or (self._attached and self._outbox.base == 0)
 
-    async def _connected_once(self) -> Fault:
+    async def _connected_once(self) -> OssicleError:
         """One connection, to its end. Returns why it ended."""
         link = Link(self._dialect(), self)
         self._link, self._refusal, self._until_ms = link, None, None
@@ -354,14 +356,14 @@ class SpeechStream:
             error = await link.over
         except OssicleError as failed:
             link.abort()
-            return failed.fault()
+            return failed
         except BaseException:
             link.abort()
             raise
         finally:
             link.live = False
         refusal = self._refusal
-        return refusal if refusal is not None else (error or lost()).fault()
+        return OssicleError.of(refusal) if refusal is not None else error or lost()
 
     def _opening(self) -> Configure:
         if not self._token:
@@ -383,7 +385,7 @@ class SpeechStream:
 
     def told(self, link: Link, event: Event) -> None:
         """An event came over a connection."""
-        if link is not self._link or self._over:
+        if link is not self._link or self.over:
             return
         try:
             match event:
@@ -468,9 +470,13 @@ class SpeechStream:
             return
         for event in self._timeline.take(ended):
             if isinstance(event, Ended):
-                self._ended = event
+                # Each gateway counts what it heard itself.
+                whole = msgspec.structs.replace(
+                    event, audio_ms=event.audio_ms + self._outbox.home_ms
+                )
+                self._ended = whole
                 error = OssicleError.of(event.error) if event.error is not None else None
-                self._push(event)
+                self._push(whole)
                 self._finish(error)
             else:
                 self._push(event)
@@ -580,13 +586,14 @@ class SpeechStream:
         self._refs += 1
         return f"c{self._refs}"
 
-    def _give_up(self, fault: Fault) -> None:
-        error = OssicleError.of(fault)
-        if fault.retryable and self._backoff.attempts:
+    def _give_up(self, broken: OssicleError) -> None:
+        error = broken
+        if broken.retryable and self._backoff.attempts:
             error = ConnectionLost(
                 f"the stream could not go on within {self._plan.total_s:g} s and "
-                f"{self._backoff.attempts} attempts: {error}"
+                f"{self._backoff.attempts} attempts: {broken}"
             )
+            error.__cause__ = broken
         if self._token:
             for event in self._timeline.take(Ended(reason="lost", error=error.fault())):
                 if isinstance(event, Ended):

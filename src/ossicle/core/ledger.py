@@ -121,7 +121,10 @@ class Ledger:
         self._add(part, ms)
 
     def _add(self, part: str, ms: float) -> None:
-        self._samples.setdefault(part, deque(maxlen=256)).append(ms)
+        samples = self._samples.get(part)
+        if samples is None:
+            samples = self._samples[part] = deque(maxlen=256)
+        samples.append(ms)
 
     def _median(self, part: str) -> float | None:
         samples = sorted(self._samples.get(part, ()))

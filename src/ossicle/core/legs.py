@@ -278,7 +278,7 @@ class Leg:
     def _run(self, steps: Steps) -> None:
         for step in steps:
             if type(step) in _MESSAGES:
-                self.channel.send(cast("Message", step))
+                self.channel.send(step)  # pyright: ignore[reportArgumentType]  just looked up
             elif self._pumping:
                 self._deferred.append(cast("Command", step))
             else:

@@ -20,7 +20,7 @@ _Key: TypeAlias = tuple[str, int, int, int, str]
 class Log:
     """Append-only, numbered from `first`; numbers are never reused."""
 
-    __slots__ = ("_bytes", "_entries", "_partials", "first", "most_bytes", "most_events")
+    __slots__ = ("_bytes", "_entries", "_partials", "first", "most_bytes", "most_events", "next")
 
     def __init__(
         self, *, first: int = 1, most_events: int = 10_000, most_bytes: int = 8 << 20
@@ -30,17 +30,15 @@ class Log:
         self._bytes = 0
         self.first = first
         """Number of the oldest entry held."""
+        self.next = first
+        """Number of the entry that comes next."""
         self.most_events = most_events
         self.most_bytes = most_bytes
-
-    @property
-    def next(self) -> int:
-        """Number of the entry that comes next."""
-        return self.first + len(self._entries)
 
     def append(self, event: Event) -> Event:
         """Number an event and keep it; returns it with its `seq`."""
         seq = self.next
+        self.next += 1
         event = msgspec.structs.replace(event, seq=seq)
         if isinstance(event, Transcript):
             key = (event.side, event.channel, event.turn, event.segment, event.utterance)
@@ -103,11 +101,11 @@ class Log:
 def _weight(event: Event) -> int:
     """Bytes an event keeps alive, near enough for a bound."""
     match event:
-        case AudioOut():
-            return 160 + len(event.data)
         case Transcript():
             others = sum(len(text) for text in event.alternatives)
             return 240 + 4 * (len(event.text) + others) + 120 * len(event.words or ())
+        case AudioOut():
+            return 160 + len(event.data)
         case Told():
             return 160 + 4 * len(event.text)
         case Asked():

@@ -363,13 +363,7 @@ class Session:
     def told(self, sink: StreamSink, event: Event) -> None:
         """An engine's event, on the session's clock. Called by the sink."""
         match event:
-            case Ended():
-                self.feed.disconnect()
-                if event.error is None:
-                    self.finish(event.reason, usage_of=event)
-                else:
-                    self._lost_stream(event.error)
-            case SpeechStarted(side="in") | Transcript(side="in") | SpeechEnded(side="in"):
+            case Transcript(side="in") | SpeechStarted(side="in") | SpeechEnded(side="in"):
                 for lawful in self.turns.stamp(self._filled(event)):
                     self._say_in(lawful)
                     if self.life.state == "ended":
@@ -378,6 +372,12 @@ class Session:
                     self._roll()
             case AudioOut():
                 self._sound(event)
+            case Ended():
+                self.feed.disconnect()
+                if event.error is None:
+                    self.finish(event.reason, usage_of=event)
+                else:
+                    self._lost_stream(event.error)
             case _:
                 self._say(event)
 
@@ -395,16 +395,18 @@ class Session:
 
     def _filled(self, event: Event) -> Event:
         """Times an engine left out: what it was fed."""
-        fed = self.ms(self.journal.sent)
         match event:
             case Transcript(end_ms=None):
+                fed = self.ms(self.journal.sent)
                 return msgspec.structs.replace(
                     event, end_ms=fed, start_ms=fed if event.start_ms is None else event.start_ms
                 )
             case Transcript(start_ms=None):
                 return msgspec.structs.replace(event, start_ms=event.end_ms)
+            case Transcript():
+                return event
             case SpeechStarted(at_ms=None) | SpeechEnded(at_ms=None):
-                return msgspec.structs.replace(event, at_ms=fed)
+                return msgspec.structs.replace(event, at_ms=self.ms(self.journal.sent))
             case _:
                 return event
 

@@ -41,7 +41,7 @@ class StreamSink:
     def tell(self, event: Event) -> None:
         """An event on the stream's own clock."""
         if not self.deaf:
-            self.listener.told(self, self.rebased(event))
+            self.listener.told(self, event if self.rebase.plain else self.rebased(event))
 
     def credit(self, until_ms: int) -> None:
         """The stream takes audio up to here."""
@@ -56,8 +56,6 @@ class StreamSink:
     def rebased(self, event: Event) -> Event:
         """The event with its times on the session's clock. Output has its own time."""
         rebase = self.rebase
-        if rebase.plain:
-            return event
         match event:
             case Transcript(side="in"):
                 words = event.words

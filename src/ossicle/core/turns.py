@@ -65,10 +65,10 @@ class Turns:
     def stamp(self, event: Event) -> tuple[Event, ...]:
         """The events to log for what an engine told: none, one, or several in lawful order."""
         match event:
-            case SpeechStarted(side="in"):
-                return self._started(event)
             case Transcript(side="in"):
                 return self._transcript(event)
+            case SpeechStarted(side="in"):
+                return self._started(event)
             case SpeechEnded(side="in"):
                 return self._ended(event)
             case _:

@@ -81,14 +81,15 @@ class Access:
         if self.on:
             return
         origin = opening.header("origin")
-        if origin and origin != "null" and not self._listed(urlsplit(origin).hostname or ""):
+        # A sandboxed frame of any page says "null": no better than an origin we do not know.
+        if origin and not self._listed("null" if origin == "null" else _host_of(origin)):
             raise Refused(
                 f"pages of {origin[:100]} may not use this gateway; start it with --allow-host, or "
                 "with keys",
                 code="forbidden",
             )
-        host = urlsplit("//" + opening.header("host")).hostname or ""
-        if host and not self._listed(host):
+        host = opening.header("host")
+        if host and not self._listed(_host_of("//" + host)):
             raise Refused(
                 f"this gateway is not known as {host[:100]}; start it with --allow-host and "
                 "that name",
@@ -97,6 +98,14 @@ class Access:
 
     def _listed(self, host: str) -> bool:
         return loopback(host) or host.lower() in self._hosts
+
+
+def _host_of(url: str) -> str:
+    """Its host name; "" where there is none or it cannot be read."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _digest(key: str) -> bytes:

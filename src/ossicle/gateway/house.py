@@ -223,7 +223,7 @@ class House:
         return parse(join.token).session not in self.sessions
 
     def _join(self, leg: Leg, join: Join, owner: str) -> None:
-        if not join.token:
+        if not join.token and join.role != "owner":
             session = self.find(join.session)
             self._own(session, owner)
             session.attach(leg, join.role, since=join.since)

@@ -43,7 +43,7 @@ class Score(NamedTuple):
 
 def spoken(text: str) -> list[str]:
     """A text as the words that are said: lower case, no punctuation."""
-    words = re.findall(r"[a-z0-9']+", text.lower())
+    words: list[str] = re.findall(r"[a-z0-9']+", text.lower())
     return [_SAME.get(word, word) for word in words if word.strip("'")]
 
 

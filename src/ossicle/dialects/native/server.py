@@ -10,11 +10,10 @@ from typing import Protocol
 import msgspec
 
 from ossicle.core.commands import Audio, End
-from ossicle.core.errors import BadMessage, OssicleError
+from ossicle.core.errors import BadAudio, BadMessage, OssicleError
 from ossicle.core.events import (
     AudioOut,
     Began,
-    Configured,
     Ended,
     Event,
     Flow,
@@ -55,9 +54,12 @@ class NativeServer:
         self._opening = opening
         content_type = "" if opening.traits.framed else opening.header("content-type")
         try:
-            return (configure_of(opening.query, content_type, credential_of(opening)),)
+            configure = configure_of(opening.query, content_type, credential_of(opening))
+            if not opening.traits.framed and configure.format is not None:
+                _check_body(configure.format.encoding)
         except OssicleError as error:
             return (refusal(error.fault()),)
+        return (configure,)
 
     def receive(self, message: Message, now: float) -> Steps:
         """A message from the client."""
@@ -84,15 +86,9 @@ class NativeServer:
 
     def send(self, event: Event, now: float) -> Steps:
         """An event for the client."""
+        if not self._accepted:
+            return self._answer(event, now)
         match event:
-            case Began() if not self._accepted:
-                # A session that goes on is known to be good, and its client waits to hear where.
-                if self._wire.accepts_at_once or event.resumed:
-                    return (*self._accept(now), *self._say(event, now))
-                self._began = event
-                return ()
-            case Ended() if not self._accepted:
-                return self._refuse(event, now)
             case Ended():
                 code = close_code(event.error) if self._wire.accepts_at_once else None
                 reason = event.error.code if event.error is not None else ""
@@ -100,17 +96,28 @@ class NativeServer:
                 return (*self._wire.say(event), Close(code, reason))
             case Flow():
                 self._flow = event
-                return self._say(event, now) if self._wire.flow and self._accepted else ()
-            case Configured() if not self._accepted:
+                return self._say(event, now) if self._wire.flow else ()
+            case _:
+                return self._say(event, now)
+
+    def _answer(self, event: Event, now: float) -> Steps:
+        """An event while the handshake is held: most of them end that."""
+        match event:
+            case Began():
+                # A session that goes on is known to be good, and its client waits to hear where.
+                if self._wire.accepts_at_once or event.resumed:
+                    return (*self._accept(now), *self._say(event, now))
+                self._began = event
+                return ()
+            case Ended():
+                return self._refuse(event, now)
+            case Flow():
+                self._flow = event
+                return ()
+            case _:
                 began, self._began = self._began, None
                 first = self._wire.say(began) if began is not None else ()
                 return (*self._accept(now), *first, *self._say(event, now))
-            case _:
-                if not self._accepted:
-                    began, self._began = self._began, None
-                    first = self._wire.say(began) if began is not None else ()
-                    return (*self._accept(now), *first, *self._say(event, now))
-                return self._say(event, now)
 
     def expire(self, now: float) -> Steps:
         """Nothing was sent for a while: repeat the last flow, which is true for ever."""
@@ -134,7 +141,9 @@ class NativeServer:
             session = self._began.session if self._began is not None else ""
             return (refusal(event.error, session),)
         # nothing was ever sent: an empty session, politely ended
-        return (*self._accept(now), *self._wire.say(event), Close())
+        began, self._began = self._began, None
+        first = self._wire.say(began) if began is not None else ()
+        return (*self._accept(now), *first, *self._wire.say(event), Close())
 
 
 class _Wire(Protocol):
@@ -225,6 +234,19 @@ class _Words:
 
     def beat(self, flow: Flow | None) -> tuple[Message, ...]:
         return ()
+
+
+def _check_body(encoding: str) -> None:
+    """Bare packets need a wire that keeps them apart.
+
+    Raises:
+        BadAudio: they were declared for a body, which has no packets.
+    """
+    if encoding == "opus":
+        raise BadAudio(
+            "bare opus packets have no boundaries in a body: send ogg or webm, or use a WebSocket",
+            code="unsupported_audio",
+        )
 
 
 def _body(accept: str) -> _Wire:

@@ -184,10 +184,33 @@ class WebSocketChannel(WSListener):
 
     def send(self, message: Message) -> None:
         """Hand a message over. Never blocks and never raises."""
-        if self._phase is OPEN:
-            self._write(message)
-        elif self._phase is HELD:
-            self._hold(message)
+        if self._phase is not OPEN:
+            if self._phase is HELD:
+                self._hold(message)
+            return
+        ws = self._ws
+        if ws is None:
+            return
+        try:
+            match message:
+                case Text():
+                    ws.send(TEXT, message.data)
+                case Binary():
+                    ws.send(BINARY, message.data)
+                case Ping():
+                    ws.send_ping(message.data[:125])
+                case Close():
+                    self._close(message.code, message.reason)
+                case _:
+                    log.debug("%s has no form on a WebSocket, ignored", type(message).__name__)
+        except Exception as fault:  # noqa: BLE001  send never raises: turns into closed(error)
+            self._broke("send", fault)
+            return
+        if (
+            self._stuck_since is not None
+            and self._wire.get_write_buffer_size() > self._settings.max_backlog
+        ):
+            self._drop(self._overflow())
 
     def pause(self) -> None:
         """Stop reading. Frames of the last read (at most `receive_buffer` bytes) still come."""
@@ -360,31 +383,6 @@ class WebSocketChannel(WSListener):
         outbox.append(message)
         if len(outbox) == 1 and self.on_first is not None:
             self.on_first(message)
-
-    def _write(self, message: Message) -> None:
-        ws = self._ws
-        if ws is None:
-            return
-        try:
-            match message:
-                case Text(data):
-                    ws.send(TEXT, data)
-                case Binary(data):
-                    ws.send(BINARY, data)
-                case Ping(data):
-                    ws.send_ping(data[:125])
-                case Close():
-                    self._close(message.code, message.reason)
-                case _:
-                    log.debug("%s has no form on a WebSocket, ignored", type(message).__name__)
-        except Exception as fault:  # noqa: BLE001  send never raises: turns into closed(error)
-            self._broke("send", fault)
-            return
-        if (
-            self._stuck_since is not None
-            and self._wire.get_write_buffer_size() > self._settings.max_backlog
-        ):
-            self._drop(self._overflow())
 
     def _close(self, code: int | None, reason: str) -> None:
         if self._phase is not OPEN or self._ws is None:
@@ -561,10 +559,10 @@ def _violation(code: int, text: str, limit: int) -> OssicleError:
 
 def _look_away(ws: WSTransport) -> None:
     """A client's picows transport keeps the parser error in a future, and asyncio complains when
-    nobody looks at it. A cancelled shield looks at it when it comes."""
+    nobody looks at it. Its coroutine, moved one step, hands out a future that can be looked at."""
     waiter = ws.wait_disconnected()
-    shield = cast("asyncio.Future[None]", waiter.send(None))
-    shield.cancel()
+    outcome = cast("asyncio.Future[None]", waiter.send(None))
+    outcome.add_done_callback(lambda done: done.cancelled() or done.exception())
     waiter.close()
 
 

@@ -1,0 +1,3 @@
+"""Measurements: `python -m bench [NAME...] [--quick]` writes docs/reference/results.md."""
+
+__all__: list[str] = []

@@ -1,0 +1,235 @@
+/* Sends audio on many connections at once, as lightly as possible, and counts what comes back.
+ *
+ *   generator ws|tcp HOST PORT CONNECTIONS FRAME_BYTES INTERVAL_MS PATH
+ *
+ * Frames are spread evenly in time: every connection has its own place within the interval, the
+ * worst case for a server, which can batch nothing. INTERVAL_MS 0 sends nothing (idle
+ * connections). Every line on standard input is answered by one line of counters:
+ *
+ *   now_ns frames sent_bytes replies received_bytes payload_bytes late_frames closed
+ *
+ * `ws` frames are masked and made once (RFC 6455 5.3 wants a fresh mask per frame; a generator
+ * that only loads a server does not need it). `tcp` sends as many bytes without meaning.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+struct connection {
+    int fd;
+    size_t unsent;              /* bytes of the current frame still to go */
+    int64_t due;
+    unsigned char head[10];     /* of a frame that is being received */
+    int have;
+    uint64_t left;              /* payload bytes of it still to come */
+};
+
+static int websocket, count;
+static size_t size;
+static int64_t interval;
+static unsigned char *frame;
+static struct connection *all;
+static uint64_t frames, sent, replies, received, payload, late, closed_;
+
+static void die(const char *what) {
+    perror(what);
+    exit(1);
+}
+
+static int64_t now_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+static void take(struct connection *c, const unsigned char *data, ssize_t n) {
+    received += n;
+    if (!websocket)
+        return;
+    while (n > 0) {
+        if (c->left) {
+            uint64_t step = (uint64_t)n < c->left ? (uint64_t)n : c->left;
+            c->left -= step, data += step, n -= step;
+            continue;
+        }
+        c->head[c->have++] = *data++, n--;
+        if (c->have < 2)
+            continue;
+        int length = c->head[1] & 127, wanted = length == 126 ? 4 : length == 127 ? 10 : 2;
+        if (c->have < wanted)
+            continue;
+        if (length == 126)
+            c->left = c->head[2] << 8 | c->head[3];
+        else if (length == 127)
+            for (int i = 2; i < 10; i++)
+                c->left = c->left << 8 | c->head[i];
+        else
+            c->left = length;
+        if ((c->head[0] & 15) < 8)
+            replies++, payload += c->left;
+        c->have = 0;
+    }
+}
+
+static void drop(struct connection *c) {
+    close(c->fd);
+    c->fd = -1;
+    closed_++;
+}
+
+static void receive(struct connection *c) {
+    static unsigned char buffer[65536];
+    ssize_t n = recv(c->fd, buffer, sizeof buffer, 0);
+    if (n > 0)
+        take(c, buffer, n);
+    else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+        drop(c);
+}
+
+static void transmit(struct connection *c) {
+    if (!c->unsent)
+        c->unsent = size;
+    else
+        late++;                 /* the server did not take the last one yet */
+    ssize_t n = send(c->fd, frame + size - c->unsent, c->unsent, MSG_NOSIGNAL);
+    if (n < 0) {
+        if (errno != EAGAIN && errno != EINTR)
+            drop(c);
+        return;
+    }
+    sent += n;
+    c->unsent -= n;
+    if (!c->unsent)
+        frames++;
+}
+
+static void open_one(struct connection *c, struct sockaddr_in *to, const char *path) {
+    int one = 1;
+    c->fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (c->fd < 0 || connect(c->fd, (struct sockaddr *)to, sizeof *to))
+        die("connect");
+    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (websocket) {
+        unsigned char buffer[65536];
+        ssize_t have = 0, n;
+        dprintf(c->fd,
+                "GET %s HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+                "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", path);
+        for (;;) {
+            n = recv(c->fd, buffer + have, sizeof buffer - 1 - have, 0);
+            if (n <= 0)
+                die("handshake");
+            have += n;
+            buffer[have] = 0;
+            unsigned char *end = memmem(buffer, have, "\r\n\r\n", 4);
+            if (!end)
+                continue;
+            if (!memmem(buffer, 16, " 101 ", 5)) {
+                fprintf(stderr, "refused: %s\n", buffer);
+                exit(1);
+            }
+            take(c, end + 4, have - (end + 4 - buffer));
+            break;
+        }
+    }
+    fcntl(c->fd, F_SETFL, O_NONBLOCK);
+}
+
+int main(int argc, char **argv) {
+    if (argc != 8) {
+        fprintf(stderr, "ws|tcp HOST PORT CONNECTIONS FRAME_BYTES INTERVAL_MS PATH\n");
+        return 2;
+    }
+    websocket = !strcmp(argv[1], "ws");
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(atoi(argv[3]))};
+    inet_pton(AF_INET, argv[2], &to.sin_addr);
+    count = atoi(argv[4]);
+    size_t body = atol(argv[5]), head = body < 126 ? 6 : body < 65536 ? 8 : 14;
+    interval = atof(argv[6]) * 1000000;
+    size = head + body;
+    frame = calloc(1, size);
+    unsigned seed = 1;
+    for (size_t i = 0; i < body; i++)
+        frame[head + i] = rand_r(&seed);
+    frame[0] = 0x82;
+    if (body < 126) {
+        frame[1] = 0x80 | body;
+    } else if (body < 65536) {
+        frame[1] = 0x80 | 126, frame[2] = body >> 8, frame[3] = body;
+    } else {
+        frame[1] = 0x80 | 127;
+        for (int i = 0; i < 8; i++)
+            frame[2 + i] = (uint64_t)body >> (56 - 8 * i);
+    }
+    memcpy(frame + head - 4, "\x5a\x3c\x96\xe1", 4);
+
+    all = calloc(count, sizeof *all);
+    int poll = epoll_create1(0), alarm = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
+    for (int i = 0; i < count; i++) {
+        open_one(&all[i], &to, argv[7]);
+        struct epoll_event e = {.events = EPOLLIN, .data.u32 = i + 2};
+        epoll_ctl(poll, EPOLL_CTL_ADD, all[i].fd, &e);
+    }
+    struct epoll_event input = {.events = EPOLLIN, .data.u32 = 0};
+    epoll_ctl(poll, EPOLL_CTL_ADD, 0, &input);
+    struct epoll_event tick = {.events = EPOLLIN, .data.u32 = 1};
+    epoll_ctl(poll, EPOLL_CTL_ADD, alarm, &tick);
+    int64_t start = now_ns() + 1000000;
+    for (int i = 0; i < count; i++)
+        all[i].due = start + interval * i / count;
+    printf("ready\n");
+    fflush(stdout);
+
+    struct epoll_event events[256];
+    int next = 0;               /* whose turn it is: they take turns for ever */
+    for (;;) {
+        if (interval) {
+            int64_t now = now_ns();
+            while (all[next].due <= now) {
+                struct connection *c = &all[next];
+                c->due += interval;
+                if (c->fd >= 0)
+                    transmit(c);
+                next = (next + 1) % count;
+            }
+            struct itimerspec at = {.it_value = {all[next].due / 1000000000,
+                                                 all[next].due % 1000000000}};
+            timerfd_settime(alarm, TFD_TIMER_ABSTIME, &at, 0);
+        }
+        int n = epoll_wait(poll, events, 256, -1);
+        for (int i = 0; i < n; i++) {
+            uint32_t who = events[i].data.u32;
+            if (who >= 2) {
+                if (all[who - 2].fd >= 0)
+                    receive(&all[who - 2]);
+            } else if (who == 1) {
+                uint64_t ticks;
+                if (read(alarm, &ticks, 8) < 0 && errno != EAGAIN)
+                    die("timer");
+            } else {
+                char line[256];
+                if (read(0, line, sizeof line) <= 0)
+                    return 0;
+                printf("%lld %llu %llu %llu %llu %llu %llu %llu\n", (long long)now_ns(),
+                       (unsigned long long)frames, (unsigned long long)sent,
+                       (unsigned long long)replies, (unsigned long long)received,
+                       (unsigned long long)payload, (unsigned long long)late,
+                       (unsigned long long)closed_);
+                fflush(stdout);
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+"""What the gateway is compared with: servers that count frames and answer every fifth, no more.
+
+python -m bench.rivals tcp          bare TCP on uvloop: the least a Python server can do
+python -m bench.rivals websockets   the `websockets` library on uvloop, no compression,
+                                        no pings (the generator answers none)
+"""
+
+import asyncio
+import contextlib
+import os
+import sys
+from typing import cast
+
+import uvloop
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+
+__all__ = ["EVERY", "REPLY"]
+
+EVERY = 5
+"""Frames to a reply."""
+REPLY = 200
+"""Bytes of a reply."""
+ON_THE_WIRE = 640 + 8
+"""A frame of 20 ms with its WebSocket header and mask: TCP gets as many bytes."""
+
+
+class Sink(asyncio.Protocol):
+    """Bare TCP."""
+
+    reply = b"x" * (REPLY + 4)
+
+    def __init__(self) -> None:
+        self.taken = 0
+        self.due = EVERY * ON_THE_WIRE
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self.taken += len(data)
+        while self.taken >= self.due:
+            self.due += EVERY * ON_THE_WIRE
+            self.transport.write(self.reply)
+
+
+async def handler(socket: ServerConnection) -> None:
+    """One WebSocket."""
+    count, reply = 0, "x" * REPLY
+    with contextlib.suppress(ConnectionClosed):
+        async for _ in socket:
+            count += 1
+            if count % EVERY == 0:
+                await socket.send(reply)
+
+
+async def main(kind: str) -> None:
+    loop = asyncio.get_running_loop()
+    if kind == "tcp":
+        server = await loop.create_server(Sink, "127.0.0.1", 0, backlog=2048)
+    else:
+        server = await serve(
+            handler, "127.0.0.1", 0, compression=None, ping_interval=None, backlog=2048
+        )
+    print(f"http://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}", flush=True)
+    over = loop.create_future()
+
+    def line() -> None:
+        if not os.read(0, 256) and not over.done():
+            over.set_result(None)
+
+    loop.add_reader(0, line)
+    await over
+
+
+if __name__ == "__main__":
+    uvloop.run(main(sys.argv[1]))
