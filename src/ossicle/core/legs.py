@@ -170,7 +170,7 @@ class Leg:
     def pump(self) -> None:
         """Send what is due, as far as the channel takes it. Safe to call from inside itself."""
         session = self.session
-        if self._pumping or session is None or self.gone:
+        if self._pumping or session is None or self.gone or not self._writable:
             return
         self._pumping = True
         try:

@@ -360,7 +360,7 @@ class Session:
     def unopened(self, sink: StreamSink, error: BaseException) -> None:
         """For the supervisor: `Engine.open` raised."""
         if not sink.deaf:
-            self._lost_stream(OssicleError.wrap(error).fault())
+            self._lost_stream(self._engines(error, "could not open").fault())
 
     def told(self, sink: StreamSink, event: Event) -> None:
         """An engine's event, on the session's clock. Called by the sink."""
@@ -469,10 +469,13 @@ class Session:
         if self.stream is None:
             return
         self.feed.disconnect()
-        wrapped = OssicleError.wrap(error)
-        if not isinstance(error, OssicleError):
-            wrapped = EngineFailed(f"engine {self.engine_name}: {wrapped}")
-        self._lost_stream(wrapped.fault())
+        self._lost_stream(self._engines(error, "broke").fault())
+
+    def _engines(self, error: BaseException, what: str) -> OssicleError:
+        """An exception of the engine; a foreign one is named by its type, its text may quote."""
+        if isinstance(error, OssicleError):
+            return error
+        return EngineFailed(f"engine {self.engine_name} {what}: {type(error).__name__}")
 
     def _stream_refused(self, command: Command, error: Refused) -> None:
         self._notice("error", error.code, str(error), ref=command.ref)
