@@ -7,15 +7,11 @@ import pytest
 
 from ossicle.client import Reconnect, SpeechStream, connect
 from ossicle.core.events import (
-    Began,
-    Ended,
     Event,
     Notice,
-    SpeechEnded,
-    SpeechStarted,
-    Transcript,
 )
 from ossicle.testing.marked import marked_audio, marked_expected, marked_words
+from ossicle.testing.timeline import check_timeline
 
 from .conftest import CuttingProxy, GatewayProcess, gateway
 
@@ -45,43 +41,6 @@ async def speak(stream: SpeechStream, audio: bytes, piece: int, pause_s: float =
     await stream.end()
 
 
-def check_law(events: list[Event]) -> None:
-    """Numbers rise; each turn starts once, ends once, is closed by one last final, in order."""
-    numbers = [event.seq for event in events if event.seq]
-    assert numbers == sorted(set(numbers))
-    assert sum(isinstance(event, Began) for event in events) == 1
-    assert isinstance(events[-1], Ended)
-    open_turn: int | None = None
-    ended = False
-    next_turn = 0
-    frozen: set[tuple[int, int]] = set()
-    for event in events:
-        match event:
-            case SpeechStarted():
-                assert open_turn is None
-                assert event.turn == next_turn
-                open_turn, ended = event.turn, False
-            case Transcript(final=False):
-                assert event.turn == open_turn
-                assert not ended
-                assert (event.turn, event.segment) not in frozen
-            case SpeechEnded():
-                assert event.turn == open_turn
-                assert not ended
-                ended = True
-            case Transcript():
-                assert (event.turn, event.segment) not in frozen
-                frozen.add((event.turn, event.segment))
-                if open_turn is not None:
-                    assert event.turn == open_turn
-                if event.ends_turn:
-                    assert ended or open_turn is None
-                    open_turn, next_turn = None, event.turn + 1
-            case _:
-                pass
-    assert open_turn is None
-
-
 @pytest.mark.parametrize("seed", range(6))
 async def test_a_socket_cut_anywhere_many_times(seed: int) -> None:
     chance = random.Random(seed)
@@ -99,7 +58,7 @@ async def test_a_socket_cut_anywhere_many_times(seed: int) -> None:
     assert proxy.cuts >= 5
     assert stream.moves == 0
     assert marked_words(events) == marked_expected(words)
-    check_law(events)
+    check_timeline(events)
     assert stream.ended is not None
     assert stream.ended.error is None
 
@@ -132,5 +91,5 @@ async def test_kill_9_in_mid_word_and_another_takes_the_port(
         )
     assert stream.moves == 1
     assert marked_words(events) == marked_expected(words)
-    check_law(events)
+    check_timeline(events)
     assert not [event for event in events if isinstance(event, Notice)]

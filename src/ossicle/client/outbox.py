@@ -22,7 +22,7 @@ from collections import deque
 
 import msgspec
 
-from ossicle.core.commands import Audio, Cancel, Command, Configure, End, Finalize, Speak
+from ossicle.core.commands import Audio, Cancel, Command, Configure, End, Finalize, Speak, Tell
 from ossicle.core.errors import BadMessage, Refused
 from ossicle.core.formats import AudioFormat
 
@@ -70,11 +70,11 @@ class _Asked:
         match self.command:
             case End():
                 return True
-            case Finalize() | Configure() | Speak():
+            case Finalize() | Configure() | Speak() | Tell():
                 return not self.answered
             case Cancel(side="in"):
                 return not self.taken or self.at > settled
-            case _:  # what was told or played to a gateway that is gone concerns nobody else
+            case _:  # what was played from a gateway that is gone concerns nobody else
                 return not self.taken
 
 

@@ -39,6 +39,7 @@ from ossicle.core.events import (
     Notice,
     SpeechEnded,
     SpeechStarted,
+    Told,
     Transcript,
 )
 from ossicle.core.formats import AudioFormat
@@ -246,7 +247,8 @@ class SpeechStream:
 
     async def tell(self, command: Tell) -> None:
         """Text, digits or a tool's result, for the engine to know."""
-        await self._ask(command)
+        ref = command.ref or self._ref()
+        await self._ask(msgspec.structs.replace(command, ref=ref))
 
     async def configure(self, patch: dict[str, object]) -> None:
         """Change options: an RFC 7396 merge patch. Answered by the event `Configured`."""
@@ -505,7 +507,7 @@ class SpeechStream:
                 if isinstance(command, Configure):
                     patch = _joined(self._configure.patch, command.patch)
                     self._configure = msgspec.structs.replace(self._configure, patch=patch)
-            case SpeechStarted(side="out", ref=ref) | AudioOut(ref=ref):
+            case SpeechStarted(side="out", ref=ref) | AudioOut(ref=ref) | Told(ref=ref):
                 self._outbox.answer(ref)
             case SpeechEnded(side="out", ref=ref) | Notice(level="error", ref=ref):
                 self._outbox.answer(ref)
