@@ -222,7 +222,7 @@ class Leg:
             self._run(self._of_dialect(self.dialect.receive, Binary(data)))
 
     def writable(self, yes: bool) -> None:
-        """The channel takes more, or not."""
+        """The channel takes more, or not. It may say No again while it is filled."""
         self._writable = yes
         if yes:
             self.pump()

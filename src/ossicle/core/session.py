@@ -761,7 +761,11 @@ class Session:
             self.ledger.add("network", rtt_ms)
 
     def flow_if_due(self, leg: Leg) -> None:
-        """A leg took all there was: the owner may be told how far we are."""
+        """A leg can take more: the owner may be told how far we are, and be talked to again."""
+        if self.feed.held and self._lag() < self.log.most_events // 4:
+            self.feed.held = False
+            self.feed.drain()
+            self._after_audio()
         if self._flow_due and leg is self.owner:
             self._flow()
 
@@ -794,6 +798,18 @@ class Session:
         self.log.append(event)
         for leg in tuple(self.legs):
             leg.pump()
+        if (
+            not self.feed.held
+            and self.owner is not None
+            and self._lag() > self.log.most_events // 2
+        ):
+            # An owner that does not read is not talked to: no final of its falls off the log.
+            self.feed.held = True
+            self.feed.shut()
+
+    def _lag(self) -> int:
+        """Events the owner was not sent yet."""
+        return self.log.next - self.owner.cursor if self.owner is not None else 0
 
     def _notice(self, level: str, code: str, text: str, ref: str = "") -> None:
         """A logged notice; a code that repeats without end is said at most 100 times."""
