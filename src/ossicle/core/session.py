@@ -693,7 +693,8 @@ class Session:
             self.detached_until = None
         if since is not None:
             # A number we never gave would leave the leg waiting for it.
-            since = min(max(since, 0), self.log.next - 1)
+            # The end is said again to whoever has it: a channel is closed by nothing else.
+            since = min(max(since, 0), self.log.next - (1 if self.ended is None else 2))
         missed = self.log.missed(since) if since is not None else 0
         self.legs.append(leg)
         leg.join(self, role, (since if since is not None else self.log.first - 1) + 1)

@@ -9,9 +9,10 @@ raises, whatever an engine does.
 import asyncio
 import logging
 
-from ossicle.core.errors import EngineFailed, OssicleError
+from ossicle.core.errors import EngineFailed, OssicleError, Overloaded
+from ossicle.core.feed import abort
 from ossicle.core.legs import Leg
-from ossicle.core.ports import Engine
+from ossicle.core.ports import Engine, Stream
 from ossicle.core.session import Session
 from ossicle.transports.faults import report_fault
 
@@ -46,6 +47,8 @@ async def supervise(session: Session, leg: Leg, woken: asyncio.Event, patience_s
         patience.cancel()
         if session.life.state != "ended":
             session.finish("shutdown")
+        if leg.session is None and not leg.gone:  # its handshake is held still
+            leg.refuse(Overloaded("the gateway is stopping; go on elsewhere", code="draining"))
         for other in tuple(session.legs):
             other.channel.abort()
 
@@ -53,15 +56,16 @@ async def supervise(session: Session, leg: Leg, woken: asyncio.Event, patience_s
 def _attach(session: Session, leg: Leg) -> None:
     """Answer the held handshake, once: with the session, or with why there is none."""
     if session.owner is not None or leg.session is not None or leg.gone:
-        if leg.gone and session.owner is None and session.life.state != "ended":
-            if session.detached_until is None:
-                session.finish("lost")
-            session.read_out = session.read_out or session.detached_until is None
+        never_came = leg.gone and session.owner is None and session.detached_until is None
+        if never_came and session.life.state != "ended":
+            session.read_out = True  # it has no token to come back with
+            session.finish("lost")
         return
     error = session.ended.error if session.ended is not None else None
     if error is not None:
         session.read_out = True
         leg.refuse(OssicleError.of(error))
+        session.host.wake(session)  # nothing is left to wait for
         return
     session.attach(leg)
 
@@ -79,15 +83,16 @@ async def _open_engine(session: Session, woken: asyncio.Event) -> None:
     sink = session.new_sink()
     limit = session.settings.open_s
     opening = asyncio.ensure_future(engine.open(session.options, sink))
+    opening.add_done_callback(lambda _: woken.set())
+    handed = False
     try:
         async with asyncio.timeout(limit):
             while not opening.done() and _lives(session):
                 woken.clear()
-                opening.add_done_callback(lambda _: woken.set())
                 await woken.wait()
         if not opening.done():
             return
-        stream = opening.result()
+        stream, handed = opening.result(), True
     except TimeoutError:
         session.unopened(
             sink,
@@ -97,13 +102,22 @@ async def _open_engine(session: Session, woken: asyncio.Event) -> None:
             ),
         )
     except Exception as error:  # noqa: BLE001  becomes Ended(error), which the client sees
+        handed = True
         session.unopened(sink, _in_words(engine, error))
     else:
         session.opened(sink, stream)
     finally:
-        if not opening.done():
-            opening.cancel()
-            await asyncio.wait({opening}, timeout=1.0)
+        if not handed:
+            await _give_up(opening)
+
+
+async def _give_up(opening: asyncio.Future[Stream]) -> None:
+    """Nobody wants it: cancelled, or aborted if it opened at the same moment."""
+    if not opening.done():
+        opening.cancel()
+        await asyncio.wait({opening}, timeout=1.0)
+    if opening.done() and not opening.cancelled() and opening.exception() is None:
+        abort(opening.result())
 
 
 def _lives(session: Session) -> bool:

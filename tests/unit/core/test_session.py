@@ -643,6 +643,16 @@ def test_since_beyond_the_log_or_before_it(house):
     assert notices(behind) == []
 
 
+def test_who_has_the_end_already_is_closed_all_the_same(house):
+    peer = house.peer()
+    peer.audio(PIECE)
+    session = house.sessions[0]
+    session.finish("shutdown")
+    back = house.peer(join=session, since=peer.events[-1].seq)
+    assert len(back.ended) == 1
+    assert back.channel.closed
+
+
 def test_events_that_fell_off_are_told_as_a_gap(house):
     peer = house.peer()
     session = house.sessions[0]
