@@ -37,9 +37,14 @@ class Log:
 
     def append(self, event: Event) -> Event:
         """Number an event and keep it; returns it with its `seq`."""
+        event = msgspec.structs.replace(event, seq=self.next)
+        self.put(event)
+        return event
+
+    def put(self, event: Event) -> None:
+        """Keep an event that carries its number, `next`, already."""
         seq = self.next
         self.next += 1
-        event = msgspec.structs.replace(event, seq=seq)
         if isinstance(event, Transcript):
             key = (event.side, event.channel, event.turn, event.segment, event.utterance)
             older = self._partials.pop(key, None)
@@ -51,7 +56,6 @@ class Log:
         self._bytes += _weight(event)
         if len(self._entries) > self.most_events or self._bytes > self.most_bytes:
             self._shed()
-        return event
 
     def read(self, seq: int) -> Event | None:
         """The entry of that number; None where a newer one replaced it, or it fell off."""
@@ -101,6 +105,8 @@ class Log:
 def _weight(event: Event) -> int:
     """Bytes an event keeps alive, near enough for a bound."""
     match event:
+        case Transcript(final=False):
+            return 400  # one a segment at most: counted, not weighed
         case Transcript():
             others = sum(len(text) for text in event.alternatives)
             return 240 + 4 * (len(event.text) + others) + 120 * len(event.words or ())

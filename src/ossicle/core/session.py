@@ -67,6 +67,8 @@ class SessionSettings(msgspec.Struct, frozen=True):
     """Ends a session that gets neither audio nor commands; 0 = never."""
     flow_ms: int = 1_000
     """Audio between two Flow reports."""
+    open_s: float = 20.0
+    """How long an engine may take to open a stream."""
     speak_ahead_ms: int = 30_000
     """How far an engine may speak ahead of what was heard."""
     replays: int = 5
@@ -358,10 +360,12 @@ class Session:
     def unopened(self, sink: StreamSink, error: BaseException) -> None:
         """For the supervisor: `Engine.open` raised."""
         if not sink.deaf:
-            self._lost_stream(OssicleError.wrap(error).fault())
+            self._lost_stream(self._engines(error, "could not open").fault())
 
     def told(self, sink: StreamSink, event: Event) -> None:
         """An engine's event, on the session's clock. Called by the sink."""
+        if type(event) is Transcript and self._partial(event):
+            return
         match event:
             case Transcript(side="in") | SpeechStarted(side="in") | SpeechEnded(side="in"):
                 for lawful in self.turns.stamp(self._filled(event)):
@@ -380,6 +384,27 @@ class Session:
                     self._lost_stream(event.error)
             case _:
                 self._say(event)
+
+    def _partial(self, event: Transcript) -> bool:
+        """The common case with nothing around it: one more partial of a turn being spoken. False =
+        it is not that."""
+        if (
+            event.side != "in"
+            or event.end_ms is None
+            or event.start_ms is None
+            or event.ref
+            or not self.options.recognition.interim_results
+        ):
+            return False
+        log = self.log
+        stamped = self.turns.partial(event, log.next)
+        if stamped is None:
+            return False
+        if event.words:
+            self.ledger.partial(event.channel, event.words[-1].end_ms, self.host.timers.now())
+        log.put(stamped)
+        self._spread()
+        return True
 
     def granted(self, sink: StreamSink, until_ms: int) -> None:
         """The engine takes audio up to `until_ms` of its own clock."""
@@ -417,8 +442,8 @@ class Session:
             case Transcript(final=False):
                 if not self.options.recognition.interim_results:
                     return
-                last = event.words[-1].end_ms if event.words else event.end_ms
-                self.ledger.partial(event.channel, last, now)
+                if event.words:
+                    self.ledger.partial(event.channel, event.words[-1].end_ms, now)
             case Transcript():
                 if event.ref:
                     event = self._answered(event)
@@ -467,10 +492,13 @@ class Session:
         if self.stream is None:
             return
         self.feed.disconnect()
-        wrapped = OssicleError.wrap(error)
-        if not isinstance(error, OssicleError):
-            wrapped = EngineFailed(f"engine {self.engine_name}: {wrapped}")
-        self._lost_stream(wrapped.fault())
+        self._lost_stream(self._engines(error, "broke").fault())
+
+    def _engines(self, error: BaseException, what: str) -> OssicleError:
+        """An exception of the engine; a foreign one is named by its type, its text may quote."""
+        if isinstance(error, OssicleError):
+            return error
+        return EngineFailed(f"engine {self.engine_name} {what}: {type(error).__name__}")
 
     def _stream_refused(self, command: Command, error: Refused) -> None:
         self._notice("error", error.code, str(error), ref=command.ref)
@@ -688,7 +716,8 @@ class Session:
             self.detached_until = None
         if since is not None:
             # A number we never gave would leave the leg waiting for it.
-            since = min(max(since, 0), self.log.next - 1)
+            # The end is said again to whoever has it: a channel is closed by nothing else.
+            since = min(max(since, 0), self.log.next - (1 if self.ended is None else 2))
         missed = self.log.missed(since) if since is not None else 0
         self.legs.append(leg)
         leg.join(self, role, (since if since is not None else self.log.first - 1) + 1)
@@ -756,7 +785,11 @@ class Session:
             self.ledger.add("network", rtt_ms)
 
     def flow_if_due(self, leg: Leg) -> None:
-        """A leg took all there was: the owner may be told how far we are."""
+        """A leg can take more: the owner may be told how far we are, and be talked to again."""
+        if self.feed.held and self._lag() < self.log.most_events // 4:
+            self.feed.held = False
+            self.feed.drain()
+            self._after_audio()
         if self._flow_due and leg is self.owner:
             self._flow()
 
@@ -787,8 +820,20 @@ class Session:
         if event.ref.startswith("~"):  # the session's own name for a question that had none
             event = msgspec.structs.replace(event, ref="")
         self.log.append(event)
+        self._spread()
+
+    def _spread(self) -> None:
+        """What was logged goes on to everybody who keeps up."""
         for leg in tuple(self.legs):
             leg.pump()
+        if self._lag() > self.log.most_events // 2 and not self.feed.held:
+            # An owner that does not read is not talked to: no final of its falls off the log.
+            self.feed.held = True
+            self.feed.shut()
+
+    def _lag(self) -> int:
+        """Events the owner was not sent yet."""
+        return self.log.next - self.owner.cursor if self.owner is not None else 0
 
     def _notice(self, level: str, code: str, text: str, ref: str = "") -> None:
         """A logged notice; a code that repeats without end is said at most 100 times."""

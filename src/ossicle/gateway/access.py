@@ -21,9 +21,9 @@ def keys_from_environment(name: str = "OSSICLE_KEYS") -> tuple[tuple[str, str], 
     """`owner:key` pairs, comma-separated; a bare key belongs to `default`."""
     pairs: list[tuple[str, str]] = []
     for item in os.environ.get(name, "").split(","):
-        owner, colon, key = item.strip().rpartition(":")
+        owner, _, key = item.strip().rpartition(":")
         if key:
-            pairs.append((owner if colon else "default", key))
+            pairs.append((owner or "default", key))
     return tuple(pairs)
 
 
@@ -64,11 +64,11 @@ class Access:
                 "`ossicle.v1, token, KEY`"
             )
         given = _digest(credential)
-        found = ""
+        found: str | None = None
         for owner, digest in self._keys:  # all of them, so that time tells nothing
             if hmac.compare_digest(given, digest):
                 found = owner
-        if not found:
+        if found is None:
             raise Denied("this key is not known")
         return found
 

@@ -21,6 +21,7 @@ from ossicle.core.ports import Codecs, Engine, Timers
 from ossicle.core.session import Session
 from ossicle.engines.lifecycle import is_warm
 from ossicle.engines.wrap.split import Split
+from ossicle.transports.faults import report_fault
 
 from .access import Access
 from .metrics import Metrics
@@ -101,7 +102,11 @@ class House:
         """Once a second, for all sessions: what is not worth a timer of its own."""
         now = self.timers.now()
         for session in tuple(self.sessions.values()):
-            session.tick(now)
+            try:
+                session.tick(now)
+            except Exception as error:  # noqa: BLE001  one session's bug is not the others' end
+                report_fault(log, f"session {session.id}", error)
+                session.fail(OssicleError.wrap(error))
 
     async def drain(self) -> None:
         """Let sessions finish; tell those that do not to resume elsewhere. Ends in time."""

@@ -238,7 +238,7 @@ class HandHouse(Generic[_Engine]):
         self.joining = None
         return peer
 
-    def serve(self, *, until_quiet: int = 20) -> int:
+    def serve(self, *, until_quiet: int = 50) -> int:
         """Open every stream that is wanted and due, as the supervisor would; how many were.
 
         Raises:

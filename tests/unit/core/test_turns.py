@@ -6,58 +6,7 @@ from hypothesis import strategies as st
 
 from ossicle.core.events import AudioOut, Notice, SpeechEnded, SpeechStarted, Transcript
 from ossicle.core.turns import Turns
-
-
-class Law:
-    """Checks one channel's events as they come; raises where the law is broken."""
-
-    def __init__(self):
-        self.phase, self.turn, self.segment = "idle", 0, 0
-        self.starts = self.ends = 0
-        self.texts: list[str] = []
-
-    def hear(self, event):
-        assert event.turn == self.turn, f"{event} is of turn {event.turn}, not {self.turn}"
-        match event:
-            case SpeechStarted():
-                assert self.phase in {"idle", "provisional"}, f"started while {self.phase}"
-                self.starts += self.phase == "idle"
-                self.phase = "speaking"
-            case SpeechEnded(provisional=True):
-                assert self.phase == "speaking", f"provisional end while {self.phase}"
-                self.phase = "provisional"
-            case SpeechEnded():
-                assert self.phase in {"speaking", "provisional"}, f"ended while {self.phase}"
-                self.phase = "deciding"
-            case Transcript(final=True, ends_turn=True):
-                answer = self.phase == "idle" and event.ref and not event.text
-                assert self.phase == "deciding" or answer, f"last final while {self.phase}"
-                assert event.segment >= self.segment
-                self.texts += [event.text] if event.text else []
-                self.phase, self.turn, self.segment = "idle", self.turn + 1, 0
-                self.ends += 1
-            case Transcript(final=True):
-                assert self.phase in {"speaking", "provisional", "deciding"}
-                assert event.segment >= self.segment, "a frozen segment was restated"
-                self.segment = event.segment + 1
-                self.texts += [event.text] if event.text else []
-            case Transcript():
-                assert not event.ends_turn
-                assert self.phase == "speaking", f"partial while {self.phase}"
-                assert event.segment >= self.segment, "a frozen segment was restated"
-
-
-class Laws:
-    """One law per channel."""
-
-    def __init__(self):
-        self.of = {}
-
-    def hear(self, events):
-        for event in events:
-            if isinstance(event, SpeechStarted | SpeechEnded | Transcript) and event.side == "in":
-                self.of.setdefault(event.channel, Law()).hear(event)
-
+from ossicle.testing.law import TurnLaws
 
 CHANNEL = st.integers(0, 1)
 TEXT = st.sampled_from(["", "a", "a b", "c"])
@@ -89,7 +38,7 @@ STEPS = st.one_of(
 @settings(derandomize=True, max_examples=600)
 @given(st.lists(STEPS, max_size=25), st.booleans())
 def test_whatever_an_engine_says_the_law_holds_and_no_final_word_is_lost(steps, whole):
-    turns, laws, said = Turns(whole_turns=whole), Laws(), {0: [], 1: []}
+    turns, laws, said = Turns(whole_turns=whole), TurnLaws(), {0: [], 1: []}
     for step in steps:
         match step:
             case "restart":
@@ -222,7 +171,7 @@ def test_a_replay_doubles_no_start_and_loses_no_turn(cut, ended, started):
     """The engine dies after `cut` of its events; another hears again what was not final."""
     script = turn("one", "two", started=started, ended=ended)
     cut = min(cut, len(script))
-    turns, laws = Turns(), Laws()
+    turns, laws = Turns(), TurnLaws()
     laws.hear(all_of(turns, script[:cut]))
     turns.restart()
     frozen = sum(isinstance(e, Transcript) and e.final for e in script[:cut])
@@ -235,7 +184,7 @@ def test_a_replay_doubles_no_start_and_loses_no_turn(cut, ended, started):
 
 @pytest.mark.parametrize("started", [True, False])
 def test_a_replay_while_the_end_was_provisional_still_resumes_and_ends(started):
-    turns, laws = Turns(), Laws()
+    turns, laws = Turns(), TurnLaws()
     laws.hear(all_of(turns, [SpeechStarted(), Transcript(text="a"), SpeechEnded(provisional=True)]))
     turns.restart()
     again = [SpeechStarted()] if started else []
@@ -249,7 +198,7 @@ def test_a_replay_while_the_end_was_provisional_still_resumes_and_ends(started):
 
 
 def test_closing_ends_every_channel_once():
-    turns, laws = Turns(), Laws()
+    turns, laws = Turns(), TurnLaws()
     laws.hear(all_of(turns, [SpeechStarted(), SpeechStarted(channel=1), SpeechEnded(channel=1)]))
     laws.hear(turns.close(50, "failed"))
     assert [law.ends for law in laws.of.values()] == [1, 1]
