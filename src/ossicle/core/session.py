@@ -14,13 +14,13 @@ The hot path is `Feed.audio`; what it leaves comes to `_audio_slow`.
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from math import inf
-from typing import Protocol, cast
 
 import msgspec
 
 from .arrival import Arrival
+from .audience import Audience
 from .commands import Audio, Cancel, Command, Configure, End, Finalize, Join, Played, Speak, Tell
-from .errors import BadAudio, EngineFailed, Fault, OssicleError, Overloaded, Refused, TimedOut
+from .errors import BadAudio, EngineFailed, Fault, OssicleError, Overloaded, Refused
 from .events import (
     AudioOut,
     Began,
@@ -38,66 +38,21 @@ from .events import (
 from .feed import Feed, abort
 from .fit import heard_as, misfits, spoken_as
 from .formats import AudioFormat
+from .host import Host, SessionSettings
 from .journal import Journal, Sound
 from .ledger import Ledger
-from .legs import Leg, Role, replaced
+from .legs import Leg, Role
 from .lifecycle import Lifecycle
+from .limits import expired
 from .log import Log
 from .options import Options, merged
-from .ports import Codecs, Engine, Stream, Timers
+from .options import changed as changed_names
+from .ports import Engine, Stream
 from .sink import StreamSink
 from .speech import Speech
 from .turns import Turns
 
 __all__ = ["Host", "Session", "SessionSettings"]
-
-
-class SessionSettings(msgspec.Struct, frozen=True):
-    """Bounds of one session; every one is an option of the gateway."""
-
-    unsent_ms: int = 10_000
-    """Audio that may wait for an engine before the overload policy applies."""
-    replay_ms: int = 15_000
-    """Sent audio kept for a replay."""
-    resume_window_s: float = 30.0
-    """How long a session waits for its owner to come back."""
-    session_s: float = 0.0
-    """Longest session; 0 = no limit."""
-    idle_s: float = 0.0
-    """Ends a session that gets neither audio nor commands; 0 = never."""
-    flow_ms: int = 1_000
-    """Audio between two Flow reports."""
-    open_s: float = 20.0
-    """How long an engine may take to open a stream."""
-    speak_ahead_ms: int = 30_000
-    """How far an engine may speak ahead of what was heard."""
-    replays: int = 5
-    """Engine failures survived within `replay_window_s`; one more ends the session."""
-    replay_window_s: float = 30.0
-    replay_wait_s: tuple[float, ...] = (0.0, 0.1, 0.5, 1.0, 2.0)
-    """Wait before the first, second, … attempt to open another stream."""
-
-
-class Host(Protocol):
-    """What a session needs of the house around it: the gateway, or a test."""
-
-    @property
-    def timers(self) -> Timers: ...
-
-    @property
-    def codecs(self) -> Codecs: ...
-
-    def choose(self, options: Options, source: AudioFormat) -> Engine:
-        """The engine for this session.
-
-        Raises:
-            Refused: no engine has that name or takes that audio.
-        """
-        ...
-
-    def wake(self, session: "Session") -> None:
-        """`session.wants_engine` or `session.life` changed: its supervisor should look."""
-        ...
 
 
 class Session:
@@ -136,10 +91,10 @@ class Session:
         self.origin_ms = (continues.settled_ms or 0) if continues else 0
         """Stream time of the first sample this gateway gets."""
         self.life = Lifecycle()
-        self.log = Log(first=(continues.since if continues else 0) + 1)
+        self.audience = Audience(Log(first=(continues.since if continues else 0) + 1))
+        self.log = self.audience.log
         self.ledger = Ledger(now)
-        self.legs: list[Leg] = []
-        self.owner: Leg | None = None
+        self.legs = self.audience.legs
         self.detached_until: float | None = None
         """Monotonic time until which the owner may come back; None = it is here, or never was."""
         self.source: AudioFormat | None = None
@@ -182,6 +137,11 @@ class Session:
         self._last_heard = now
         self._last_taken = 0
         self._moving_to = ""
+
+    @property
+    def owner(self) -> Leg | None:
+        """The leg that feeds audio, while it is there."""
+        return self.audience.owner
 
     # ── audio in ──
 
@@ -403,7 +363,8 @@ class Session:
         if event.words:
             self.ledger.partial(event.channel, event.words[-1].end_ms, self.host.timers.now())
         log.put(stamped)
-        self._spread()
+        self.audience.spread()
+        self._hold_back()
         return True
 
     def granted(self, sink: StreamSink, until_ms: int) -> None:
@@ -652,7 +613,7 @@ class Session:
         if changed == before:
             self._say(Configured(options=self.options, ref=command.ref))
             return
-        names = _changed(before, changed)
+        names = changed_names(before, changed)
         able = self.engine.capabilities
         known = misfits(before, able)
         unable = [text for text in misfits(changed, able) if text not in known]
@@ -708,19 +669,8 @@ class Session:
     ) -> None:
         """A leg joins. A new owner replaces the old one."""
         if role == "owner":
-            old, self.owner = self.owner, leg
-            if old is not None and old is not leg:
-                self.legs.remove(old)
-                old.session = None
-                old.refuse(OssicleError.of(replaced()))
             self.detached_until = None
-        if since is not None:
-            # A number we never gave would leave the leg waiting for it.
-            # The end is said again to whoever has it: a channel is closed by nothing else.
-            since = min(max(since, 0), self.log.next - (1 if self.ended is None else 2))
-        missed = self.log.missed(since) if since is not None else 0
-        self.legs.append(leg)
-        leg.join(self, role, (since if since is not None else self.log.first - 1) + 1)
+        missed = self.audience.seat(leg, self, role, since, ended=self.ended is not None)
         leg.tell(
             Began(
                 session=self.id,
@@ -733,15 +683,8 @@ class Session:
                 engine=self.engine_name,
             )
         )
-        if missed:
-            leg.tell(
-                Notice(
-                    level="warning",
-                    code="events_lost",
-                    text=f"{missed} events after {since} are not kept any more",
-                )
-            )
-            leg.cursor = max(leg.cursor, self.log.first)
+        if missed is not None:
+            leg.tell(missed)
         leg.admitted()
         leg.pump()
         if leg is self.owner and self.life.state != "ended":
@@ -751,10 +694,7 @@ class Session:
 
     def detach(self, leg: Leg, error: OssicleError | None) -> None:
         """A leg's channel is over."""
-        if leg in self.legs:
-            self.legs.remove(leg)
-        if leg is self.owner:
-            self.owner = None
+        if self.audience.leave(leg):
             self._lost_owner(leg, error)
         if self.life.state == "ended":
             self.host.wake(self)
@@ -768,16 +708,11 @@ class Session:
             self.detached_until = self.detached_until or window
             return
         taken = self.taken_bytes or self.taken_commands
-        if (resumable and taken) or (self.life.state == "draining" and self.observed):
+        if (resumable and taken) or (self.life.state == "draining" and self.audience.observed):
             self.detached_until = window
         else:
             self.read_out = True  # nobody has a reason, or a way, to come back
             self.finish("lost")
-
-    @property
-    def observed(self) -> bool:
-        """Somebody besides the owner reads along."""
-        return any(leg is not self.owner for leg in self.legs)
 
     def measured(self, leg: Leg, rtt_ms: float) -> None:
         """The wire measured its round trip."""
@@ -786,7 +721,7 @@ class Session:
 
     def flow_if_due(self, leg: Leg) -> None:
         """A leg can take more: the owner may be told how far we are, and be talked to again."""
-        if self.feed.held and self._lag() < self.log.most_events // 4:
+        if self.feed.held and self.audience.follows:
             self.feed.held = False
             self.feed.drain()
             self._after_audio()
@@ -817,23 +752,14 @@ class Session:
 
     def _say(self, event: Event) -> None:
         """Into the log, and on to everybody who keeps up."""
-        if event.ref.startswith("~"):  # the session's own name for a question that had none
-            event = msgspec.structs.replace(event, ref="")
-        self.log.append(event)
-        self._spread()
+        self.audience.say(event)
+        self._hold_back()
 
-    def _spread(self) -> None:
-        """What was logged goes on to everybody who keeps up."""
-        for leg in tuple(self.legs):
-            leg.pump()
-        if self._lag() > self.log.most_events // 2 and not self.feed.held:
-            # An owner that does not read is not talked to: no final of its falls off the log.
+    def _hold_back(self) -> None:
+        """An owner that does not read is not talked to: no final of its falls off the log."""
+        if self.audience.too_slow and not self.feed.held:
             self.feed.held = True
             self.feed.shut()
-
-    def _lag(self) -> int:
-        """Events the owner was not sent yet."""
-        return self.log.next - self.owner.cursor if self.owner is not None else 0
 
     def _notice(self, level: str, code: str, text: str, ref: str = "") -> None:
         """A logged notice; a code that repeats without end is said at most 100 times."""
@@ -854,28 +780,15 @@ class Session:
         if taken != self._last_taken:
             self._last_taken, self._last_heard = taken, now
         settings = self.settings
-        if self.detached_until is not None and now >= self.detached_until:
-            self.finish("lost")
-        elif settings.session_s and now - self.opened_at >= settings.session_s:
-            self.finish(
-                "limit",
-                TimedOut(
-                    f"the session reached its limit of {settings.session_s:g} s",
-                    code="session_limit",
-                ).fault(),
-            )
-        elif (
-            settings.idle_s
-            and now - self._last_heard >= settings.idle_s
-            and (self.life.state == "live" or self.source is None)
-            and self.journal.idle
-        ):
-            self.finish(
-                "idle",
-                TimedOut(
-                    f"neither audio nor a command came for {settings.idle_s:g} s", code="idle"
-                ).fault(),
-            )
+        idle = (self.life.state == "live" or self.source is None) and self.journal.idle
+        due = expired(
+            settings,
+            age_s=now - self.opened_at,
+            quiet_s=now - self._last_heard if idle else 0.0,
+            alone=self.detached_until is not None and now >= self.detached_until,
+        )
+        if due is not None:
+            self.finish(due[0], due[1].fault() if due[1] is not None else None)
         else:
             self._credit_speech()
             if self.journal.end != self._flow_told[0]:
@@ -970,23 +883,3 @@ def _patch_of(command: Configure) -> dict[str, object]:
     if "hears" in command.patch or "speaks" in command.patch:
         raise Refused("formats are chosen by the session; declare yours", code="bad_option")
     return command.patch
-
-
-def _changed(before: Options, after: Options) -> frozenset[str]:
-    """Dotted names of options that differ."""
-    names: set[str] = set()
-
-    def walk(old: dict[str, object], new: dict[str, object], path: str) -> None:
-        for name, value in old.items():
-            other = new[name]
-            if isinstance(value, dict) and isinstance(other, dict):
-                walk(
-                    cast("dict[str, object]", value),
-                    cast("dict[str, object]", other),
-                    f"{path}{name}.",
-                )
-            elif value != other:
-                names.add(path + name)
-
-    walk(msgspec.to_builtins(before), msgspec.to_builtins(after), "")
-    return frozenset(names)

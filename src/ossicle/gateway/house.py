@@ -15,6 +15,7 @@ from ossicle.core.commands import Configure, Join
 from ossicle.core.errors import Denied, OssicleError, Overloaded, Refused, ResumeFailed
 from ossicle.core.events import Ended
 from ossicle.core.formats import AudioFormat
+from ossicle.core.host import Hosted
 from ossicle.core.legs import Leg
 from ossicle.core.options import Options
 from ossicle.core.ports import Codecs, Engine, Timers
@@ -141,7 +142,7 @@ class House:
             return Split(engine, channels=source.channels)
         return engine
 
-    def wake(self, session: Session) -> None:
+    def wake(self, session: Hosted) -> None:
         """A session changed."""
         if (event := self._wakes.get(session.id)) is not None:
             event.set()

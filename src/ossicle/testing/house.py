@@ -20,6 +20,7 @@ from ossicle.core.commands import Audio, Command, Configure, Join
 from ossicle.core.errors import ConnectionLost, OssicleError
 from ossicle.core.events import Ended, Event, Flow, Transcript
 from ossicle.core.formats import AudioFormat
+from ossicle.core.host import Hosted
 from ossicle.core.legs import Leg, Role
 from ossicle.core.options import Options
 from ossicle.core.ports import Codecs, Engine, Sink, Steps
@@ -185,7 +186,7 @@ class HandHouse(Generic[_Engine]):
         """There is one engine."""
         return self.engine
 
-    def wake(self, session: Session) -> None:
+    def wake(self, session: Hosted) -> None:
         """Counted."""
         self.wakes += 1
 
