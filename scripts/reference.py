@@ -1,4 +1,5 @@
-"""Writes the reference pages that are made from code: the protocol, its JSON Schema, the options.
+"""Writes the reference pages that are made from code: the protocol, its JSON Schema, the options,
+the engines, the commands, the figures.
 
     python scripts/reference.py            # write docs/reference/
     python scripts/reference.py --check    # fail when a page is not what the code says
@@ -19,7 +20,9 @@ from pathlib import Path
 from types import ModuleType
 
 import msgspec
+from surface import command_page, engine_page, metric_page
 
+from ossicle.core import capabilities, ledger
 from ossicle.core import options as core_options
 from ossicle.core.errors import CODES
 from ossicle.core.formats import CONTAINERS, MAX_CHANNELS, MAX_RATE, MIN_RATE, WIDTHS
@@ -193,6 +196,9 @@ def pages() -> dict[str, str]:
         "ossicle-v1.md": protocol(),
         "ossicle-v1.schema.json": schema_file(),
         "options.md": option_page(),
+        "engines.md": MADE + engine_page(docs_of(capabilities)["Capabilities"]),
+        "cli.md": MADE + command_page(),
+        "metrics.md": MADE + metric_page(docs_of(ledger)["LedgerReport"]),
     }
 
 

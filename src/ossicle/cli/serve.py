@@ -48,7 +48,7 @@ def serve(
         str, typer.Option(help="NAME[:ARG]; see `ossicle engines`.")
     ] = "pocketsphinx",
     voice: Annotated[str, typer.Option(help="NAME of the voice, or off.")] = "",
-    config: Annotated[Path | None, typer.Option(help="TOML file.")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file. Not in this version.")] = None,
     state_dir: Annotated[Path, typer.Option(help="Where the local CA is kept.")] = STATE_DIR,
     allow_host: Annotated[
         list[str] | None, typer.Option(help="A host or origin taken besides loopback; repeatable.")

@@ -194,8 +194,8 @@ class SpeechStream:
             await self._until(partial(self._has_room, len(piece)))
             self._outbox.push(piece)
             self._pump()
-        if not self.connected:
-            self._tell_buffering()
+            if not self.connected:
+                self._tell_buffering()
 
     async def finalize(self, *, channel: int | None = None) -> Transcript:
         """Decide now: the last final of the turn, perhaps empty. It is among the events, too.

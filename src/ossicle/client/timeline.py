@@ -182,7 +182,8 @@ class Timeline:
             return msgspec.structs.replace(
                 event, text=text, words=words, start_ms=until, stable=0, alternatives=()
             )
-        closes = event.ends_turn and (event.ref or (turn.carried and event.end_ms == until))
+        # The last final of a turn whose frozen segments were all told.
+        closes = event.ends_turn and (event.ref or (turn.frozen and event.end_ms == until))
         return msgspec.structs.replace(event, text="", words=()) if closes else None
 
     def _closing(self) -> Iterable[Event]:

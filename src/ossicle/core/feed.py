@@ -49,6 +49,7 @@ class Feed:
         "converter",
         "credit",
         "early",
+        "held",
         "journal",
         "next_tick",
         "sink",
@@ -86,6 +87,8 @@ class Feed:
         self.converter: Converter | None = None
         self.early: list[Command] = []
         """Commands that do not wait behind audio, but for a stream."""
+        self.held = False
+        """Nothing is fed for now: the client does not read what was said already."""
         self.next_tick = 0
         self._give: Callable[[Sound], None] = _nowhere
         self._limit = _SHUT
@@ -165,7 +168,7 @@ class Feed:
         self._draining = True
         journal = self.journal
         try:
-            while self.stream is not None and not journal.idle:
+            while self.stream is not None and not journal.idle and not self.held:
                 if isinstance(journal.first, bytes | Packet | Gap):
                     if not self.credit.feedable(journal.sent):
                         break
@@ -237,7 +240,7 @@ class Feed:
     def relimit(self, *, plain: bool) -> None:
         """Set the one number the hot path compares with. `plain`: the bytes that come are whole
         frames that may go straight through."""
-        if not plain or self.stream is None or not self.journal.idle:
+        if not plain or self.stream is None or self.held or not self.journal.idle:
             self._limit = _SHUT
         elif self.credit.granted is None:
             self._limit = self.next_tick

@@ -222,7 +222,7 @@ class Leg:
             self._run(self._of_dialect(self.dialect.receive, Binary(data)))
 
     def writable(self, yes: bool) -> None:
-        """The channel takes more, or not."""
+        """The channel takes more, or not. It may say No again while it is filled."""
         self._writable = yes
         if yes:
             self.pump()
@@ -254,7 +254,8 @@ class Leg:
         return (self._paused_at if self._pauses else timers.now()) - self._stood
 
     def _send(self, event: Event) -> None:
-        self._last_word = isinstance(event, Ended)
+        if type(event) is Ended:
+            self._last_word = True
         self._run(self._of_dialect(self.dialect.send, event))
 
     def _of_dialect(self, call: Callable[[_Input, float], Steps], given: _Input) -> Steps:

@@ -364,6 +364,8 @@ class Session:
 
     def told(self, sink: StreamSink, event: Event) -> None:
         """An engine's event, on the session's clock. Called by the sink."""
+        if type(event) is Transcript and self._partial(event):
+            return
         match event:
             case Transcript(side="in") | SpeechStarted(side="in") | SpeechEnded(side="in"):
                 for lawful in self.turns.stamp(self._filled(event)):
@@ -382,6 +384,27 @@ class Session:
                     self._lost_stream(event.error)
             case _:
                 self._say(event)
+
+    def _partial(self, event: Transcript) -> bool:
+        """The common case with nothing around it: one more partial of a turn being spoken. False =
+        it is not that."""
+        if (
+            event.side != "in"
+            or event.end_ms is None
+            or event.start_ms is None
+            or event.ref
+            or not self.options.recognition.interim_results
+        ):
+            return False
+        log = self.log
+        stamped = self.turns.partial(event, log.next)
+        if stamped is None:
+            return False
+        if event.words:
+            self.ledger.partial(event.channel, event.words[-1].end_ms, self.host.timers.now())
+        log.put(stamped)
+        self._spread()
+        return True
 
     def granted(self, sink: StreamSink, until_ms: int) -> None:
         """The engine takes audio up to `until_ms` of its own clock."""
@@ -419,8 +442,8 @@ class Session:
             case Transcript(final=False):
                 if not self.options.recognition.interim_results:
                     return
-                last = event.words[-1].end_ms if event.words else event.end_ms
-                self.ledger.partial(event.channel, last, now)
+                if event.words:
+                    self.ledger.partial(event.channel, event.words[-1].end_ms, now)
             case Transcript():
                 if event.ref:
                     event = self._answered(event)
@@ -762,7 +785,11 @@ class Session:
             self.ledger.add("network", rtt_ms)
 
     def flow_if_due(self, leg: Leg) -> None:
-        """A leg took all there was: the owner may be told how far we are."""
+        """A leg can take more: the owner may be told how far we are, and be talked to again."""
+        if self.feed.held and self._lag() < self.log.most_events // 4:
+            self.feed.held = False
+            self.feed.drain()
+            self._after_audio()
         if self._flow_due and leg is self.owner:
             self._flow()
 
@@ -793,8 +820,20 @@ class Session:
         if event.ref.startswith("~"):  # the session's own name for a question that had none
             event = msgspec.structs.replace(event, ref="")
         self.log.append(event)
+        self._spread()
+
+    def _spread(self) -> None:
+        """What was logged goes on to everybody who keeps up."""
         for leg in tuple(self.legs):
             leg.pump()
+        if self._lag() > self.log.most_events // 2 and not self.feed.held:
+            # An owner that does not read is not talked to: no final of its falls off the log.
+            self.feed.held = True
+            self.feed.shut()
+
+    def _lag(self) -> int:
+        """Events the owner was not sent yet."""
+        return self.log.next - self.owner.cursor if self.owner is not None else 0
 
     def _notice(self, level: str, code: str, text: str, ref: str = "") -> None:
         """A logged notice; a code that repeats without end is said at most 100 times."""

@@ -74,6 +74,21 @@ class Turns:
             case _:
                 return (event,)
 
+    def partial(self, event: Transcript, seq: int) -> Transcript | None:
+        """The common case in one step: a partial of a turn that is being spoken, stamped with its
+        number in the log too. None = it needs `stamp`."""
+        turn = self._turns.get(event.channel)
+        if turn is None or turn.phase != "speaking" or event.final:
+            return None
+        segment = event.segment + turn.base
+        return msgspec.structs.replace(
+            event,
+            seq=seq,
+            turn=turn.number,
+            segment=max(turn.frozen, segment),
+            ends_turn=False,
+        )
+
     def restart(self) -> None:
         """Another stream goes on from the last settled place: what it reports of an open turn
         is heard again, not new."""

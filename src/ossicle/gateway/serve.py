@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
+import os
 import socket
 import ssl
 from collections.abc import AsyncGenerator, Generator
@@ -120,6 +121,8 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
         OSError: a port is taken; the text names it.
     """
     check_exposure(settings)
+    # onnxruntime, wherever an engine imports it, would call home (and does so from a thread)
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     tls = None
     if settings.tls_port is not None:
         tls = reloading_context(certificate_files(settings), alpn=("http/1.1",))
