@@ -745,6 +745,7 @@ class Session:
         leg.admitted()
         leg.pump()
         if leg is self.owner and self.life.state != "ended":
+            self._talk_again()  # the one before it may have stopped reading
             if self.journal.waiting > self.feed.credit.window and self.options.overload == "pause":
                 leg.pause("overload")
             self._flow()
@@ -786,10 +787,7 @@ class Session:
 
     def flow_if_due(self, leg: Leg) -> None:
         """A leg can take more: the owner may be told how far we are, and be talked to again."""
-        if self.feed.held and self._lag() < self.log.most_events // 4:
-            self.feed.held = False
-            self.feed.drain()
-            self._after_audio()
+        self._talk_again()
         if self._flow_due and leg is self.owner:
             self._flow()
 
@@ -830,6 +828,12 @@ class Session:
             # An owner that does not read is not talked to: no final of its falls off the log.
             self.feed.held = True
             self.feed.shut()
+
+    def _talk_again(self) -> None:
+        if self.feed.held and self._lag() < self.log.most_events // 4:
+            self.feed.held = False
+            self.feed.drain()
+            self._after_audio()
 
     def _lag(self) -> int:
         """Events the owner was not sent yet."""

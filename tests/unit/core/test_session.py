@@ -1047,3 +1047,55 @@ def test_the_parts_of_the_ledger_add_up(house):
         and name not in {"setup_ms", "first_partial_ms", "network_ms", "playback_ms", "convert_ms"}
     )
     assert total == pytest.approx((told - spoke_until) * 1_000, abs=25)
+
+
+# ── an owner that does not read ──
+
+
+def talkative(house, most: int = 40):
+    """An owner that stopped reading until it was not talked to any more."""
+    house.engine.prepare = answering
+    peer = house.peer()
+    session = house.sessions[0]
+    session.log.most_events = most
+    house.serve()
+    stream = house.engine.stream
+    stream.on_audio = lambda data: stream.sink.tell(
+        final(f"t{len(stream.fed)}", 20 * len(stream.fed))
+    )
+    peer.leg.writable(False)
+    for _ in range(most):
+        peer.audio(PIECE)
+    assert session.feed.held
+    assert len(stream.fed) < most
+    return peer, session, stream
+
+
+def test_an_owner_that_reads_again_is_talked_to_again_and_missed_nothing(house):
+    peer, _, stream = talkative(house)
+    peer.leg.writable(True)
+    assert [e.text for e in peer.finals] == [f"t{n}" for n in range(1, 41)]
+    assert len(stream.fed) == 40
+    assert "events_lost" not in notices(peer)
+
+
+def test_an_owner_that_did_not_read_and_comes_back_goes_on(house):
+    peer, session, stream = talkative(house)
+    since = peer.events[-1].seq
+    peer.drop()
+    back = house.peer(join=session, since=since)
+    assert [e.text for e in (*peer.finals, *back.finals)] == [f"t{n}" for n in range(1, 41)]
+    back.audio(PIECE)
+    assert len(stream.fed) == 41
+    back.ask(End())
+    assert back.ended[0].reason == "done"
+
+
+def test_an_owner_that_did_not_read_and_never_comes_back_is_forgotten(house):
+    peer, session, stream = talkative(house)
+    peer.ask(End())
+    peer.drop()
+    house.pass_time(35)
+    assert session.ended is not None
+    assert session.over(house.timers.now())
+    assert stream.aborts == 1
