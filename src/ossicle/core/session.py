@@ -688,6 +688,7 @@ class Session:
         leg.admitted()
         leg.pump()
         if leg is self.owner and self.life.state != "ended":
+            self._talk_again()  # the one before it may have stopped reading
             if self.journal.waiting > self.feed.credit.window and self.options.overload == "pause":
                 leg.pause("overload")
             self._flow()
@@ -721,10 +722,7 @@ class Session:
 
     def flow_if_due(self, leg: Leg) -> None:
         """A leg can take more: the owner may be told how far we are, and be talked to again."""
-        if self.feed.held and self.audience.follows:
-            self.feed.held = False
-            self.feed.drain()
-            self._after_audio()
+        self._talk_again()
         if self._flow_due and leg is self.owner:
             self._flow()
 
@@ -760,6 +758,12 @@ class Session:
         if self.audience.too_slow and not self.feed.held:
             self.feed.held = True
             self.feed.shut()
+
+    def _talk_again(self) -> None:
+        if self.feed.held and self.audience.follows:
+            self.feed.held = False
+            self.feed.drain()
+            self._after_audio()
 
     def _notice(self, level: str, code: str, text: str, ref: str = "") -> None:
         """A logged notice; a code that repeats without end is said at most 100 times."""

@@ -386,6 +386,60 @@ def test_what_cannot_be_replayed_is_told():
     assert peer.finals[0].end_ms == lost + 100
 
 
+@pytest.mark.parametrize("provisional", [True, False])
+def test_a_replay_in_a_turn_that_ended_starts_nothing_twice(house, shape, provisional):
+    house.settings = SessionSettings(replay_wait_s=(0.0,))
+    peer = house.peer()
+    house.serve()
+    peer.audio(PIECE)
+
+    def begin_turn(sink) -> None:
+        sink.tell(SpeechStarted(at_ms=0))
+        sink.tell(Transcript(text="one", end_ms=10))
+        sink.tell(SpeechEnded(at_ms=20, provisional=provisional))
+
+    begin_turn(house.engine.stream.sink)
+    house.engine.stream.sink.tell(Ended(error=EngineFailed("x").fault()))
+    house.serve()
+    begin_turn(house.engine.stream.sink)
+    house.engine.stream.sink.tell(final("one", 20))
+    ended = ["ended 20 silence"] + (["ended 20 model"] if provisional else [])
+    assert shape(peer.events[1:]) == ["started 0", "partial 'one'", *ended, "final 'one'!"]
+    assert {e.turn for e in peer.events[1:]} == {0}
+
+
+def test_segments_heard_after_a_replay_follow_those_that_are_frozen(house):
+    house.settings = SessionSettings(replay_wait_s=(0.0,))
+    peer = house.peer()
+    house.serve()
+    peer.audio(PIECE * 2)
+    house.engine.stream.sink.tell(Transcript(text="one", end_ms=20, final=True))
+    house.engine.stream.sink.tell(Ended(error=EngineFailed("x").fault()))
+    house.serve()
+    assert house.engine.stream.heard == PIECE, "from the end of the segment on"
+    house.engine.stream.sink.tell(Transcript(text="two", end_ms=10, final=True))
+    house.engine.stream.sink.tell(final("three", 20))
+    assert [(e.text, e.segment, e.turn, e.end_ms) for e in peer.finals] == [
+        ("one", 0, 0, 20), ("two", 1, 0, 30), ("three", 2, 0, 40),
+    ]  # fmt: skip
+
+
+def test_a_stream_that_opens_too_late_is_aborted(house):
+    peer = house.peer()
+    session = house.sessions[0]
+    late, older = session.new_sink(), []
+
+    class Late:
+        def abort(self):
+            older.append("aborted")
+
+    session.finish("shutdown")
+    session.opened(late, Late())
+    session.unopened(late, EngineFailed("x"))
+    assert older == ["aborted"]
+    assert len(peer.ended) == 1
+
+
 def test_a_stream_that_was_replaced_speaks_to_deaf_ears(house):
     peer = house.peer()
     house.serve()
@@ -993,3 +1047,55 @@ def test_the_parts_of_the_ledger_add_up(house):
         and name not in {"setup_ms", "first_partial_ms", "network_ms", "playback_ms", "convert_ms"}
     )
     assert total == pytest.approx((told - spoke_until) * 1_000, abs=25)
+
+
+# ── an owner that does not read ──
+
+
+def talkative(house, most: int = 40):
+    """An owner that stopped reading until it was not talked to any more."""
+    house.engine.prepare = answering
+    peer = house.peer()
+    session = house.sessions[0]
+    session.log.most_events = most
+    house.serve()
+    stream = house.engine.stream
+    stream.on_audio = lambda data: stream.sink.tell(
+        final(f"t{len(stream.fed)}", 20 * len(stream.fed))
+    )
+    peer.leg.writable(False)
+    for _ in range(most):
+        peer.audio(PIECE)
+    assert session.feed.held
+    assert len(stream.fed) < most
+    return peer, session, stream
+
+
+def test_an_owner_that_reads_again_is_talked_to_again_and_missed_nothing(house):
+    peer, _, stream = talkative(house)
+    peer.leg.writable(True)
+    assert [e.text for e in peer.finals] == [f"t{n}" for n in range(1, 41)]
+    assert len(stream.fed) == 40
+    assert "events_lost" not in notices(peer)
+
+
+def test_an_owner_that_did_not_read_and_comes_back_goes_on(house):
+    peer, session, stream = talkative(house)
+    since = peer.events[-1].seq
+    peer.drop()
+    back = house.peer(join=session, since=since)
+    assert [e.text for e in (*peer.finals, *back.finals)] == [f"t{n}" for n in range(1, 41)]
+    back.audio(PIECE)
+    assert len(stream.fed) == 41
+    back.ask(End())
+    assert back.ended[0].reason == "done"
+
+
+def test_an_owner_that_did_not_read_and_never_comes_back_is_forgotten(house):
+    peer, session, stream = talkative(house)
+    peer.ask(End())
+    peer.drop()
+    house.pass_time(35)
+    assert session.ended is not None
+    assert session.over(house.timers.now())
+    assert stream.aborts == 1

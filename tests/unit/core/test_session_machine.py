@@ -45,6 +45,7 @@ class SessionMachine(RuleBasedStateMachine):
         self.configure = Configure(format=PCM16K, patch=patch)
         self.owner = self.house.peer(self.configure, resumable=resumable)
         self.session = self.house.sessions[0]
+        self.session.log.most_events = 24  # soon too many for an owner that does not read
         self.observer = self.house.peer(join=self.session, role="observer")
         self.owners = [self.owner]
         self.given = self.asked = 0
