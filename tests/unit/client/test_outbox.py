@@ -247,7 +247,7 @@ class Homes(RuleBasedStateMachine):
         self.way.clear()
         self.home = place.at
         self.answered = 0
-        self.got = [at for at in range(place.at)]
+        self.got = list(range(place.at))
 
     def counts(self) -> tuple[int, int]:
         heard = max((at + 1 for at in self.got if isinstance(at, int)), default=self.home)
