@@ -40,6 +40,8 @@ def go_forward() -> bytes:
 
 def clip(variable: str, name: str) -> bytes:
     folder = os.environ.get(variable)
+    if variable == "OSSICLE_SPEECH" and not folder:
+        pytest.skip(f"{name} is in the folder of more recordings, which OSSICLE_SPEECH may name")
     if not folder or not Path(folder, name).is_file():
         missing(f"{name} is needed in the folder that {variable} names (scripts/clips.py)")
     with wave.open(str(Path(folder or "", name))) as file:

@@ -14,6 +14,9 @@ from .events import Asked, AudioOut, Event, Told, Transcript
 
 __all__ = ["Log"]
 
+_PARTIAL = 400
+"""Bytes a partial counts for: there is one a segment at most, so it is not weighed."""
+
 _Key: TypeAlias = tuple[str, int, int, int, str]
 
 
@@ -45,15 +48,22 @@ class Log:
         """Keep an event that carries its number, `next`, already."""
         seq = self.next
         self.next += 1
-        if isinstance(event, Transcript):
+        if type(event) is Transcript:
             key = (event.side, event.channel, event.turn, event.segment, event.utterance)
-            older = self._partials.pop(key, None)
-            if older is not None:
-                self._empty(older)
+            older = self._partials.get(key)
+            if older is not None and older >= self.first:
+                self._entries[older - self.first] = None
+                self._bytes -= _PARTIAL
             if not event.final:
                 self._partials[key] = seq
+                self._bytes += _PARTIAL
+            else:
+                self._bytes += _weight(event)
+                if older is not None:
+                    del self._partials[key]
+        else:
+            self._bytes += _weight(event)
         self._entries.append(event)
-        self._bytes += _weight(event)
         if len(self._entries) > self.most_events or self._bytes > self.most_bytes:
             self._shed()
 
@@ -106,7 +116,7 @@ def _weight(event: Event) -> int:
     """Bytes an event keeps alive, near enough for a bound."""
     match event:
         case Transcript(final=False):
-            return 400  # one a segment at most: counted, not weighed
+            return _PARTIAL
         case Transcript():
             others = sum(len(text) for text in event.alternatives)
             return 240 + 4 * (len(event.text) + others) + 120 * len(event.words or ())

@@ -513,7 +513,7 @@ class Session:
         first_opening = self.life.state == "opening" and self.journal.sent == 0
         hopeless = not fault.retryable or (first_opening and fault.code == "at_capacity")
         if hopeless or recent > self.settings.replays:
-            self.finish("failed", fault)
+            self.finish("refused" if fault.whose == "client" else "failed", fault)
             return
         waits = self.settings.replay_wait_s
         self.retry_at = now + (waits[min(recent, len(waits)) - 1] if waits else 0.0)

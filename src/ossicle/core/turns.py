@@ -85,7 +85,7 @@ class Turns:
             event,
             seq=seq,
             turn=turn.number,
-            segment=segment if segment > turn.frozen else turn.frozen,
+            segment=max(turn.frozen, segment),
             ends_turn=False,
         )
 
