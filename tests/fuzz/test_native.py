@@ -84,7 +84,11 @@ def test_the_client_half(told: list[Any], framed: bool):
 
 
 NAMES = st.sampled_from(
-    ["encoding", "sample_rate", "channels", "hint", "speaks", "token", "resume", "since", "settled_ms", "turn", "session", "role", "language", "alternatives", "silence_ms", "threshold", "eager", "strict", "speed", "multichannel", "final"]
+    (
+        *("encoding", "sample_rate", "channels", "hint", "speaks", "token", "resume", "since"),
+        *("settled_ms", "turn", "session", "role", "language", "alternatives", "silence_ms"),
+        *("threshold", "eager", "strict", "speed", "multichannel", "final"),
+    )
 )
 VALUES = st.text(max_size=10) | st.integers().map(str) | st.floats().map(str)
 
@@ -98,7 +102,7 @@ def test_the_query(query: list[tuple[str, str]], content_type: str):
     try:
         configure_of(query, content_type)
     except Refused as error:
-        assert len(str(error)) < 1_000
+        assert len(str(error)) < 1_000  # noqa: PT017  it may also be taken
 
 
 @settings(max_examples=100, derandomize=True, deadline=None)

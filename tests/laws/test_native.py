@@ -114,11 +114,18 @@ faults = st.builds(
 ms = st.none() | st.floats(0, 1e6)
 ledgers = st.builds(LedgerReport, ms, ms, ms, ms, ms, ms, ms, ms, ms, counts)
 
+
+def _patch(value: Options) -> dict[str, Any]:
+    patch = msgspec.to_builtins(value)
+    del patch["hears"], patch["speaks"]  # chosen by the session
+    return msgspec.json.decode(msgspec.json.encode(patch))  # as JSON has it: lists for tuples
+
+
 commands: st.SearchStrategy[Command] = st.one_of(
     st.builds(
         Configure,
         ref=name,
-        patch=options.map(lambda value: _patch(value)),
+        patch=options.map(_patch),
         format=st.none() | formats,
         speaks=st.none() | formats,
     ),
@@ -254,12 +261,6 @@ ends = st.builds(
     usage=st.none() | usages,
     ledger=st.none() | ledgers,
 )
-
-
-def _patch(value: Options) -> dict[str, Any]:
-    patch = msgspec.to_builtins(value)
-    del patch["hears"], patch["speaks"]  # chosen by the session
-    return msgspec.json.decode(msgspec.json.encode(patch))  # as JSON has it: lists for tuples
 
 
 def kept(command: Command) -> Command:

@@ -9,6 +9,7 @@ from ossicle.client import Reconnect, SpeechStream, connect
 from ossicle.core.events import (
     Event,
     Notice,
+    Transcript,
 )
 from ossicle.testing.marked import marked_audio, marked_expected, marked_words
 from ossicle.testing.timeline import check_timeline

@@ -1,3 +1,4 @@
+# ruff: noqa: ISC004  a row is a name, JSON over some lines, and the object
 """Every kind of message once, as (name, JSON, object): parse, serialize and the fuzz start here."""
 
 from ossicle.core import commands, events
