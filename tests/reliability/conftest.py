@@ -47,6 +47,8 @@ class CuttingProxy:
         self._tasks.add(task)
         try:
             await self._forward(reader, writer)
+        except asyncio.CancelledError:
+            pass  # by `__aexit__`, which waits for it; asyncio's streams would log it as an error
         finally:
             self._tasks.discard(task)
 

@@ -1,6 +1,7 @@
 """A gateway with the `scripted:heard` engine on a port; prints the port when it listens."""
 
 import asyncio
+import signal
 import sys
 
 from ossicle.engines.scripted import ScriptedEngine
@@ -9,8 +10,9 @@ from ossicle.gateway.settings import GatewaySettings
 
 
 async def main(port: int) -> None:
-    settings = GatewaySettings(port=port, tls_port=None)
+    settings = GatewaySettings(port=port, tls_port=None, drain_s=0.8)
     async with serving(settings, ScriptedEngine("heard")) as gateway:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, gateway.stop)
         print(gateway.doors["http"].port, flush=True)
         await gateway.wait()
 

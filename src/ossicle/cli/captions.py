@@ -119,7 +119,8 @@ class Captions:
             return
         name = f"{event.channel}: " if event.channel else ""
         if self._live is not None:
-            self._console.print(Text(name, "dim").append(event.text, "bold"), highlight=False)
+            line = Text.assemble((name, "dim"), (event.text, "bold"))
+            self._console.print(line, highlight=False)
         if self._finals is not None and (self._live is None or self._finals is not sys.stdout):
             self._finals.write(f"{name}{event.text}\n")
             self._finals.flush()

@@ -30,7 +30,9 @@ def duration_ms(path: Path, declared: AudioFormat | None) -> int | None:
 
     try:
         with av.open(str(path)) as container:
-            return None if container.duration is None else container.duration // 1000
+            # By its name alone a file may be taken for a picture.
+            known = container.duration is not None and len(container.streams.audio) > 0
+            return (container.duration or 0) // 1000 if known else None
     except (FFmpegError, ValueError):
         return None  # the gateway will say what it is
 

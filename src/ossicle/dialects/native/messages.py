@@ -413,10 +413,17 @@ def _transcript(event: events.Transcript) -> TranscriptMessage:
 
 
 def event_of(message: ServerMessage) -> events.Event:
-    """The event a gateway's message stands for."""
+    """The event a gateway's message stands for.
+
+    Raises:
+        BadMessage: options that are none.
+    """
     kind = _EVENTS[type(message)]
     values = {name: getattr(message, name) for name in _FIELDS[type(message)]}
-    return msgspec.convert(values, kind)  # type: ignore[return-value]
+    try:
+        return msgspec.convert(values, kind)  # type: ignore[return-value]
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise BadMessage(f"not a message of ossicle.v1: {_reason(error)}") from error
 
 
 def command_of(message: ClientMessage) -> commands.Command | None:
