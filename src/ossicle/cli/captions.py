@@ -5,7 +5,6 @@ a final moves up and stays. Anywhere else a final is a plain line, at once, and 
 printed. Knows events, not streams.
 """
 
-import sys
 from types import TracebackType
 from typing import TextIO
 
@@ -49,6 +48,8 @@ class Captions:
             self._live = Live(
                 console=self._console, transient=True, auto_refresh=False, vertical_overflow="crop"
             )
+            if finals is self._console.file:
+                self._finals = None  # the captions are the lines
             if total_ms:
                 self._progress = Progress(
                     TextColumn("[dim]{task.description}"),
@@ -103,6 +104,8 @@ class Captions:
 
     def _heard(self, event: Transcript) -> None:
         key = (event.channel, event.turn, event.segment)
+        if event.end_ms is not None:
+            self._at_ms = max(self._at_ms, event.end_ms)
         if not event.final:
             self._open[key] = event.text
             return
@@ -113,15 +116,13 @@ class Captions:
                 for each, text in self._open.items()
                 if each[0] != event.channel or each[1] > event.turn
             }
-        if event.end_ms is not None:
-            self._at_ms = max(self._at_ms, event.end_ms)
         if not event.text:
             return
         name = f"{event.channel}: " if event.channel else ""
         if self._live is not None:
             line = Text.assemble((name, "dim"), (event.text, "bold"))
             self._console.print(line, highlight=False)
-        if self._finals is not None and (self._live is None or self._finals is not sys.stdout):
+        if self._finals is not None:
             self._finals.write(f"{name}{event.text}\n")
             self._finals.flush()
 
