@@ -326,6 +326,10 @@ async def test_the_lists_and_the_figures(gateway):
         assert listed["label"] == "mine"
         page = (await ask(gateway.url, method="GET", path="/metrics")).body.decode()
         assert "ossicle_sessions 1.0" in page
+        # a page that had our address renamed to its own may not read the list
+        stranger = {"host": "rebound.example"}
+        refused = await ask(gateway.url, method="GET", path="/v1/sessions", headers=stranger)
+        assert refused.status == 403
 
 
 # ── TLS ──
