@@ -810,7 +810,8 @@ class Session:
         to: str = "",
         usage_of: Ended | None = None,
     ) -> None:
-        """The end, once: every promise is kept first (open turns closed, questions answered)."""
+        """The end, once: every promise is kept first (open turns closed, questions answered),
+        unless the gateway stops and the client can take them along."""
         if self.life.state == "ended":
             return
         # Ended before anything is said: whoever hears it may ask again, from inside.
@@ -819,9 +820,11 @@ class Session:
         self.wants_engine = False
         at = self.ms(self.journal.sent)
         last: list[Event] = []
-        for command in self._unanswered():
-            last += self.turns.answer(command.ref, command.channel or 0, at)
-        last += self.turns.close(at, "end" if error is None else "failed")
+        # A client that will go on elsewhere takes its open turn and its questions along.
+        if not (reason == "shutdown" and self.owner and self.owner.dialect.resumable):
+            for command in self._unanswered():
+                last += self.turns.answer(command.ref, command.channel or 0, at)
+            last += self.turns.close(at, "end" if error is None else "failed")
         now = self.host.timers.now()
         ended = Ended(
             reason="moved" if self._moving_to and error is None else reason,

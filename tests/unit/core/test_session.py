@@ -121,6 +121,20 @@ def test_end_without_any_audio_or_format(house):
     assert house.engine.streams == []
 
 
+@pytest.mark.parametrize("resumable", [True, False])
+def test_a_stop_leaves_open_turns_to_a_client_that_goes_on_elsewhere(house, shape, resumable):
+    peer = house.peer(resumable=resumable)
+    house.serve()
+    peer.audio(PIECE)
+    house.engine.stream.sink.tell(Transcript(text="hel", start_ms=0, end_ms=20))
+    peer.ask(Finalize(ref="q"))
+    (session,) = house.sessions
+    session.finish("shutdown")
+    closed = [] if resumable else ["ended 20 asked", "final ''! q"]
+    assert shape(peer.events)[1:] == ["started 0", "partial 'hel'", *closed, "Ended"]
+    assert len(answers(peer.events, "q")) == (0 if resumable else 1)
+
+
 def test_moving_somewhere_else(house):
     house.engine.prepare = answering
     peer = house.peer()
