@@ -10,7 +10,7 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.table import Table
 
-from . import websocket
+from . import looplag, memory, opening, scale, websocket
 from .progress import Progress
 from .results import Section, write
 
@@ -18,6 +18,10 @@ __all__ = ["MEASUREMENTS", "main"]
 
 MEASUREMENTS: dict[str, Callable[..., Section]] = {
     "websocket": websocket.measure,
+    "memory": memory.measure,
+    "opening": opening.measure,
+    "looplag": looplag.measure,
+    "scale": scale.measure,
 }
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import time
 
 import uvloop
 
@@ -22,8 +23,9 @@ class Lag:
 
     def start(self) -> None:
         """From now on."""
-        self._due = self._loop.time() + _EVERY_S
-        self._timer = self._loop.call_at(self._due, self._beat)
+        # not loop.time(): uvloop's stands still within a turn and counts whole milliseconds
+        self._due = time.monotonic() + _EVERY_S
+        self._timer = self._loop.call_later(_EVERY_S, self._beat)
 
     def stop(self) -> None:
         """No more."""
@@ -36,7 +38,7 @@ class Lag:
         return late
 
     def _beat(self) -> None:
-        self._late.append(round((self._loop.time() - self._due) * 1000, 3))
+        self._late.append(round((time.monotonic() - self._due) * 1000, 3))
         self.start()
 
 

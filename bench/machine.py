@@ -25,6 +25,7 @@ __all__ = [
     "Load",
     "Process",
     "cores",
+    "empty_loop",
     "gateway",
     "load",
     "percentile",
@@ -146,11 +147,17 @@ def _running(command: list[str], core: int | None) -> Generator[Process, None, N
 
 
 def gateway(
-    engine: str, *more: str, core: int | None = None
+    engine: str, *more: str, pinned: bool = True
 ) -> contextlib.AbstractContextManager[Process]:
-    """A gateway with that engine, on the core of the servers."""
+    """A gateway with that engine. Pinned, all its processes share the core of the servers; an
+    engine with processes of its own needs the whole machine."""
     command = [sys.executable, "-m", "bench.gateway", engine, *more]
-    return _running(command, cores()[0] if core is None else core)
+    return _running(command, cores()[0] if pinned else None)
+
+
+def empty_loop() -> contextlib.AbstractContextManager[Process]:
+    """A loop that measures its own lag and does nothing else."""
+    return _running([sys.executable, "-m", "bench.lag"], None)
 
 
 def rival(kind: str) -> contextlib.AbstractContextManager[Process]:
