@@ -54,7 +54,7 @@ async def flood(port: int, count: int, seconds: float) -> AsyncIterator[asyncio.
         await process.wait()
 
 
-async def test_ten_thousand_sockets_from_outside(tmp_path, record_property) -> None:
+async def test_ten_thousand_sockets_from_outside(tmp_path) -> None:
     async with GatewayProcess.start(
         "--engine", "scripted:heard", "--drain", "1", tmp_path=tmp_path
     ) as gateway:
@@ -86,7 +86,6 @@ async def test_ten_thousand_sockets_from_outside(tmp_path, record_property) -> N
             "held_open_ms": round(statistics.median(after), 2),
             "resident_mb": held >> 20,
         }
-        record_property("figures", figures)
         print(figures)
         # while thousands connect at once the loop is shared with them; afterwards it is not
         assert statistics.median(after) < max(5.0, 5 * statistics.median(quiet))

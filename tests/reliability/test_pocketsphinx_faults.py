@@ -179,9 +179,12 @@ def test_no_process_outlives_its_gateway(sign):
     """SIGKILL gives nobody a chance to tidy up; Ctrl-C reaches the gateway alone."""
     program = textwrap.dedent(
         """
-        import asyncio
+        import asyncio, signal
         from ossicle.core.options import Options
         from ossicle.engines.pocketsphinx import PocketsphinxEngine
+
+        # a shell that runs the tests in its background hands down an ignored SIGINT
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
         class Deaf:
             def tell(self, event): print(event, flush=True)
