@@ -10,7 +10,7 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.table import Table
 
-from . import looplag, memory, opening, scale, websocket
+from . import engine, looplag, memory, opening, scale, slow, sound, websocket
 from .progress import Progress
 from .results import Section, write
 
@@ -21,7 +21,10 @@ MEASUREMENTS: dict[str, Callable[..., Section]] = {
     "memory": memory.measure,
     "opening": opening.measure,
     "looplag": looplag.measure,
+    "engine": engine.measure,
+    "slow": slow.measure,
     "scale": scale.measure,
+    "sound": sound.measure,
 }
 
 

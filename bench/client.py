@@ -40,7 +40,9 @@ class Client:
         self.close_code: int | None = None
 
     @classmethod
-    async def open(cls, url: str, path: str, *, receive_buffer: int = 0) -> "Client":
+    async def open(
+        cls, url: str, path: str, *, receive_buffer: int = 0, send_buffer: int = 0
+    ) -> "Client":
         """Connect and upgrade.
 
         Raises:
@@ -50,11 +52,15 @@ class Client:
         plain = socket.socket(socket.AF_INET)
         if receive_buffer:
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        if send_buffer:
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
         plain.setblocking(False)
         loop = asyncio.get_running_loop()
         await loop.sock_connect(plain, (where.hostname or "", where.port or 0))
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self = cls(*await asyncio.open_connection(sock=plain, limit=1 << 14))
+        if send_buffer:
+            self.writer.transport.set_write_buffer_limits(send_buffer)
         key = base64.b64encode(os.urandom(16)).decode()
         self.asked_at = time.perf_counter()
         self.writer.write(

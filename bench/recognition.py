@@ -1,6 +1,6 @@
 """How well and how fast the embedded recogniser hears.
 
-    OSSICLE_SPEECH=... OSSICLE_CLIPS=... python bench/recognition.py [--json FILE] [--only PART]
+    OSSICLE_SPEECH=... OSSICLE_CLIPS=... python -m bench.recognition [--json FILE] [--only PART]
 
 accuracy   word error rate and CPU per setting, clip by clip from a cold start, and with the mean
            carried from clip to clip of one speaker
@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 from pocketsphinx import Decoder as Library
-from recordings import Recording, errors, recordings
 from rich.console import Console
 from rich.table import Table
 
@@ -31,6 +30,8 @@ from ossicle.core.options import Hint, Options, RecognitionOptions
 from ossicle.engines.pocketsphinx import PocketsphinxEngine
 from ossicle.engines.pocketsphinx.decoder import PocketDecoder, Settings
 from ossicle.engines.pocketsphinx.spelling import spoken
+
+from .recordings import Recording, errors, recordings
 
 LIBRARY = Settings(
     maxhmmpf=30_000, beam=1e-48, pbeam=1e-48, wbeam=7e-29, silprob=0.005, cmninit="40,3,-1"
