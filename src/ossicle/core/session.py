@@ -65,6 +65,8 @@ class SessionSettings(msgspec.Struct, frozen=True):
     """Longest session; 0 = no limit."""
     idle_s: float = 0.0
     """Ends a session that gets neither audio nor commands; 0 = never."""
+    open_s: float = 30.0
+    """How long an engine may take to open one stream."""
     flow_ms: int = 1_000
     """Audio between two Flow reports."""
     speak_ahead_ms: int = 30_000
@@ -340,8 +342,13 @@ class Session:
 
     def unopened(self, sink: StreamSink, error: BaseException) -> None:
         """For the supervisor: `Engine.open` raised."""
-        if not sink.deaf:
-            self._lost_stream(OssicleError.wrap(error).fault())
+        if sink.deaf:
+            return
+        fault = OssicleError.wrap(error).fault()
+        if isinstance(error, TimedOut):  # the client has waited long enough
+            self.finish("failed", fault)
+        else:
+            self._lost_stream(fault)
 
     def told(self, sink: StreamSink, event: Event) -> None:
         """An engine's event, on the session's clock. Called by the sink."""
@@ -449,6 +456,9 @@ class Session:
         self._lost_stream(wrapped.fault())
 
     def _stream_refused(self, command: Command, error: Refused) -> None:
+        if isinstance(command, End):  # nothing else would ever end the session
+            self.fail(error)
+            return
         self._notice("error", error.code, str(error), ref=command.ref)
 
     def _lost_stream(self, fault: Fault) -> None:
@@ -695,6 +705,7 @@ class Session:
             self.detached_until = self.host.timers.now() + self.settings.resume_window_s
         else:
             self.finish("lost")
+            self.read_out = not self.observed  # nothing to come back for: a token says so at once
 
     @property
     def observed(self) -> bool:
