@@ -9,9 +9,11 @@ raises, whatever an engine does.
 import asyncio
 import logging
 
-from ossicle.core.errors import EngineFailed, OssicleError
+from ossicle.core.errors import EngineFailed, OssicleError, TimedOut
 from ossicle.core.legs import Leg
+from ossicle.core.ports import Stream
 from ossicle.core.session import Session
+from ossicle.transports.faults import report_fault
 
 __all__ = ["supervise"]
 
@@ -34,11 +36,11 @@ async def supervise(session: Session, leg: Leg, woken: asyncio.Event, patience_s
         while not session.over(timers.now()):
             woken.clear()
             if session.wants_engine and session.life.state != "ended":
-                await _open_engine(session)
-                _attach(session, leg)
+                await _open_engine(session, woken)
                 continue
-            if not session.wants_engine:
-                _attach(session, leg)
+            _attach(session, leg)  # not while another engine is to be tried: patience bounds it
+            if session.over(timers.now()):
+                break
             try:
                 async with asyncio.timeout(_linger(session)):
                     await woken.wait()
@@ -68,22 +70,28 @@ def _attach(session: Session, leg: Leg) -> None:
     session.attach(leg)
 
 
-async def _open_engine(session: Session) -> None:
+async def _open_engine(session: Session, woken: asyncio.Event) -> None:
     delay = session.retry_at - session.host.timers.now()
-    if delay > 0:
-        await asyncio.sleep(delay)
-        if session.life.state == "ended":
-            return
+    if delay > 0 and await _ended_within(delay, session, woken):
+        return
     engine = session.engine
     sink = session.new_sink()
     if engine is None:
         session.unopened(sink, EngineFailed("no engine was chosen", code="engine_unavailable"))
         return
+    limit = session.settings.open_s
+    opening = asyncio.create_task(engine.open(session.options, sink), name="opening")
+    opening.add_done_callback(lambda _task: woken.set())
     try:
-        stream = await engine.open(session.options, sink)
-    except Exception as error:
+        ended = await _ended_within(limit, session, woken, unless=opening)
+        if ended and not opening.done():
+            return
+        if not opening.done():
+            raise TimedOut(f"engine {engine.capabilities.name} did not open within {limit:g} s")
+        stream = opening.result()
+    except Exception as error:  # noqa: BLE001  whatever it is, the session is told
         if not isinstance(error, OssicleError):
-            log.exception("engine %s could not open a stream", engine.capabilities.name)
+            report_fault(log, f"engine {engine.capabilities.name} open", error)
             error = EngineFailed(
                 f"engine {engine.capabilities.name} could not open: {type(error).__name__}",
                 code="engine_unavailable",
@@ -91,6 +99,38 @@ async def _open_engine(session: Session) -> None:
         session.unopened(sink, error)
     else:
         session.opened(sink, stream)
+    finally:
+        await _let_go(opening)
+
+
+async def _ended_within(
+    seconds: float,
+    session: Session,
+    woken: asyncio.Event,
+    *,
+    unless: "asyncio.Task[Stream] | None" = None,
+) -> bool:
+    """Wait, but not for a session that ends meanwhile: its client has left, or the gateway
+    stops. `unless`: what is waited for."""
+    try:
+        async with asyncio.timeout(seconds):
+            while session.life.state != "ended":
+                if unless is not None and unless.done():
+                    return False
+                woken.clear()
+                await woken.wait()
+    except TimeoutError:
+        pass
+    return session.life.state == "ended"
+
+
+async def _let_go(opening: "asyncio.Task[Stream]") -> None:
+    """End an opening that nobody waits for; a stream that came after all is aborted."""
+    if not opening.done():
+        opening.cancel()
+        await asyncio.wait([opening])
+        if not opening.cancelled() and opening.exception() is None:
+            opening.result().abort()
 
 
 def _linger(session: Session) -> float | None:
