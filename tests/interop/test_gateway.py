@@ -8,6 +8,7 @@ import ssl
 import struct
 
 import pytest
+
 from harness import (
     GatewayProcess,
     Talk,
@@ -22,7 +23,6 @@ from harness import (
     until,
     words_of,
 )
-
 from ossicle.core.options import Options
 from ossicle.gateway.certificates import local_certificates
 from ossicle.testing.marked import marked_audio
