@@ -694,6 +694,8 @@ class Session:
         if leg in self.legs:
             self.legs.remove(leg)
         if leg is not self.owner:
+            if self.life.state == "ended":
+                self.host.wake(self)
             return
         self.owner = None
         if self.life.state == "ended":

@@ -46,6 +46,7 @@ async def supervise(session: Session, leg: Leg, woken: asyncio.Event, patience_s
                     await woken.wait()
             except TimeoutError:
                 continue
+        await _read_out(session, woken)
     finally:
         patience.cancel()
         if session.life.state != "ended":
@@ -68,6 +69,17 @@ def _attach(session: Session, leg: Leg) -> None:
         leg.refuse(OssicleError.of(error))
         return
     session.attach(leg)
+
+
+async def _read_out(session: Session, woken: asyncio.Event) -> None:
+    """Observers may still be reading what the owner has read: an abort would take it away."""
+    try:
+        async with asyncio.timeout(session.settings.resume_window_s):
+            while session.legs:
+                woken.clear()
+                await woken.wait()
+    except TimeoutError:
+        return
 
 
 async def _open_engine(session: Session, woken: asyncio.Event) -> None:
