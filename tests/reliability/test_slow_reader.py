@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import pytest
+
 from harness import (
     Talk,
     address,
@@ -16,7 +17,6 @@ from harness import (
     until,
     words_of,
 )
-
 from ossicle.testing.marked import marked_audio
 from ossicle.transports.websocket.channel import WebSocketSettings
 
