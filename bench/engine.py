@@ -134,8 +134,8 @@ def measure(progress: Progress, *, quick: bool) -> Section:
         name="engine",
         title="The embedded engine",
         text=f"{len(clips)} recordings of human speech, {sum(c.seconds for c in clips):.0f} s, "
-        "sent by a WebSocket client in 20 ms frames as they are spoken; delays are the client's: from "
-        "the end of a word in the audio it sent to the first partial that has it, and from the "
+        "sent by a WebSocket client in 20 ms frames as they are spoken; delays are the client's: "
+        "from the end of a word in the audio it sent to the first partial that has it, and from the "
         "frame that lets the end-pointer fire to the final. " + SENTENCE,
         tables=tables,
         verdicts=[

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
@@ -105,8 +106,8 @@ def address(url: str) -> tuple[str, int]:
 class Talk:
     """One client of `/v1/stream` over WebSocket; reads all the time unless told otherwise."""
 
-    def __init__(self, socket: Any, *, reading: bool = True) -> None:
-        self.socket = socket
+    def __init__(self, wire: Any, *, reading: bool = True) -> None:
+        self.socket = wire
         self.messages: list[dict[str, Any]] = []
         self.sounds: list[bytes] = []
         self.over = asyncio.Event()
@@ -118,16 +119,22 @@ class Talk:
     async def open(
         cls, url: str, *, reading: bool = True, headers: Any = None, **query: Any
     ) -> "AsyncIterator[Talk]":
-        """Connected, and the first message is there."""
+        """Connected, and the first message is there. Without `reading` the kernel keeps little:
+        what is not read stands at the gateway."""
         host, port = address(url)
         where = f"ws://{host}:{port}/v1/stream"
         if query:
             where += "?" + urlencode(query)
+        sock = socket.socket()
+        if not reading:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, (host, port))
         async with connect(
-            where, compression=None, proxy=None, max_size=None, close_timeout=2,
+            where, sock=sock, compression=None, proxy=None, max_size=None, close_timeout=2,
             additional_headers=headers,
-        ) as socket:  # fmt: skip
-            talk = cls(socket, reading=reading)
+        ) as wire:  # fmt: skip
+            talk = cls(wire, reading=reading)
             try:
                 if reading:
                     await talk.until("began")
@@ -245,11 +252,13 @@ async def beside(
     query = {"encoding": "pcm_s16le", "sample_rate": 16000} | query
     async with Talk.open(url, headers=headers, **query) as talk:
         talking = asyncio.create_task(talk_on(talk))
-        await talk.until("transcript")
-        yield talk
-        talking.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await talking
+        try:
+            await talk.until("transcript")
+            yield talk
+        finally:
+            talking.cancel()
+            await asyncio.wait([talking])
+        assert talking.cancelled(), talking.exception()
         await talk.say("end")
         ended = await talk.ended()
         assert "error" not in ended, ended

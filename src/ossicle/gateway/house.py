@@ -208,8 +208,8 @@ class House:
     async def _life(self, session: Session, leg: Leg, woken: asyncio.Event) -> None:
         try:
             await supervise(session, leg, woken, self.settings.patience_s)
-        except Exception:
-            log.exception("session %s failed", session.id)
+        except Exception as fault:  # noqa: BLE001  ends this session, the others go on
+            report_fault(log, f"session {session.id}", fault)
             leg.channel.abort()
         finally:
             self.sessions.pop(session.id, None)

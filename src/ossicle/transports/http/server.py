@@ -97,8 +97,8 @@ class StreamEndpoint:
         channel = HttpChannel(self._settings, scope, receive, send)
         try:
             receiver = self._acceptor(opening, channel)
-        except Exception:
-            log.exception("acceptor raised")
+        except Exception as fault:  # noqa: BLE001  one request's trouble: answered with 500
+            report_fault(log, "acceptor", fault)
             await _answer(send, Close(500, body=b"internal error\n"))
             return
         await channel.run(receiver)
