@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from ossicle.cli import app
 from ossicle.cli.doors import LATER
 from ossicle.core.capabilities import Capabilities
+from ossicle.core.events import EndReason
 from ossicle.core.formats import AudioFormat
 from ossicle.core.session import Session
 from ossicle.engines.open import describe_engines
@@ -161,6 +162,14 @@ def metric_page(ledger: dict[str, str]) -> str:
     shown = ", ".join(f"{bound:g}" for bound in bounds if bound != float("inf"))
     out += [
         f"\nBuckets of the histograms, in ms: {shown}.\n",
+        "## Labels\n",
+        "| label | values |",
+        "|---|---|",
+        "| `transport` | `websocket` `http` |",
+        "| `engine` | its [name](engines.md); two as `pocketsphinx+tone`; `none` = not chosen |",
+        "| `reason` | " + " ".join(f"`{each}`" for each in typing.get_args(EndReason)) + " |",
+        "| `code` | an [error's](ossicle-v1.md#errors) |",
+        "| `part` | as follows |\n",
         "## Parts of the latency\n",
         "Values of the label `part`. The same as in `ended.ledger`, there with `_ms`.\n",
         "| part | |",
