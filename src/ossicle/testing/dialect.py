@@ -44,7 +44,7 @@ def check_server(make: Callable[[], Dialect], opening: Opening) -> None:
     """The laws of a server half, for an opening it takes.
 
     Raises:
-        AssertionError: names the law (contracts, section 4) that is broken.
+        AssertionError: names the law of `core.ports` that is broken.
     """
     _opens(make(), opening)
     _refuses(make, opening)

@@ -32,7 +32,7 @@ __all__ = ["NativeServer"]
 
 _HEARTBEAT_S = 20.0
 """A data message at least this often: proxies cut idle connections at 60-120 s, and some count
-only data (facts/user-needs P5)."""
+only data."""
 
 
 class NativeServer:
