@@ -5,9 +5,10 @@
               (oldest falls off)            way
 
 Two acknowledgements, as the gateway gives them in `Flow`. Audio before *taken* need not be sent
-again to the same gateway: after a drop it says exactly how far it got. Audio before *settled* need not be sent again to anybody; what lies between is kept for a gateway that takes
-over from a dead one, and only there the oldest may fall off. What is not taken is never dropped:
-`has_room` says when to wait instead.
+again to the same gateway: after a drop it says exactly how far it got. Audio before *settled* need
+not be sent again to anybody; what lies between is kept for a gateway that takes over from a dead
+one, and only there the oldest may fall off. What is not taken is never dropped: `has_room` says
+when to wait instead.
 
 Commands stand at the byte they were asked at, so that none overtakes audio, first or again.
 Pure: no clock, no I/O.

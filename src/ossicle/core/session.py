@@ -348,13 +348,9 @@ class Session:
     def _partial(self, event: Transcript) -> bool:
         """The common case with nothing around it: one more partial of a turn being spoken. False =
         it is not that."""
-        if (
-            event.side != "in"
-            or event.end_ms is None
-            or event.start_ms is None
-            or event.ref
-            or not self.options.recognition.interim_results
-        ):
+        if event.final or event.side != "in" or event.end_ms is None or event.start_ms is None:
+            return False
+        if event.ref or not self.options.recognition.interim_results:
             return False
         log = self.log
         stamped = self.turns.partial(event, log.next)

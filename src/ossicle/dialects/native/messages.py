@@ -388,7 +388,31 @@ def message_of(event: events.Event) -> ServerMessage:
 
 
 def _transcript(event: events.Transcript) -> TranscriptMessage:
-    """Field by field: nearly every message is one, and this takes 1.0 us instead of 2.5."""
+    """Field by field: nearly every message is one, and this takes 1.0 us instead of 2.5; without
+    what only few engines know, 0.6."""
+    if (
+        event.words is None
+        and event.confidence is None
+        and event.end_confidence is None
+        and not event.alternatives
+        and not event.utterance
+        and event.usage is None
+    ):
+        return TranscriptMessage(
+            seq=event.seq,
+            ref=event.ref,
+            text=event.text,
+            side=event.side,
+            turn=event.turn,
+            segment=event.segment,
+            final=event.final,
+            ends_turn=event.ends_turn,
+            start_ms=event.start_ms,
+            end_ms=event.end_ms,
+            stable=event.stable,
+            language=event.language,
+            channel=event.channel,
+        )
     return TranscriptMessage(
         seq=event.seq,
         ref=event.ref,
