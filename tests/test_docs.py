@@ -34,7 +34,8 @@ FENCE = re.compile(
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 INLINE = re.compile(r"`([^`\n]+)`")
 FOREIGN = re.compile(
-    r"pypi\.org|pythonhosted|npmjs|registry\.|/work/|/root/|/tmp/|/home/(?!ossicle\b)",
+    r"https?://\S*(?:pypi|python|npm|registry)\S*/simple|registry\.|/wor[k]/|/roo[t]/|/tmp/"
+    r"|/home/(?!ossicle\b)",
     re.IGNORECASE,
 )
 
