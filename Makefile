@@ -1,6 +1,6 @@
 # `make` explains itself. Nothing here needs root, and everything stays in this folder.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fuzz bench lock clean environment tools
+.PHONY: help run test lint fuzz bench reference lock clean environment tools
 
 BIN := .venv/bin
 PYTHON := python=$$(scripts/interpreter) && "$$python"
@@ -8,7 +8,7 @@ PYTHON := python=$$(scripts/interpreter) && "$$python"
 help: ## this list
 	@printf '\n  \033[1mOssicle\033[0m  any client, over any wire, to any speech engine\n\n'
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) \
-	  | while IFS='|' read -r name text; do printf '  \033[36mmake %-6s\033[0m %s\n' "$$name" "$$text"; done
+	  | while IFS='|' read -r name text; do printf '  \033[36mmake %-9s\033[0m %s\n' "$$name" "$$text"; done
 	@printf '\n'
 
 run: environment ## start the gateway and stream human speech through it (ONCE=1: stop after the clip)
@@ -25,6 +25,9 @@ fuzz: tools ## random bytes against every parser
 
 bench: tools ## measure, and write the results page
 	@$(BIN)/python -m bench
+
+reference: tools ## make the reference pages from the code
+	@$(BIN)/python scripts/reference.py
 
 lock: tools ## pin the newest versions that fit, with their hashes
 	@scripts/lock

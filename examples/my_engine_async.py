@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 import numpy as np
 
 from ossicle.core.capabilities import Capabilities
-from ossicle.core.commands import Finalize
+from ossicle.core.commands import Cancel, Finalize
 from ossicle.core.events import Event, Transcript
 from ossicle.core.options import Options
 from ossicle.engines.adapt import Item, from_generator
@@ -28,8 +28,10 @@ async def loudness(audio: AsyncIterator[Item], options: Options) -> AsyncGenerat
             case Finalize():
                 yield heard(final=True)
                 loudest = 0
+            case Cancel(side="in"):
+                loudest = 0
             case _:
-                pass  # Cancel, Speak, Tell, Played: not for this engine
+                pass  # Cancel(out), Speak, Tell, Played: not for this engine
     yield heard(final=True)
 
 

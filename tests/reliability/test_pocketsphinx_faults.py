@@ -85,7 +85,7 @@ async def at_work(engine: PocketsphinxEngine):
 
 
 async def test_a_worker_killed_in_mid_word_ends_its_stream_once():
-    async with PocketsphinxEngine(pool=2) as engine:
+    async with PocketsphinxEngine(pool=2, spares=1) as engine:
         _, ear, pid = await at_work(engine)
         _, other, _ = await at_work(engine)
         os.kill(pid, signal.SIGKILL)
@@ -103,7 +103,7 @@ async def test_a_worker_killed_in_mid_word_ends_its_stream_once():
 
 
 async def test_a_killed_zygote_is_replaced():
-    async with PocketsphinxEngine(pool=2) as engine:
+    async with PocketsphinxEngine(pool=2, spares=1) as engine:
         _, ear, pid = await at_work(engine)
         zygote = engine._nursery.zygote_pid
         os.kill(zygote, signal.SIGKILL)
@@ -124,7 +124,7 @@ async def test_a_zygote_that_cannot_start_is_told_at_once(monkeypatch, tmp_path)
     broken.write_text("#!/bin/sh\nexit 3\n")
     broken.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(broken))
-    engine = PocketsphinxEngine(pool=1)
+    engine = PocketsphinxEngine(pool=1, spares=1)
     with pytest.raises(OssicleError, match="cannot start: the zygote ended while it loaded"):
         await engine.open(Options(), Ear())
     assert engine.busy == 0
@@ -133,7 +133,7 @@ async def test_a_zygote_that_cannot_start_is_told_at_once(monkeypatch, tmp_path)
 
 
 async def test_twenty_sessions_leave_nothing_behind():
-    async with PocketsphinxEngine(pool=3) as engine:
+    async with PocketsphinxEngine(pool=3, spares=1) as engine:
         stream, _, pid = await at_work(engine)
         stream.abort()
         await until(lambda: len(pids(engine)) == 1 and all(pids(engine)) and not alive(pid))
@@ -165,7 +165,7 @@ async def test_twenty_sessions_leave_nothing_behind():
 
 
 async def test_spares_that_die_are_replaced():
-    async with PocketsphinxEngine(pool=2) as engine:
+    async with PocketsphinxEngine(pool=2, spares=1) as engine:
         await until(lambda: any(pids(engine)))
         (spare,) = pids(engine)
         os.kill(spare, signal.SIGKILL)
@@ -179,9 +179,12 @@ def test_no_process_outlives_its_gateway(sign):
     """SIGKILL gives nobody a chance to tidy up; Ctrl-C reaches the gateway alone."""
     program = textwrap.dedent(
         """
-        import asyncio
+        import asyncio, signal
         from ossicle.core.options import Options
         from ossicle.engines.pocketsphinx import PocketsphinxEngine
+
+        # a shell that runs the tests in its background hands down an ignored SIGINT
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
         class Deaf:
             def tell(self, event): print(event, flush=True)
@@ -189,7 +192,7 @@ def test_no_process_outlives_its_gateway(sign):
             def settled(self, until_ms): pass
 
         async def main():
-            async with PocketsphinxEngine(pool=2) as engine:
+            async with PocketsphinxEngine(pool=2, spares=1) as engine:
                 await engine.open(Options(), Deaf())
                 while len(pids := engine._nursery.workers) < 2 or not all(pids.values()):
                     await asyncio.sleep(0.01)
@@ -224,7 +227,7 @@ def test_no_process_outlives_its_gateway(sign):
 
 
 async def test_a_worker_is_nice_and_leaves_a_core_free():
-    async with PocketsphinxEngine(pool=1) as engine:
+    async with PocketsphinxEngine(pool=1, spares=1) as engine:
         _, _, pid = await at_work(engine)
         assert os.getpriority(os.PRIO_PROCESS, pid) >= os.getpriority(os.PRIO_PROCESS, 0) + 10
         mine, its = os.sched_getaffinity(0), os.sched_getaffinity(pid)
@@ -232,7 +235,7 @@ async def test_a_worker_is_nice_and_leaves_a_core_free():
 
 
 async def test_ten_minutes_of_silence_cost_no_decoding_and_settle():
-    async with PocketsphinxEngine(pool=1) as engine:
+    async with PocketsphinxEngine(pool=1, spares=1) as engine:
         ear = Quiet()
         stream = await engine.open(Options(), ear)
         ear.fed = 0

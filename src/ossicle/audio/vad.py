@@ -8,6 +8,7 @@ loaded per process and shared; each stream keeps its own state.
     0.0017
 """
 
+import os
 from collections import deque
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -46,6 +47,9 @@ class SileroModel:
     """The silero network in one onnxruntime session. Stateless: the caller passes the state."""
 
     def __init__(self) -> None:
+        # From 1.29 on its official builds report every session to their maker, unless this is
+        # set before the first import. Speech software must not call home.
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
         import numpy  # noqa: PLC0415, ICN001  both are loaded only where a model runs
         import onnxruntime  # noqa: PLC0415
 

@@ -3,8 +3,10 @@
 import typer
 
 from .certs import certs
+from .demo import demo
 from .engines import engines
 from .serve import serve
+from .transcribe import transcribe
 
 __all__ = ["app", "main"]
 
@@ -16,7 +18,9 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.command()(serve)
+app.command()(transcribe)
 app.command()(certs)
+app.command()(demo)
 app.command()(engines)
 
 

@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
-import logging
+import importlib.util
 import signal
+from collections.abc import Coroutine, Generator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
@@ -22,10 +23,11 @@ from ossicle.gateway.settings import GatewaySettings
 
 from .doors import LATER, port
 
-__all__ = ["build_engine", "run_gateway", "serve", "welcome"]
+__all__ = ["STATE_DIR", "build_engine", "run", "serve", "stop_signals", "welcome"]
+
+T = TypeVar("T")
 
 console = Console(stderr=True)
-log = logging.getLogger("ossicle.gateway")
 
 STATE_DIR = Path("~/.local/state/ossicle")
 
@@ -42,9 +44,11 @@ def serve(
     rtp_ports: Annotated[str, typer.Option(help="Range A-B for RTP.")] = "",
     ice_ports: Annotated[str, typer.Option(help="Range A-B for WebRTC.")] = "",
     announce: Annotated[str, typer.Option(help="Address to announce behind NAT.")] = "",
-    engine: Annotated[str, typer.Option(help="NAME[:ARG]; see `ossicle engines`.")] = "pocketsphinx",
+    engine: Annotated[
+        str, typer.Option(help="NAME[:ARG]; see `ossicle engines`.")
+    ] = "pocketsphinx",
     voice: Annotated[str, typer.Option(help="NAME of the voice, or off.")] = "",
-    config: Annotated[Path | None, typer.Option(help="TOML file.")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file. Not in this version.")] = None,
     state_dir: Annotated[Path, typer.Option(help="Where the local CA is kept.")] = STATE_DIR,
     allow_host: Annotated[
         list[str] | None, typer.Option(help="A host or origin taken besides loopback; repeatable.")
@@ -87,14 +91,9 @@ def serve(
     if settings.port is None and settings.tls_port is None:
         _stop("both --port and --tls-port are off: there would be no door")
     try:
-        run_gateway(settings)
+        run(_serve(settings))
     except (OssicleError, OSError) as error:
         _stop(str(error))
-
-
-def run_gateway(settings: GatewaySettings) -> None:
-    """Serve until SIGTERM or Ctrl-C; a second one stops at once."""
-    _run(_serve(settings))
 
 
 def build_engine(settings: GatewaySettings) -> Engine:
@@ -113,7 +112,7 @@ def build_engine(settings: GatewaySettings) -> Engine:
 async def _serve(settings: GatewaySettings) -> None:
     async with serving(settings, build_engine(settings)) as gateway:
         welcome(gateway, settings)
-        with _signals(gateway):
+        with stop_signals(gateway):
             await gateway.wait()
         open_now = sum(1 for s in gateway.house.sessions.values() if s.owner is not None)
         console.print(
@@ -124,7 +123,7 @@ async def _serve(settings: GatewaySettings) -> None:
     console.print("stopped")
 
 
-def welcome(gateway: Gateway, settings: GatewaySettings) -> None:
+def welcome(gateway: Gateway, settings: GatewaySettings, console: Console = console) -> None:
     """What a person needs to know, in a few lines."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="dim")
@@ -142,7 +141,7 @@ def welcome(gateway: Gateway, settings: GatewaySettings) -> None:
 
 
 @contextlib.contextmanager
-def _signals(gateway: Gateway):  # noqa: ANN202
+def stop_signals(gateway: Gateway) -> Generator[None, None, None]:
     """SIGTERM and SIGINT ask for a graceful stop; the second one is the usual interrupt."""
     loop = asyncio.get_running_loop()
     names = (signal.SIGTERM, signal.SIGINT)
@@ -165,15 +164,15 @@ def _signals(gateway: Gateway):  # noqa: ANN202
                 loop.remove_signal_handler(name)
 
 
-def _run(main) -> None:  # noqa: ANN001
-    try:
-        import uvloop  # noqa: PLC0415  not on Windows
-    except ImportError:
-        asyncio.run(main)
-    else:
-        uvloop.run(main)
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Run on uvloop where it is installed (it is not on Windows)."""
+    if importlib.util.find_spec("uvloop") is None:
+        return asyncio.run(main)
+    import uvloop  # noqa: PLC0415
+
+    return uvloop.run(main)
 
 
-def _stop(text: str) -> None:
+def _stop(text: str) -> NoReturn:
     console.print(f"[bold red]error[/] {text}")
     raise typer.Exit(2)

@@ -27,6 +27,11 @@ class Credit:
         self.granted = until
         return True
 
+    def skip(self, units: int) -> None:
+        """Audio was left out: the stream's clock stood still, so its grant reaches further."""
+        if self.granted is not None:
+            self.granted += units
+
     def renew(self) -> None:
         """Another stream was opened: it has its own limit, none until it says so."""
         self.granted = None

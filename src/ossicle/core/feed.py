@@ -8,21 +8,29 @@ waiting, a container, a torn frame. Everything rare lives behind it.
 Knows nothing of clients, turns or events.
 """
 
+import logging
 from collections.abc import Callable
 from typing import cast
 
-from .commands import Command, End
+from .commands import Command, End, Finalize
 from .credit import Credit
-from .errors import Refused
+from .errors import Overloaded, Refused
 from .formats import AudioFormat
 from .intake import Gap
 from .journal import Journal, Sound
 from .ports import Converter, Packet, Stream
 from .sink import Listener, StreamSink
 
-__all__ = ["Feed"]
+__all__ = ["Feed", "abort"]
+
+log = logging.getLogger("ossicle.core")
 
 _SHUT = -1
+
+_MOST_EARLY = 1_000
+"""Commands kept for a stream that is not open yet; a client that asks more is refused in words."""
+_MOST_EARLY_TEXT = 1 << 20
+"""Characters in them."""
 
 
 class Feed:
@@ -41,6 +49,7 @@ class Feed:
         "converter",
         "credit",
         "early",
+        "held",
         "journal",
         "next_tick",
         "sink",
@@ -78,6 +87,8 @@ class Feed:
         self.converter: Converter | None = None
         self.early: list[Command] = []
         """Commands that do not wait behind audio, but for a stream."""
+        self.held = False
+        """Nothing is fed for now: the client does not read what was said already."""
         self.next_tick = 0
         self._give: Callable[[Sound], None] = _nowhere
         self._limit = _SHUT
@@ -88,7 +99,7 @@ class Feed:
         """Sound from the client, as it was sent."""
         journal = self.journal
         end = journal.end + len(data)
-        if end > self._limit or end % self._frame:
+        if end > self._limit or end % self._frame or not data:
             self._slow(data)
             return
         journal.end = end
@@ -134,7 +145,7 @@ class Feed:
         if self.sink is not None:
             self.sink.deaf = True
         if stream is not None:
-            stream.abort()
+            abort(stream)
 
     def rewind(self) -> int:
         """Everything not settled is to be fed again. Returns the wanted units that are gone."""
@@ -145,9 +156,9 @@ class Feed:
 
     # ── in order ──
 
-    def push(self, item: Sound | Command) -> None:
+    def push(self, command: Command) -> None:
         """Behind everything that waits; given out at once if nothing does."""
-        self.journal.push(item)
+        self.journal.push(command)
         self.drain()
 
     def drain(self) -> None:
@@ -157,34 +168,64 @@ class Feed:
         self._draining = True
         journal = self.journal
         try:
-            while self.stream is not None and not journal.idle:
+            while self.stream is not None and not journal.idle and not self.held:
                 if isinstance(journal.first, bytes | Packet | Gap):
                     if not self.credit.feedable(journal.sent):
                         break
                     at = journal.sent
                     self._feed(cast("Sound", journal.take()), at)
                 else:
-                    self.ask(cast("Command", journal.take()))
+                    command = cast("Command", journal.take())
+                    self.ask(command)
+                    if not isinstance(command, Finalize | End):
+                        journal.answered(command)  # another stream opens with what it changed
         finally:
             self._draining = False
 
     def ask(self, command: Command) -> None:
-        """Straight to the stream, now or as soon as there is one."""
+        """Straight to the stream, now or as soon as there is one.
+
+        Raises:
+            Overloaded: there is none, and too much waits for it.
+        """
         stream = self.stream
         if stream is None:
-            self.early.append(command)
+            self._wait(command)
             return
         try:
             if isinstance(command, End) and self.converter is not None:
                 rest = self.converter.flush()
                 if rest:
                     stream.audio(rest)
+                if self.stream is not stream:
+                    return  # it broke on the rest: another one is asked
             stream.ask(command)
         except Refused as error:
+            if isinstance(command, End):
+                self._broke(error)  # it would never end
+                return
             self.journal.answered(command)
             self._refused(command, error)
         except Exception as error:  # noqa: BLE001  an engine's exception is Ended(error)
             self._broke(error)
+
+    def speak_until(self, until_ms: int) -> None:
+        """The stream may speak up to here."""
+        if self.stream is not None:
+            try:
+                self.stream.credit(until_ms)
+            except Exception as error:  # noqa: BLE001  an engine's exception is Ended(error)
+                self._broke(error)
+
+    def _wait(self, command: Command) -> None:
+        text = sum(len(getattr(each, "text", None) or "") for each in (*self.early, command))
+        if len(self.early) >= _MOST_EARLY or text > _MOST_EARLY_TEXT:
+            raise Overloaded(
+                f"{len(self.early)} commands with {text} characters wait for the engine to open; "
+                f"the limits are {_MOST_EARLY} and {_MOST_EARLY_TEXT}",
+                code="overloaded",
+            )
+        self.early.append(command)
 
     def grant(self, until_ms: int) -> bool:
         """The stream takes audio up to `until_ms` of its own clock. True when that is news."""
@@ -199,7 +240,7 @@ class Feed:
     def relimit(self, *, plain: bool) -> None:
         """Set the one number the hot path compares with. `plain`: the bytes that come are whole
         frames that may go straight through."""
-        if not plain or self.stream is None or not self.journal.idle:
+        if not plain or self.stream is None or self.held or not self.journal.idle:
             self._limit = _SHUT
         elif self.credit.granted is None:
             self._limit = self.next_tick
@@ -216,8 +257,10 @@ class Feed:
         if isinstance(item, Gap):
             sink, source = cast("StreamSink", self.sink), cast("AudioFormat", self.source)
             fed = at - sink.start - sink.skipped
-            sink.rebase.jump(source.ms(fed), source.ms(item.units))
-            sink.skipped += item.units
+            # The difference of two sums, so that many small jumps do not drift.
+            before, sink.skipped = sink.skipped, sink.skipped + item.units
+            sink.rebase.jump(source.ms(fed), source.ms(sink.skipped) - source.ms(before))
+            self.credit.skip(item.units)
             return
         try:
             self._give(item)
@@ -241,6 +284,14 @@ class Feed:
                 audio(data)
 
         return give
+
+
+def abort(stream: Stream) -> None:
+    """Stop a stream; one that cannot even do that is said so, and is nobody's stream any more."""
+    try:
+        stream.abort()
+    except Exception as error:  # noqa: BLE001  nothing is left to be told of it but the log
+        log.error("an engine stream raised %s when it was aborted", type(error).__name__)  # noqa: TRY400  its text may hold speech
 
 
 def _nowhere(_item: Sound) -> None:

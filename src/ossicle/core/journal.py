@@ -43,6 +43,7 @@ class Journal:
         "_past",
         "_unsent",
         "base",
+        "commands",
         "end",
         "frame",
         "keep",
@@ -67,6 +68,8 @@ class Journal:
         """Position after the newest item."""
         self.waiting = 0
         """Units not yet sent."""
+        self.commands = 0
+        """Commands that wait behind audio, or for their answer."""
         self.keep: Callable[[Sound], None] = self._past.append
         """Hot path: record sound that is sent at this moment. The caller moves `end`."""
 
@@ -91,6 +94,8 @@ class Journal:
         self._unsent.append(item)
         self.waiting += units
         self.end += units
+        if not isinstance(item, bytes | Packet | Gap):
+            self.commands += 1
 
     def take(self) -> Item:
         """The next unsent item. Sound is from now on part of the replay copy; a command is
@@ -109,7 +114,9 @@ class Journal:
 
     def answered(self, command: Command) -> None:
         """A command has had its answer, or needs none: no replay asks it again."""
-        self._asked = [(at, asked) for at, asked in self._asked if asked is not command]
+        due = [(at, asked) for at, asked in self._asked if asked is not command]
+        self.commands -= len(self._asked) - len(due)
+        self._asked = due
 
     @property
     def asked(self) -> tuple[Command, ...]:

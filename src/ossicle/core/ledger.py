@@ -28,11 +28,11 @@ class LedgerReport(msgspec.Struct, frozen=True, gc=False):
     end_of_turn_ms: float | None = None
     """Silence waited through before the turn was taken as over. Asked for, not spent."""
     queue_ms: float | None = None
-    """Audio waiting for the engine to take it."""
+    """Audio waiting for the engine to take it, looked at about once a second of audio."""
     convert_ms: float | None = None
     """Decoding and resampling, per second of audio."""
     engine_ms: float | None = None
-    """Turn taken as over to its final told by the engine."""
+    """The audio that decided the turn came, to the turn's final told by the engine."""
     send_ms: float | None = None
     """Final told to handed to the wire."""
     network_ms: float | None = None
@@ -94,13 +94,21 @@ class Ledger:
         """Decoding and resampling took this long."""
         self._converting += seconds
 
-    def turn_over(self, channel: int, at_ms: int | None, fed_ms: int, now: float) -> None:
-        """The engine said the speaker stopped at `at_ms`, having been fed up to `fed_ms`."""
-        self._ended[channel] = now
-        if at_ms is not None:
-            self._add("end_of_turn", max(0, fed_ms - at_ms))
-        if (came := self.arrival(fed_ms, now)) is not None:
-            self._add("queue", max(0.0, (now - came) * 1000))
+    def turn_over(
+        self, channel: int, at_ms: int | None, fed_ms: int, wait_ms: int, now: float
+    ) -> None:
+        """The engine said the speaker stopped at `at_ms`, having been fed up to `fed_ms`.
+
+        `wait_ms` of silence were asked for before a turn may be called over: that much is the
+        wait, whatever comes on top is the engine's.
+        """
+        if at_ms is None:
+            self._ended[channel] = now
+            return
+        wait = min(max(0, fed_ms - at_ms), wait_ms)
+        self._add("end_of_turn", wait)
+        came = self.arrival(at_ms + wait, now)
+        self._ended[channel] = now if came is None else came
 
     def final(self, channel: int, now: float) -> None:
         """The turn's last final was told."""
@@ -109,7 +117,7 @@ class Ledger:
             self._add("engine", (now - since) * 1000)
 
     def add(self, part: str, ms: float) -> None:
-        """One more measurement of a part: send, network, playback."""
+        """One more measurement of a part: queue, send, network, playback."""
         self._add(part, ms)
 
     def _add(self, part: str, ms: float) -> None:

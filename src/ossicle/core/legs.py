@@ -8,10 +8,12 @@ Three roles: the *owner* feeds audio (one at a time, the newest wins); a *contro
 an *observer* only reads. A leg that reads slowly falls behind in the log and hurts nobody else.
 """
 
+import logging
+import traceback
 from collections import deque
 from collections.abc import Callable
 from math import inf
-from typing import Literal, Protocol, TypeAlias, cast
+from typing import Literal, Protocol, TypeAlias, TypeVar, cast
 
 from .commands import Audio, Command, Configure
 from .errors import BadMessage, Fault, OssicleError, Overloaded
@@ -33,9 +35,13 @@ from .wire import (
     Text,
 )
 
+log = logging.getLogger("ossicle.core")
+
 __all__ = ["Admission", "Joined", "Leg", "Role", "replaced"]
 
 Role: TypeAlias = Literal["owner", "controller", "observer"]
+
+_Input = TypeVar("_Input", Message, Event)
 
 _MESSAGES = frozenset({Accept, Close, Fin, Ping, Text, Binary, Media, Mark, Clear, Signal})
 _MOST_EARLY = 64
@@ -47,7 +53,8 @@ _MOST_EARLY_BYTES = 4 << 20
 class Admission(Protocol):
     """Who decides about a leg's first `Configure`: the gateway."""
 
-    timers: Timers
+    @property
+    def timers(self) -> Timers: ...
 
     def admit(self, leg: "Leg", configure: Configure) -> None:
         """Start deciding. Later, perhaps at once: `Session.attach(leg, …)` or `leg.refuse(…)`."""
@@ -63,6 +70,7 @@ class Joined(Protocol):
     def ask(self, leg: "Leg", command: Command) -> None: ...
     def detach(self, leg: "Leg", error: OssicleError | None) -> None: ...
     def flow_if_due(self, leg: "Leg") -> None: ...
+    def measured(self, leg: "Leg", rtt_ms: float) -> None: ...
 
 
 class Leg:
@@ -75,6 +83,7 @@ class Leg:
         "_early",
         "_early_bytes",
         "_house",
+        "_last_word",
         "_paused_at",
         "_pauses",
         "_pumping",
@@ -107,6 +116,7 @@ class Leg:
         self.binary = self._binary
         self._house = house
         self._writable = True
+        self._last_word = False
         self._pumping = False
         self._deferred: deque[Command] = deque()
         self._asked = False
@@ -148,9 +158,9 @@ class Leg:
         self._leave()
 
     def tell(self, event: Event) -> None:
-        """An event for this leg only, not logged."""
-        if not self.gone:
-            self._run(self.dialect.send(event, self._now()))
+        """An event for this leg only, not logged. After `Ended` nothing is said any more."""
+        if not self.gone and not self._last_word:
+            self._send(event)
 
     @property
     def caught_up(self) -> bool:
@@ -160,7 +170,7 @@ class Leg:
     def pump(self) -> None:
         """Send what is due, as far as the channel takes it. Safe to call from inside itself."""
         session = self.session
-        if self._pumping or session is None or self.gone:
+        if self._pumping or session is None or self.gone or not self._writable:
             return
         self._pumping = True
         try:
@@ -172,7 +182,7 @@ class Leg:
                 event = log.read(self.cursor)
                 self.cursor += 1
                 if event is not None:
-                    self._run(self.dialect.send(event, self._now()))
+                    self._send(event)
         finally:
             self._pumping = False
         while self._deferred and not self.gone:
@@ -199,15 +209,20 @@ class Leg:
 
     def received(self, message: Message) -> None:
         """A message came."""
-        if not self.gone:
-            self._run(self.dialect.receive(message, self._now()))
+        if self.gone:
+            return
+        if isinstance(message, Signal) and message.name == "rtt_ms":
+            if self.session is not None:
+                self.session.measured(self, float(message.value))
+            return
+        self._run(self._of_dialect(self.dialect.receive, message))
 
     def _binary(self, data: bytes) -> None:
         if not self.gone:
-            self._run(self.dialect.receive(Binary(data), self._now()))
+            self._run(self._of_dialect(self.dialect.receive, Binary(data)))
 
     def writable(self, yes: bool) -> None:
-        """The channel takes more, or not."""
+        """The channel takes more, or not. It may say No again while it is filled."""
         self._writable = yes
         if yes:
             self.pump()
@@ -237,6 +252,29 @@ class Leg:
         not listen to is not called idle (contracts M21)."""
         timers = self._house.timers
         return (self._paused_at if self._pauses else timers.now()) - self._stood
+
+    def _send(self, event: Event) -> None:
+        if type(event) is Ended:
+            self._last_word = True
+        self._run(self._of_dialect(self.dialect.send, event))
+
+    def _of_dialect(self, call: Callable[[_Input, float], Steps], given: _Input) -> Steps:
+        """What the dialect says. One that breaks loses its own channel and nothing else: the call
+        may come from inside an engine, which has other readers."""
+        try:
+            return call(given, self._now())
+        except Exception as error:  # noqa: BLE001  the log says where, not what: it may be speech
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            log.error(  # noqa: TRY400
+                "dialect %s raised %s in %s, line %s; its channel is dropped",
+                type(self.dialect).__name__,
+                type(error).__name__,
+                place.name,
+                place.lineno,
+            )
+            self._leave()
+            self.channel.abort()
+            return ()
 
     def _run(self, steps: Steps) -> None:
         for step in steps:

@@ -10,9 +10,12 @@ from typing import TypeAlias
 
 import msgspec
 
-from .events import AudioOut, Event, Transcript
+from .events import Asked, AudioOut, Event, Told, Transcript
 
 __all__ = ["Log"]
+
+_PARTIAL = 400
+"""Bytes a partial counts for: there is one a segment at most, so it is not weighed."""
 
 _Key: TypeAlias = tuple[str, int, int, int, str]
 
@@ -37,21 +40,32 @@ class Log:
 
     def append(self, event: Event) -> Event:
         """Number an event and keep it; returns it with its `seq`."""
+        event = msgspec.structs.replace(event, seq=self.next)
+        self.put(event)
+        return event
+
+    def put(self, event: Event) -> None:
+        """Keep an event that carries its number, `next`, already."""
         seq = self.next
         self.next += 1
-        event = msgspec.structs.replace(event, seq=seq)
-        if isinstance(event, Transcript):
+        if type(event) is Transcript:
             key = (event.side, event.channel, event.turn, event.segment, event.utterance)
-            older = self._partials.pop(key, None)
-            if older is not None:
-                self._empty(older)
+            older = self._partials.get(key)
+            if older is not None and older >= self.first:
+                self._entries[older - self.first] = None
+                self._bytes -= _PARTIAL
             if not event.final:
                 self._partials[key] = seq
+                self._bytes += _PARTIAL
+            else:
+                self._bytes += _weight(event)
+                if older is not None:
+                    del self._partials[key]
+        else:
+            self._bytes += _weight(event)
         self._entries.append(event)
-        self._bytes += _weight(event)
         if len(self._entries) > self.most_events or self._bytes > self.most_bytes:
             self._shed()
-        return event
 
     def read(self, seq: int) -> Event | None:
         """The entry of that number; None where a newer one replaced it, or it fell off."""
@@ -63,14 +77,17 @@ class Log:
         return max(0, self.first - 1 - since)
 
     def forget_audio(self, utterance: str, until_ms: int) -> None:
-        """Sound of an utterance was heard up to here: nobody needs it again."""
-        for place, event in enumerate(self._entries):
-            if (
-                isinstance(event, AudioOut)
-                and event.utterance == utterance
-                and event.start_ms < until_ms
-            ):
-                self._empty(self.first + place)
+        """Sound of an utterance was heard up to here: nobody needs it again. The last piece that
+        begins before may be heard only in part, and stays."""
+        heard = [
+            self.first + place
+            for place, event in enumerate(self._entries)
+            if isinstance(event, AudioOut)
+            and event.utterance == utterance
+            and event.start_ms < until_ms
+        ]
+        for seq in heard[:-1]:
+            self._empty(seq)
 
     def _empty(self, seq: int) -> None:
         place = seq - self.first
@@ -98,9 +115,16 @@ class Log:
 def _weight(event: Event) -> int:
     """Bytes an event keeps alive, near enough for a bound."""
     match event:
+        case Transcript(final=False):
+            return _PARTIAL
         case Transcript():
-            return 240 + 4 * len(event.text) + 120 * len(event.words or ())
+            others = sum(len(text) for text in event.alternatives)
+            return 240 + 4 * (len(event.text) + others) + 120 * len(event.words or ())
         case AudioOut():
             return 160 + len(event.data)
+        case Told():
+            return 160 + 4 * len(event.text)
+        case Asked():
+            return 160 + 4 * len(event.arguments)
         case _:
             return 160

@@ -18,6 +18,7 @@ __all__ = [
     "RecognitionOptions",
     "SynthesisOptions",
     "TurnOptions",
+    "changed",
     "merged",
 ]
 
@@ -158,3 +159,23 @@ def _nearest(name: str, names: dict[str, Any]) -> str:
     import difflib  # noqa: PLC0415  only on the way to an error
 
     return next(iter(difflib.get_close_matches(name, list(names), 1)), "")
+
+
+def changed(before: Options, after: Options) -> frozenset[str]:
+    """Dotted names of options that differ."""
+    names: set[str] = set()
+
+    def walk(old: dict[str, object], new: dict[str, object], path: str) -> None:
+        for name, value in old.items():
+            other = new[name]
+            if isinstance(value, dict) and isinstance(other, dict):
+                walk(
+                    cast("dict[str, object]", value),
+                    cast("dict[str, object]", other),
+                    f"{path}{name}.",
+                )
+            elif value != other:
+                names.add(path + name)
+
+    walk(msgspec.to_builtins(before), msgspec.to_builtins(after), "")
+    return frozenset(names)

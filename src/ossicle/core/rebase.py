@@ -21,19 +21,17 @@ _MOST = 512
 class Rebase:
     """Piecewise shift, one per opened stream, so overlapping streams cannot mix."""
 
-    __slots__ = ("_from", "_shift")
+    __slots__ = ("_from", "_shift", "plain")
 
     def __init__(self, origin_ms: int = 0) -> None:
         self._from = [0]
         self._shift = [origin_ms]
-
-    @property
-    def plain(self) -> bool:
+        self.plain = origin_ms == 0
         """Both clocks are the same."""
-        return len(self._from) == 1 and not self._shift[0]
 
     def jump(self, fed_ms: int, by_ms: int) -> None:
         """After `fed_ms` of the stream's own time, the session's runs `by_ms` further ahead."""
+        self.plain = False
         if fed_ms <= self._from[-1]:
             self._shift[-1] += by_ms
             return

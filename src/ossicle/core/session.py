@@ -11,16 +11,16 @@ said and heard), `ledger` (time). It is synchronous, owns no task and reads the 
 The hot path is `Feed.audio`; what it leaves comes to `_audio_slow`.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from math import inf
-from typing import Protocol, cast
 
 import msgspec
 
 from .arrival import Arrival
+from .audience import Audience
 from .commands import Audio, Cancel, Command, Configure, End, Finalize, Join, Played, Speak, Tell
-from .errors import BadAudio, EngineFailed, Fault, OssicleError, Overloaded, Refused, TimedOut
+from .errors import BadAudio, EngineFailed, Fault, OssicleError, Overloaded, Refused
 from .events import (
     AudioOut,
     Began,
@@ -35,67 +35,24 @@ from .events import (
     Told,
     Transcript,
 )
-from .feed import Feed
+from .feed import Feed, abort
 from .fit import heard_as, misfits, spoken_as
 from .formats import AudioFormat
+from .host import Host, SessionSettings
 from .journal import Journal, Sound
 from .ledger import Ledger
-from .legs import Leg, Role, replaced
+from .legs import Leg, Role
 from .lifecycle import Lifecycle
+from .limits import expired
 from .log import Log
 from .options import Options, merged
-from .ports import Codecs, Engine, Stream, Timers
+from .options import changed as changed_names
+from .ports import Engine, Stream
 from .sink import StreamSink
 from .speech import Speech
 from .turns import Turns
 
 __all__ = ["Host", "Session", "SessionSettings"]
-
-
-class SessionSettings(msgspec.Struct, frozen=True):
-    """Bounds of one session; every one is an option of the gateway."""
-
-    unsent_ms: int = 10_000
-    """Audio that may wait for an engine before the overload policy applies."""
-    replay_ms: int = 15_000
-    """Sent audio kept for a replay."""
-    resume_window_s: float = 30.0
-    """How long a session waits for its owner to come back."""
-    session_s: float = 0.0
-    """Longest session; 0 = no limit."""
-    idle_s: float = 0.0
-    """Ends a session that gets neither audio nor commands; 0 = never."""
-    flow_ms: int = 1_000
-    """Audio between two Flow reports."""
-    speak_ahead_ms: int = 30_000
-    """How far an engine may speak ahead of what was heard."""
-    replays: int = 5
-    """Engine failures survived within `replay_window_s`; one more ends the session."""
-    replay_window_s: float = 30.0
-    replay_wait_s: tuple[float, ...] = (0.0, 0.1, 0.5, 1.0, 2.0)
-    """Wait before the first, second, … attempt to open another stream."""
-
-
-class Host(Protocol):
-    """What a session needs of the house around it: the gateway, or a test."""
-
-    @property
-    def timers(self) -> Timers: ...
-
-    @property
-    def codecs(self) -> Codecs: ...
-
-    def choose(self, options: Options, source: AudioFormat) -> Engine:
-        """The engine for this session.
-
-        Raises:
-            Refused: no engine has that name or takes that audio.
-        """
-        ...
-
-    def wake(self, session: "Session") -> None:
-        """`session.wants_engine` or `session.life` changed: its supervisor should look."""
-        ...
 
 
 class Session:
@@ -127,17 +84,17 @@ class Session:
         self.id = session_id
         self.token = token
         self.host = host
-        self.options = options or Options()
+        self.options: Options = options or Options()
         self.settings = settings or SessionSettings()
         self.expires_at = expires_at
         self.opened_at = now
         self.origin_ms = (continues.settled_ms or 0) if continues else 0
         """Stream time of the first sample this gateway gets."""
         self.life = Lifecycle()
-        self.log = Log(first=(continues.since if continues else 0) + 1)
+        self.audience = Audience(Log(first=(continues.since if continues else 0) + 1))
+        self.log = self.audience.log
         self.ledger = Ledger(now)
-        self.legs: list[Leg] = []
-        self.owner: Leg | None = None
+        self.legs = self.audience.legs
         self.detached_until: float | None = None
         """Monotonic time until which the owner may come back; None = it is here, or never was."""
         self.source: AudioFormat | None = None
@@ -149,9 +106,9 @@ class Session:
         self.retry_at = 0.0
         self.ended: Ended | None = None
         self.read_out = False
-        """The owner was sent everything and closed politely: nobody will come back."""
+        """Nobody will come back as the owner: it was sent everything and closed politely, or its
+        dialect knows no way back."""
         self.taken_commands = 0
-        self.notices = 0
         self.turns = Turns(first=continues.turn if continues else 0)
 
         self.arrival = Arrival(host.codecs)
@@ -174,11 +131,17 @@ class Session:
         self._failures: deque[float] = deque(maxlen=self.settings.replays + 1)
         self._roll_due = False
         self._anonymous = 0
+        self._notices: Counter[str] = Counter()
         self._dropped = 0
         self._dropped_told = -inf
         self._last_heard = now
         self._last_taken = 0
         self._moving_to = ""
+
+    @property
+    def owner(self) -> Leg | None:
+        """The leg that feeds audio, while it is there."""
+        return self.audience.owner
 
     # ── audio in ──
 
@@ -188,20 +151,27 @@ class Session:
             self._notice("warning", "late_audio", "audio came after the end and was not heard")
         elif data:
             self._take(len(data), lambda: self.arrival.take(data))
+            self._after_audio()
 
     def _take(self, size: int, arrange: Callable[[], Sequence[Sound]]) -> None:
+        """What arrived, onto the journal and on. All of it is counted before any of it is fed: a
+        flow report that a feed causes must not say more than came."""
         taken = self.taken_bytes
         try:
             pieces = arrange()
             if self.source is None and self.arrival.source is not None:
                 self._know(self.arrival.source)
+            if pieces and self.options.hears is None and self.engine is not None:
+                raise BadAudio(
+                    f"engine {self.engine_name} does not listen", code="unsupported_audio"
+                )
         except OssicleError as error:
             self.fail(error)
             return
         for piece in pieces:
-            self.feed.push(piece)
+            self.journal.push(piece)
         self._beside = taken + size - self.journal.end
-        self._after_audio()
+        self.feed.drain()
 
     def _after_audio(self) -> None:
         """About once a second of audio, or whenever the hot path was left."""
@@ -211,6 +181,7 @@ class Session:
         if journal.end >= feed.next_tick:
             feed.next_tick = journal.end + self._units(self.settings.flow_ms)
             self.ledger.arrived(self.ms(journal.end), self.host.timers.now())
+            self.ledger.add("queue", self._span(journal.waiting))
             journal.trim()
             self._flow()
         if journal.waiting > feed.credit.window:
@@ -219,9 +190,13 @@ class Session:
 
     def _after_drain(self) -> None:
         journal, feed = self.journal, self.feed
-        feed.relimit(plain=self.arrival.plain and self.life.state == "live")
+        feed.relimit(plain=self._plain and self.life.state == "live")
         if self.owner is not None and journal.waiting <= feed.credit.window // 2:
             self.owner.resume("overload")
+
+    @property
+    def _plain(self) -> bool:
+        return self.arrival.plain and self.options.hears is not None
 
     def _overloaded(self) -> None:
         window = self.feed.credit.window
@@ -315,20 +290,24 @@ class Session:
 
     def new_sink(self) -> StreamSink:
         """For the supervisor: the sink to open the next stream with. The old one goes deaf."""
-        self.wants_engine = False
+        self.wants_engine = self._roll_due = False
         return self.feed.new_sink(self, self.origin_ms)
 
     def opened(self, sink: StreamSink, stream: Stream) -> None:
         """For the supervisor: an engine stream is there."""
         if sink.deaf or self.life.state == "ended":
-            stream.abort()
+            abort(stream)
+            return
+        if self._roll_due and self.turns.idle:
+            abort(stream)  # options changed while it opened
+            self._roll()
             return
         hears, converter = self.options.hears, None
         try:
             if hears is not None and self.source is not None:
                 converter = self.host.codecs.converter(self.source, hears)
         except OssicleError as error:
-            stream.abort()
+            abort(stream)
             self.fail(error)
             return
         self.life.step("opened")
@@ -341,17 +320,19 @@ class Session:
     def unopened(self, sink: StreamSink, error: BaseException) -> None:
         """For the supervisor: `Engine.open` raised."""
         if not sink.deaf:
-            self._lost_stream(OssicleError.wrap(error).fault())
+            self._lost_stream(self._engines(error, "could not open").fault())
 
     def told(self, sink: StreamSink, event: Event) -> None:
         """An engine's event, on the session's clock. Called by the sink."""
+        if type(event) is Transcript and self._partial(event):
+            return
         match event:
             case Transcript(side="in") | SpeechStarted(side="in") | SpeechEnded(side="in"):
                 for lawful in self.turns.stamp(self._filled(event)):
                     self._say_in(lawful)
                     if self.life.state == "ended":
                         return
-                if self._roll_due and self.turns.phase() == "idle":
+                if self._roll_due and self.turns.idle:
                     self._roll()
             case AudioOut():
                 self._sound(event)
@@ -363,6 +344,24 @@ class Session:
                     self._lost_stream(event.error)
             case _:
                 self._say(event)
+
+    def _partial(self, event: Transcript) -> bool:
+        """The common case with nothing around it: one more partial of a turn being spoken. False =
+        it is not that."""
+        if event.final or event.side != "in" or event.end_ms is None or event.start_ms is None:
+            return False
+        if event.ref or not self.options.recognition.interim_results:
+            return False
+        log = self.log
+        stamped = self.turns.partial(event, log.next)
+        if stamped is None:
+            return False
+        if event.words:
+            self.ledger.partial(event.channel, event.words[-1].end_ms, self.host.timers.now())
+        log.put(stamped)
+        self.audience.spread()
+        self._hold_back()
+        return True
 
     def granted(self, sink: StreamSink, until_ms: int) -> None:
         """The engine takes audio up to `until_ms` of its own clock."""
@@ -400,28 +399,33 @@ class Session:
             case Transcript(final=False):
                 if not self.options.recognition.interim_results:
                     return
-                last = event.words[-1].end_ms if event.words else event.end_ms
-                self.ledger.partial(event.channel, last, now)
+                if event.words:
+                    self.ledger.partial(event.channel, event.words[-1].end_ms, now)
             case Transcript():
                 if event.ref:
                     event = self._answered(event)
                 if event.ends_turn:
                     self.ledger.final(event.channel, now)
             case SpeechEnded(provisional=False):
+                asked = self.options.recognition.turns.silence_ms
+                wait = asked if event.reason == "silence" else 0
                 fed = self.ms(self.journal.sent)
-                self.ledger.turn_over(event.channel, event.at_ms, fed, now)
+                self.ledger.turn_over(event.channel, event.at_ms, fed, wait, now)
             case _:
                 pass
         self._say(event)
         if isinstance(event, Transcript) and event.final and event.end_ms is not None:
+            if self.owner is not None and self.owner.caught_up:
+                self.ledger.add("send", (self.host.timers.now() - now) * 1000)
             self._settle(event.channel, event.end_ms)
 
     def _answered(self, event: Transcript) -> Transcript:
-        for command in self.journal.asked:
+        """A question is answered once: by a last final, and by the first one of its name."""
+        for command in self.journal.asked if event.ends_turn else ():
             if isinstance(command, Finalize) and command.ref == event.ref:
                 self.journal.answered(command)
-                break
-        return _named(event)
+                return event
+        return msgspec.structs.replace(event, ref="")
 
     def _settle(self, channel: int, until_ms: int) -> None:
         """Trim at the least settled channel."""
@@ -445,10 +449,13 @@ class Session:
         if self.stream is None:
             return
         self.feed.disconnect()
-        wrapped = OssicleError.wrap(error)
-        if not isinstance(error, OssicleError):
-            wrapped = EngineFailed(f"engine {self.engine_name}: {wrapped}")
-        self._lost_stream(wrapped.fault())
+        self._lost_stream(self._engines(error, "broke").fault())
+
+    def _engines(self, error: BaseException, what: str) -> OssicleError:
+        """An exception of the engine; a foreign one is named by its type, its text may quote."""
+        if isinstance(error, OssicleError):
+            return error
+        return EngineFailed(f"engine {self.engine_name} {what}: {type(error).__name__}")
 
     def _stream_refused(self, command: Command, error: Refused) -> None:
         self._notice("error", error.code, str(error), ref=command.ref)
@@ -463,7 +470,7 @@ class Session:
         first_opening = self.life.state == "opening" and self.journal.sent == 0
         hopeless = not fault.retryable or (first_opening and fault.code == "at_capacity")
         if hopeless or recent > self.settings.replays:
-            self.finish("failed", fault)
+            self.finish("refused" if fault.whose == "client" else "failed", fault)
             return
         waits = self.settings.replay_wait_s
         self.retry_at = now + (waits[min(recent, len(waits)) - 1] if waits else 0.0)
@@ -519,6 +526,7 @@ class Session:
                 elif self.life.state != "draining":
                     at, origin = self.journal.end, self.origin_ms
                     self._take(len(command.data), lambda: self.arrival.placed(command, at, origin))
+                    self._after_audio()
             case Configure():
                 self.configure(command)
             case Finalize() | Cancel(side="in"):
@@ -548,27 +556,28 @@ class Session:
             if self.source is None:
                 at = self.ms(self.journal.end)
                 for event in self.turns.answer(command.ref, command.channel or 0, at):
-                    self._say(_named(event) if isinstance(event, Transcript) else event)
+                    self._say(event)
                 return
+            self._room()
         if isinstance(command, Cancel):
             self.journal.clear_sound()
         self.feed.push(command)
         self._after_drain()
 
+    def _room(self) -> None:
+        if self.journal.commands >= _MOST_COMMANDS:
+            raise Overloaded(
+                f"{self.journal.commands} commands wait for the engine or its answer; the limit "
+                f"is {_MOST_COMMANDS}",
+                code="overloaded",
+            )
+
     def _end(self, command: End) -> None:
         if self.life.state == "draining":
             return
         self.ledger.arrived(self.ms(self.journal.end), self.host.timers.now())
-        try:
-            pieces = self.arrival.finish()
-            if self.source is None and self.arrival.source is not None:
-                self._know(self.arrival.source)
-        except OssicleError as error:
-            self.fail(error)
-            return
-        for piece in pieces:
-            self.feed.push(piece)
-        if self.life.state == "ended":
+        self._take(0, self.arrival.finish)
+        if self.life.state in {"draining", "ended"}:
             return
         self.life.step("end")
         if self.source is None:
@@ -600,15 +609,24 @@ class Session:
         if changed == before:
             self._say(Configured(options=self.options, ref=command.ref))
             return
-        names = _changed(before, changed)
-        if names <= self.engine.capabilities.live_changes | _OURS:
+        names = changed_names(before, changed)
+        able = self.engine.capabilities
+        known = misfits(before, able)
+        unable = [text for text in misfits(changed, able) if text not in known]
+        if unable and changed.strict:
+            self.options = before
+            raise Refused("; ".join(unable), code="bad_option")
+        if names <= able.live_changes | _OURS:
+            self._room()
             self.feed.push(command)
             self._after_drain()
-        elif self.turns.phase() == "idle" and self.stream is not None:
+        elif self.turns.idle and self.stream is not None:
             self._roll()
         else:
             self._roll_due = True
         self._say(Configured(options=self.options, ref=command.ref))
+        for text in unable:
+            self._notice("warning", "option_not_supported", text, ref=command.ref)
 
     # ── the voice ──
 
@@ -622,7 +640,10 @@ class Session:
             self._say(each)
 
     def _played(self, command: Played) -> None:
-        for event in self.speech.played(command, self.host.timers.now()):
+        now = self.host.timers.now()
+        if (delay := self.speech.heard_after(command, now)) is not None:
+            self.ledger.add("playback", delay)
+        for event in self.speech.played(command, now):
             self._say(event)
         self.log.forget_audio(command.utterance, command.until_ms)
         self._credit_speech()
@@ -634,8 +655,8 @@ class Session:
         self.feed.ask(command)
 
     def _credit_speech(self) -> None:
-        if self.stream is not None and self.speech.possible:
-            self.stream.credit(self.speech.credit(self.host.timers.now()))
+        if self.speech.possible:
+            self.feed.speak_until(self.speech.credit(self.host.timers.now()))
 
     # ── legs ──
 
@@ -644,15 +665,8 @@ class Session:
     ) -> None:
         """A leg joins. A new owner replaces the old one."""
         if role == "owner":
-            old, self.owner = self.owner, leg
-            if old is not None and old is not leg:
-                self.legs.remove(old)
-                old.session = None
-                old.refuse(OssicleError.of(replaced()))
             self.detached_until = None
-        missed = self.log.missed(since) if since is not None else 0
-        self.legs.append(leg)
-        leg.join(self, role, (since if since is not None else self.log.first - 1) + 1)
+        missed = self.audience.seat(leg, self, role, since, ended=self.ended is not None)
         leg.tell(
             Began(
                 session=self.id,
@@ -665,50 +679,50 @@ class Session:
                 engine=self.engine_name,
             )
         )
-        if missed:
-            leg.tell(
-                Notice(
-                    level="warning",
-                    code="events_lost",
-                    text=f"{missed} events after {since} are not kept any more",
-                )
-            )
-            leg.cursor = max(leg.cursor, self.log.first)
+        if missed is not None:
+            leg.tell(missed)
         leg.admitted()
         leg.pump()
         if leg is self.owner and self.life.state != "ended":
+            self._talk_again()  # the one before it may have stopped reading
             if self.journal.waiting > self.feed.credit.window and self.options.overload == "pause":
                 leg.pause("overload")
-            self._flow(force=True)
+            self._flow()
 
     def detach(self, leg: Leg, error: OssicleError | None) -> None:
         """A leg's channel is over."""
-        if leg in self.legs:
-            self.legs.remove(leg)
-        if leg is not self.owner:
-            return
-        self.owner = None
+        if self.audience.leave(leg):
+            self._lost_owner(leg, error)
         if self.life.state == "ended":
-            self.read_out = error is None and leg.cursor >= self.log.next
             self.host.wake(self)
+
+    def _lost_owner(self, leg: Leg, error: OssicleError | None) -> None:
+        window = self.host.timers.now() + self.settings.resume_window_s
+        resumable = leg.dialect.resumable
+        if self.life.state == "ended":
+            told_all = error is None and leg.cursor >= self.log.next
+            self.read_out = told_all or not resumable
+            self.detached_until = self.detached_until or window
             return
         taken = self.taken_bytes or self.taken_commands
-        if (leg.dialect.resumable and taken) or (self.life.state == "draining" and self.observed):
-            self.detached_until = self.host.timers.now() + self.settings.resume_window_s
+        if (resumable and taken) or (self.life.state == "draining" and self.audience.observed):
+            self.detached_until = window
         else:
+            self.read_out = True  # nobody has a reason, or a way, to come back
             self.finish("lost")
 
-    @property
-    def observed(self) -> bool:
-        """Somebody besides the owner reads along."""
-        return any(leg is not self.owner for leg in self.legs)
+    def measured(self, leg: Leg, rtt_ms: float) -> None:
+        """The wire measured its round trip."""
+        if leg is self.owner:
+            self.ledger.add("network", rtt_ms)
 
     def flow_if_due(self, leg: Leg) -> None:
-        """A leg took all there was: the owner may be told how far we are."""
+        """A leg can take more: the owner may be told how far we are, and be talked to again."""
+        self._talk_again()
         if self._flow_due and leg is self.owner:
-            self._flow(force=True)
+            self._flow()
 
-    def _flow(self, *, force: bool = False) -> None:
+    def _flow(self) -> None:
         owner = self.owner
         if owner is None or self.life.state == "ended":
             return
@@ -717,6 +731,8 @@ class Session:
             return
         journal = self.journal
         until = self.feed.credit.until(journal.sent)
+        # Who asked for the oldest to be dropped lives in the present: it is not to hold back.
+        bounded = self.source is not None and self.options.overload != "drop_oldest"
         self._flow_due = False
         self._flow_told = (journal.end, until)
         owner.tell(
@@ -724,20 +740,31 @@ class Session:
                 taken_bytes=self.taken_bytes,
                 taken_commands=self.taken_commands,
                 settled_ms=self.settled_ms,
-                until_ms=self.ms(until) if self.source is not None else None,
+                until_ms=self.ms(until) if bounded else None,
             )
         )
 
     def _say(self, event: Event) -> None:
         """Into the log, and on to everybody who keeps up."""
-        self.log.append(event)
-        for leg in tuple(self.legs):
-            leg.pump()
+        self.audience.say(event)
+        self._hold_back()
+
+    def _hold_back(self) -> None:
+        """An owner that does not read is not talked to: no final of its falls off the log."""
+        if self.audience.too_slow and not self.feed.held:
+            self.feed.held = True
+            self.feed.shut()
+
+    def _talk_again(self) -> None:
+        if self.feed.held and self.audience.follows:
+            self.feed.held = False
+            self.feed.drain()
+            self._after_audio()
 
     def _notice(self, level: str, code: str, text: str, ref: str = "") -> None:
         """A logged notice; a code that repeats without end is said at most 100 times."""
-        self.notices += 1
-        if self.notices <= 100:
+        self._notices[code] += 1
+        if self._notices[code] <= 100 and self.life.state != "ended":
             self._say(
                 msgspec.convert({"level": level, "code": code, "text": text, "ref": ref}, Notice)
             )
@@ -753,28 +780,15 @@ class Session:
         if taken != self._last_taken:
             self._last_taken, self._last_heard = taken, now
         settings = self.settings
-        if self.detached_until is not None and now >= self.detached_until:
-            self.finish("lost")
-        elif settings.session_s and now - self.opened_at >= settings.session_s:
-            self.finish(
-                "limit",
-                TimedOut(
-                    f"the session reached its limit of {settings.session_s:g} s",
-                    code="session_limit",
-                ).fault(),
-            )
-        elif (
-            settings.idle_s
-            and now - self._last_heard >= settings.idle_s
-            and self.life.state == "live"
-            and self.journal.idle
-        ):
-            self.finish(
-                "idle",
-                TimedOut(
-                    f"neither audio nor a command came for {settings.idle_s:g} s", code="idle"
-                ).fault(),
-            )
+        idle = (self.life.state == "live" or self.source is None) and self.journal.idle
+        due = expired(
+            settings,
+            age_s=now - self.opened_at,
+            quiet_s=now - self._last_heard if idle else 0.0,
+            alone=self.detached_until is not None and now >= self.detached_until,
+        )
+        if due is not None:
+            self.finish(due[0], due[1].fault() if due[1] is not None else None)
         else:
             self._credit_speech()
             if self.journal.end != self._flow_told[0]:
@@ -792,16 +806,21 @@ class Session:
         to: str = "",
         usage_of: Ended | None = None,
     ) -> None:
-        """The end, once: every promise is kept first (open turns closed, questions answered)."""
+        """The end, once: every promise is kept first (open turns closed, questions answered),
+        unless the gateway stops and the client can take them along."""
         if self.life.state == "ended":
             return
-        self.feed.shut()
+        # Ended before anything is said: whoever hears it may ask again, from inside.
+        self.life.step("finish")
+        self.feed.disconnect()
+        self.wants_engine = False
         at = self.ms(self.journal.sent)
-        for command in self._unanswered():
-            for event in self.turns.answer(command.ref, command.channel or 0, at):
-                self._say(_named(event) if isinstance(event, Transcript) else event)
-        for event in self.turns.close(at, "end" if error is None else "failed"):
-            self._say(event)
+        last: list[Event] = []
+        # A client that will go on elsewhere takes its open turn and its questions along.
+        if not (reason == "shutdown" and self.owner and self.owner.dialect.resumable):
+            for command in self._unanswered():
+                last += self.turns.answer(command.ref, command.channel or 0, at)
+            last += self.turns.close(at, "end" if error is None else "failed")
         now = self.host.timers.now()
         ended = Ended(
             reason="moved" if self._moving_to and error is None else reason,
@@ -813,14 +832,12 @@ class Session:
             ledger=self.ledger.report(),
         )
         self.ended = ended
-        self.life.step("finish")
-        self.feed.disconnect()
-        self.wants_engine = False
         if self.owner is not None:
             self.owner.resume("overload")
         elif self.detached_until is None:
             self.detached_until = now + self.settings.resume_window_s
-        self._say(ended)
+        for event in (*last, ended):
+            self._say(event)
         self.host.wake(self)
 
     def _unanswered(self) -> list[Finalize]:
@@ -829,10 +846,10 @@ class Session:
 
     def over(self, now: float) -> bool:
         """Ended, and nobody will come to read the rest."""
-        if self.life.state != "ended":
+        if self.life.state != "ended" or self.owner is not None:
             return False
-        return self.read_out or (
-            self.owner is None and self.detached_until is not None and now >= self.detached_until
+        return (self.read_out and not self.legs) or (
+            self.detached_until is not None and now >= self.detached_until
         )
 
     # ── figures ──
@@ -858,36 +875,14 @@ class Session:
         return self.source.units(ms) if self.source is not None else 0
 
 
+_MOST_COMMANDS = 1_000
+"""Commands that wait behind audio, or for an answer, before a client is told to wait."""
+
 _OURS = frozenset({"label", "overload", "strict", "recognition.interim_results"})
 """Options the session itself honours, whatever the engine."""
-
-
-def _named(event: Transcript) -> Transcript:
-    """Without the name the session gave to a question that had none."""
-    return msgspec.structs.replace(event, ref="") if event.ref.startswith("~") else event
 
 
 def _patch_of(command: Configure) -> dict[str, object]:
     if "hears" in command.patch or "speaks" in command.patch:
         raise Refused("formats are chosen by the session; declare yours", code="bad_option")
     return command.patch
-
-
-def _changed(before: Options, after: Options) -> frozenset[str]:
-    """Dotted names of options that differ."""
-    names: set[str] = set()
-
-    def walk(old: dict[str, object], new: dict[str, object], path: str) -> None:
-        for name, value in old.items():
-            other = new[name]
-            if isinstance(value, dict) and isinstance(other, dict):
-                walk(
-                    cast("dict[str, object]", value),
-                    cast("dict[str, object]", other),
-                    f"{path}{name}.",
-                )
-            elif value != other:
-                names.add(path + name)
-
-    walk(msgspec.to_builtins(before), msgspec.to_builtins(after), "")
-    return frozenset(names)

@@ -20,13 +20,14 @@ __all__ = ["Speech"]
 class Speech:
     """What one session says."""
 
-    __slots__ = ("_ahead_ms", "_converter", "_out", "playback")
+    __slots__ = ("_ahead_ms", "_converter", "_first", "_out", "playback")
 
     def __init__(self, ahead_ms: int) -> None:
         """`ahead_ms`: how far an engine may speak ahead of what was heard."""
         self._ahead_ms = ahead_ms
         self._converter: Converter | None = None
         self._out: AudioFormat | None = None
+        self._first: tuple[str, float] | None = None
         self.playback = Playback()
 
     def shape(self, out: AudioFormat | None, converter: Converter | None) -> None:
@@ -54,6 +55,8 @@ class Speech:
         due = self.playback.sent(event.utterance, event.start_ms, length, event.mark, now=now)
         if self.playback.stale(event.utterance):
             return due
+        if event.start_ms == 0:
+            self._first = (event.utterance, now)
         return (msgspec.structs.replace(event, data=data), *due)
 
     def played(self, command: Played, now: float) -> Sequence[Event]:
@@ -65,6 +68,14 @@ class Speech:
             estimated=command.estimated,
             now=now,
         )
+
+    def heard_after(self, command: Played, now: float) -> float | None:
+        """Milliseconds from the first sound of an utterance to the first report of it, once."""
+        first = self._first
+        if first is None or first[0] != command.utterance or command.estimated:
+            return None
+        self._first = None
+        return max(0.0, (now - first[1]) * 1000 - command.until_ms)
 
     def hush(self, command: Cancel, now: float) -> tuple[Cancel, Sequence[Event]]:
         """Stop: the command with how much was heard, and the marks that never will be."""

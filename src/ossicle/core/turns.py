@@ -4,10 +4,11 @@ Per channel and turn, in this order:
 
     SpeechStarted   Transcript (partial or frozen segment)*   SpeechEnded   final with ends_turn
 
-with one exception that engines need (contracts M12): a provisional SpeechEnded may be taken back
-by a SpeechStarted of the same turn. Whatever an engine leaves out is supplied here; whatever it
-says twice or out of order is left out. An engine that emits only `Transcript(text, final=True)`
-is right.
+with two exceptions that engines need: a provisional SpeechEnded may be taken back by a
+SpeechStarted of the same turn (contracts M12), and segments that were still being decided when
+speech ended may be frozen after it, for no final word is ever left out. Partials come only
+between a start and an end. Whatever an engine leaves out is supplied here; whatever it says twice
+or out of order is left out. An engine that emits only `Transcript(text, final=True)` is right.
 """
 
 from typing import Literal, TypeAlias
@@ -52,6 +53,11 @@ class Turns:
         """Where a channel is."""
         return self._turns[channel].phase if channel in self._turns else "idle"
 
+    @property
+    def idle(self) -> bool:
+        """Nobody speaks on any channel."""
+        return all(turn.phase == "idle" for turn in self._turns.values())
+
     def number(self, channel: int = 0) -> int:
         """The turn a channel is in, or will be in next."""
         return self._of(channel).number
@@ -67,6 +73,21 @@ class Turns:
                 return self._ended(event)
             case _:
                 return (event,)
+
+    def partial(self, event: Transcript, seq: int) -> Transcript | None:
+        """The common case in one step: a partial of a turn that is being spoken, stamped with its
+        number in the log too. None = it needs `stamp`."""
+        turn = self._turns.get(event.channel)
+        if turn is None or turn.phase != "speaking" or event.final:
+            return None
+        segment = event.segment + turn.base
+        return msgspec.structs.replace(
+            event,
+            seq=seq,
+            turn=turn.number,
+            segment=max(turn.frozen, segment),
+            ends_turn=False,
+        )
 
     def restart(self) -> None:
         """Another stream goes on from the last settled place: what it reports of an open turn
@@ -123,7 +144,7 @@ class Turns:
                     SpeechStarted(at_ms=event.start_ms, turn=turn.number, channel=event.channel),
                 )
                 turn.phase = "speaking"
-        elif turn.phase == "deciding" and not event.final:
+        elif turn.phase != "speaking" and not event.final:
             return ()
         segment = max(event.segment + turn.base, turn.frozen)
         if ends and turn.phase != "idle":
@@ -138,7 +159,10 @@ class Turns:
 
     def _ended(self, event: SpeechEnded) -> tuple[Event, ...]:
         turn = self._of(event.channel)
-        if turn.phase in {"idle", "deciding"}:
+        turn.reheard = False  # heard again as far as it had got: what starts now is news
+        if turn.phase in {"idle", "deciding"} or (
+            turn.phase == "provisional" and event.provisional
+        ):
             return ()
         turn.phase = "provisional" if event.provisional else "deciding"
         return (msgspec.structs.replace(event, turn=turn.number),)

@@ -148,7 +148,8 @@ class Clear(msgspec.Struct, frozen=True, gc=False):
 
 
 class Signal(msgspec.Struct, frozen=True, gc=False):
-    """Something beside the media: digits, hold, refer."""
+    """Something beside the media: digits, hold, refer. `rtt_ms` is a transport's own measurement
+    of the round trip; it goes to the session's ledger and no dialect sees it."""
 
     name: str
     value: str = ""

@@ -88,20 +88,22 @@ class _CombinedStream:
     # the session's side
 
     def audio(self, data: bytes) -> None:
-        if self.ears is not None and not self._dead and "ears" not in self._ended:
+        if self.ears is not None and not (self._dead or self._ending):
             self.ears.audio(data)
 
     def ask(self, command: Command) -> None:
-        if self._dead or self._ending:
+        if self._dead:
             return
         match command:
+            case End() if self._ending:
+                pass
             case End():
                 self._end(command)
             case Speak() | Played() | Cancel(side="out"):
                 if self.mouth is not None and "mouth" not in self._ended:
                     self.mouth.ask(command)
             case _:
-                if self.ears is not None and "ears" not in self._ended:
+                if self.ears is not None and "ears" not in self._ended and not self._ending:
                     self.ears.ask(command)
 
     def credit(self, until_ms: int) -> None:

@@ -36,11 +36,11 @@ class EchoStream:
         self._sink = sink
         self._fed = self._turn_at = self._said = 0
         self._sound = self._last = b""
-        self._dead = False
+        self._ending = self._dead = False
         self._speaking = Speaking(sink, self, PCM16K, answers=True, drained=self._ended)
 
     def audio(self, data: bytes) -> None:
-        while data and not self._dead:
+        while data and not (self._dead or self._ending):
             piece, data = self._cut(data)
             if not self._sound:
                 self._sink.tell(SpeechStarted(at_ms=PCM16K.ms(self._turn_at)))
@@ -57,15 +57,20 @@ class EchoStream:
         if self._dead:
             return
         match command:
+            case Cancel(side="out"):
+                self._speaking.cancel(command)
+            case _ if self._ending:
+                pass  # only what is being said can still change
             case Finalize():
                 self._close("asked", command.ref)
             case Speak():
                 self._speaking.speak(command)
-            case Cancel(side="out"):
-                self._speaking.cancel(command)
             case Cancel():
-                self._sound, self._turn_at, self._said = b"", self._fed, 0
+                self._turn_at = self._fed
+                if self._sound:
+                    self._close("cancelled", command.ref)
             case End():
+                self._ending = True
                 if self._sound:
                     self._close("end")
                 self._speaking.end()
@@ -100,7 +105,7 @@ class EchoStream:
         final = self._transcript(ref, final=True)
         if self._sound:
             self._sink.tell(SpeechEnded(at_ms=final.end_ms, reason=reason, ref=ref))
-            self._last = self._sound
+            self._last = self._sound if final.text else self._last
         self._sound, self._turn_at, self._said = b"", self._fed, 0
         self._sink.tell(final)
 

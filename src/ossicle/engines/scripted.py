@@ -4,7 +4,7 @@ For tests, for demonstrations, and as a stand-in for a provider in other people'
 
     scripted:Hello there. How are you?     one word per 300 ms of audio; a sentence is a turn
     scripted:lines.txt                     the same from a file; a line end closes a turn too
-    scripted:heard                         the words that marked audio names (below)
+    scripted:heard                         the words that marked audio names (`words.py`)
 
 A query after the text sets faults: `scripted:Hello.?pace=0.5&fail_at=1500`
 
@@ -13,24 +13,16 @@ A query after the text sets faults: `scripted:Hello.?pace=0.5&fail_at=1500`
     fail=always      in every stream; default `once`: only in the first that gets so far
     open_ms=200      needs that long to open
 
-**Marked audio** is pcm_s16le, 16 kHz, mono. A *run* is a longest row of equal samples. A run of
-v > 0 that is at least 320 samples (20 ms) long is word number v, said as "w<v>", from its first
-sample to its last. It is complete at the first sample that differs, or at `End`; until then it
-is in no transcript, and `Finalize` does not cut it. So two words in a row need different numbers
-or a frame of zeros between. Zeros are silence; 200 ms of them end a turn that has a word
-(`TurnOptions.silence_ms` instead, when it is not its default). Everything else is noise: not a
-word, and not silence. Words are not tied to a frame grid, so audio can be cut anywhere and a
-second engine that hears the rest reports the same words with the same lengths.
+What marked audio is stands in `words.py`; `ossicle.testing.marked` makes it.
 """
 
 import asyncio
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal
 
 import msgspec
-import numpy as np
 
 from ..core.capabilities import PCM16K, Capabilities
 from ..core.commands import Cancel, Command, End, Finalize, Speak
@@ -44,22 +36,17 @@ from ..core.events import (
     TurnReason,
     Word,
 )
-from ..core.options import Options, TurnOptions
+from ..core.options import Options
 from ..core.ports import Sink, Timer, Timers
+from .words import SAMPLES_PER_MS, WORD_MS, Found, MarkedWords, TimedWords, WordSource
 
 __all__ = ["WORD_MS", "Script", "ScriptedEngine", "ScriptedStream", "parse_script"]
 
-WORD_MS = 300
-"""Audio time of one scripted word."""
-MARKED_SILENCE_MS = 200
-"""Silence that ends a turn of marked audio, unless the session asks for another."""
 _WINDOW_MS = 1000
 """How far ahead of its own pace a paced engine takes audio."""
 _TICK_MS = 100
 """How often a paced engine moves its credit."""
 _MAX_FILE = 1 << 20
-_RATE_MS = 16
-"""Samples per ms."""
 _QUERY = re.compile(r"\?((?:[a-z_]+=[^&=?\s]*)(?:&[a-z_]+=[^&=?\s]*)*)$")
 _TURN_END = re.compile(r"[.!?…。！？][\"')\]”’]*$")
 
@@ -182,7 +169,7 @@ class ScriptedEngine:
 
 
 class ScriptedStream:
-    """Turns what a `_Source` finds into events, and keeps the turn law."""
+    """Turns what a `WordSource` finds into events, and keeps the turn law."""
 
     def __init__(
         self,
@@ -195,8 +182,8 @@ class ScriptedStream:
         recognition = options.recognition
         self._sink, self._interim = sink, recognition.interim_results
         self._detect, self._max_ms = recognition.turns.detect, recognition.turns.max_ms
-        self._source: _Source = (
-            _Marked(recognition.turns) if script.turns is None else _Timed(script.turns)
+        self._source: WordSource = (
+            MarkedWords(recognition.turns) if script.turns is None else TimedWords(script.turns)
         )
         self._fed = 0
         """Samples."""
@@ -214,13 +201,13 @@ class ScriptedStream:
             return
         fails = False
         if self._fail_at is not None:
-            room = self._fail_at * _RATE_MS - self._fed
+            room = self._fail_at * SAMPLES_PER_MS - self._fed
             if len(data) // 2 >= room:
                 fails = self._may_fail()
                 data = data[: 2 * room] if fails else data
                 self._fail_at = None
         self._fed += len(data) // 2
-        fed_ms = self._fed // _RATE_MS
+        fed_ms = self._fed // SAMPLES_PER_MS
         for found in self._source.feed(data):
             self._happened(found)
             if self._dead:  # the session may abort from inside `tell`
@@ -238,11 +225,14 @@ class ScriptedStream:
             return
         match command:
             case Finalize():
-                self._close("asked", self._fed // _RATE_MS, command.ref)
+                self._close("asked", self._fed // SAMPLES_PER_MS, command.ref)
             case Cancel(side="in"):
                 # What was heard is forgotten, a word half heard included; the script goes on.
                 self._source.forget()
-                self._words, self._started, self._from = [], None, self._fed // _RATE_MS
+                # A turn that was told of is still closed: started ≤ ended ≤ one final.
+                self._words, self._from = [], self._fed // SAMPLES_PER_MS
+                if self._started is not None:
+                    self._close("cancelled", self._from, command.ref)
             case Speak():
                 self._sink.tell(
                     Notice(
@@ -256,7 +246,7 @@ class ScriptedStream:
                 for found in self._source.finish():
                     self._happened(found)
                 if self._started is not None:
-                    self._close("end", self._fed // _RATE_MS)
+                    self._close("end", self._fed // SAMPLES_PER_MS)
                 self._end(Ended())
             case _:
                 pass  # Configure, Tell, Played, Cancel(out): nothing here depends on them
@@ -269,7 +259,7 @@ class ScriptedStream:
         if self._pace is not None:
             self._pace.stop()
 
-    def _happened(self, found: "_Found") -> None:
+    def _happened(self, found: Found) -> None:
         match found:
             case ("started", at_ms):
                 if self._started is None:
@@ -321,115 +311,6 @@ class ScriptedStream:
     def _end(self, ended: Ended) -> None:
         self.abort()
         self._sink.tell(ended)
-
-
-_Found: TypeAlias = (
-    tuple[Literal["started"], int] | tuple[Literal["word"], Word] | tuple[Literal["turn"], int]
-)
-
-
-class _Source(Protocol):
-    quiet_ms: int
-    """No word begins or goes on before this time, beyond those already found."""
-
-    def feed(self, data: bytes) -> Iterator[_Found]: ...
-
-    def finish(self) -> Iterator[_Found]: ...
-
-    def forget(self) -> None: ...
-
-
-class _Timed:
-    """The script by audio time alone: word k sounds from k * 300 ms to (k + 1) * 300 ms."""
-
-    def __init__(self, turns: tuple[tuple[str, ...], ...]) -> None:
-        self._words = [
-            (word, index == len(turn) - 1) for turn in turns for index, word in enumerate(turn)
-        ]
-        self._next = self._samples = 0
-        self._started = False
-        self.quiet_ms = 0
-
-    def feed(self, data: bytes) -> Iterator[_Found]:
-        self._samples += len(data) // 2
-        fed_ms = self._samples // _RATE_MS
-        while self._next < len(self._words):
-            start = self._next * WORD_MS
-            if not self._started and self._samples > start * _RATE_MS:
-                self._started = True
-                yield ("started", start)
-            if fed_ms < start + WORD_MS:
-                return
-            word, last = self._words[self._next]
-            self._next += 1
-            self._started = False
-            self.quiet_ms = start + WORD_MS
-            yield ("word", Word(word, start, start + WORD_MS))
-            if last:
-                yield ("turn", start + WORD_MS)
-        self.quiet_ms = fed_ms
-
-    def finish(self) -> Iterator[_Found]:
-        return iter(())
-
-    def forget(self) -> None:
-        fed_ms = self._samples // _RATE_MS
-        if self._next < len(self._words) and fed_ms > self._next * WORD_MS:
-            self._next += 1
-            self._started = False
-
-
-class _Marked:
-    """Words that runs of equal samples name; see the module's text for the encoding."""
-
-    def __init__(self, turns: TurnOptions) -> None:
-        given = turns.silence_ms
-        silence = MARKED_SILENCE_MS if given == TurnOptions().silence_ms else given
-        self._silence = max(1, silence) * _RATE_MS
-        self._value, self._start, self._samples = 0, 0, 0
-        self._said = self._turn = self._dropped = False
-        """Of the run that goes on: announced; turn closed by it; not wanted."""
-        self.quiet_ms = 0
-
-    def feed(self, data: bytes) -> Iterator[_Found]:
-        samples = np.frombuffer(data, "<i2")
-        # Runs by their edges: one comparison over the piece, whatever it holds.
-        edges = np.flatnonzero(samples[1:] != samples[:-1]) + 1
-        base = self._samples
-        for first, last in zip([0, *edges.tolist()], [*edges.tolist(), len(samples)], strict=True):
-            value = int(samples[first])
-            if value != self._value:
-                yield from self._over(base + first)
-                self._value, self._start = value, base + first
-                self._said = self._turn = self._dropped = False
-            self._samples = base + last
-            yield from self._grown()
-
-    def finish(self) -> Iterator[_Found]:
-        yield from self._over(self._samples)
-        self._value, self._start = 0, self._samples
-
-    def forget(self) -> None:
-        self._dropped = self._value > 0
-
-    def _grown(self) -> Iterator[_Found]:
-        """The run that goes on reached `_samples`."""
-        length = self._samples - self._start
-        if self._value == 0:
-            self.quiet_ms = self._samples // _RATE_MS
-            if length >= self._silence and not self._turn:
-                self._turn = True
-                yield ("turn", self._start // _RATE_MS)
-        elif self._value > 0 and length >= 320 and not (self._said or self._dropped):
-            self._said = True
-            yield ("started", self._start // _RATE_MS)
-
-    def _over(self, end: int) -> Iterator[_Found]:
-        """The run that went on is complete at `end`."""
-        if self._value > 0 and end - self._start >= 320 and not self._dropped:
-            word = Word(f"w{self._value}", self._start // _RATE_MS, end // _RATE_MS)
-            self.quiet_ms = word.end_ms
-            yield ("word", word)
 
 
 class _Pace:

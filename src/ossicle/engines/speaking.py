@@ -21,7 +21,7 @@ from typing import Protocol
 import msgspec
 
 from ..core.commands import Cancel, Finalize, Speak
-from ..core.errors import OssicleError, Refused
+from ..core.errors import OssicleError, Overloaded, Refused
 from ..core.events import (
     AudioOut,
     Notice,
@@ -185,6 +185,10 @@ class Speaking:
             return
         utterance = self._queue[-1] if self._queue and self._queue[-1].more else None
         if utterance is None:
+            if len(self._queue) >= MAX_UTTERANCES:
+                raise Overloaded(
+                    f"{len(self._queue)} utterances and answers wait; the limit is {MAX_UTTERANCES}"
+                )
             # The answer keeps its place behind what is being said already.
             utterance = _Utterance("", command.ref, self._options, started=True)
             self._queue.append(utterance)

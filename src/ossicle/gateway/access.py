@@ -21,9 +21,9 @@ def keys_from_environment(name: str = "OSSICLE_KEYS") -> tuple[tuple[str, str], 
     """`owner:key` pairs, comma-separated; a bare key belongs to `default`."""
     pairs: list[tuple[str, str]] = []
     for item in os.environ.get(name, "").split(","):
-        owner, colon, key = item.strip().rpartition(":")
+        owner, _, key = item.strip().rpartition(":")
         if key:
-            pairs.append((owner if colon else "default", key))
+            pairs.append((owner or "default", key))
     return tuple(pairs)
 
 
@@ -64,11 +64,11 @@ class Access:
                 "`ossicle.v1, token, KEY`"
             )
         given = _digest(credential)
-        found = ""
+        found: str | None = None
         for owner, digest in self._keys:  # all of them, so that time tells nothing
             if hmac.compare_digest(given, digest):
                 found = owner
-        if not found:
+        if found is None:
             raise Denied("this key is not known")
         return found
 
@@ -81,14 +81,15 @@ class Access:
         if self.on:
             return
         origin = opening.header("origin")
-        if origin and origin != "null" and not self._listed(urlsplit(origin).hostname or ""):
+        # A sandboxed frame of any page says "null": no better than an origin we do not know.
+        if origin and not self._listed("null" if origin == "null" else _host_of(origin)):
             raise Refused(
                 f"pages of {origin[:100]} may not use this gateway; start it with --allow-host, or "
                 "with keys",
                 code="forbidden",
             )
-        host = urlsplit("//" + opening.header("host")).hostname or ""
-        if host and not self._listed(host):
+        host = opening.header("host")
+        if host and not self._listed(_host_of("//" + host)):
             raise Refused(
                 f"this gateway is not known as {host[:100]}; start it with --allow-host and "
                 "that name",
@@ -97,6 +98,14 @@ class Access:
 
     def _listed(self, host: str) -> bool:
         return loopback(host) or host.lower() in self._hosts
+
+
+def _host_of(url: str) -> str:
+    """Its host name; "" where there is none or it cannot be read."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _digest(key: str) -> bytes:

@@ -7,6 +7,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ossicle.core.errors import OssicleError
+from ossicle.core.wire import Opening
 from ossicle.dialects.native.errors import status
 from ossicle.dialects.native.messages import ErrorBody, encode
 from ossicle.transports.http.server import stream_endpoint
@@ -34,6 +35,7 @@ def make_app(house: House) -> Starlette:
 
     async def sessions(request: Request) -> Response:
         try:
+            house.access.check_page(Opening(headers=tuple(request.headers.items())))
             owner = house.access.owner(_credential(request))
         except OssicleError as error:
             fault = error.fault()

@@ -15,12 +15,14 @@ from ossicle.core.commands import Configure, Join
 from ossicle.core.errors import Denied, OssicleError, Overloaded, Refused, ResumeFailed
 from ossicle.core.events import Ended
 from ossicle.core.formats import AudioFormat
+from ossicle.core.host import Hosted
 from ossicle.core.legs import Leg
 from ossicle.core.options import Options
 from ossicle.core.ports import Codecs, Engine, Timers
 from ossicle.core.session import Session
 from ossicle.engines.lifecycle import is_warm
 from ossicle.engines.wrap.split import Split
+from ossicle.transports.faults import report_fault
 
 from .access import Access
 from .metrics import Metrics
@@ -101,7 +103,11 @@ class House:
         """Once a second, for all sessions: what is not worth a timer of its own."""
         now = self.timers.now()
         for session in tuple(self.sessions.values()):
-            session.tick(now)
+            try:
+                session.tick(now)
+            except Exception as error:  # noqa: BLE001  one session's bug is not the others' end
+                report_fault(log, f"session {session.id}", error)
+                session.fail(OssicleError.wrap(error))
 
     async def drain(self) -> None:
         """Let sessions finish; tell those that do not to resume elsewhere. Ends in time."""
@@ -136,7 +142,7 @@ class House:
             return Split(engine, channels=source.channels)
         return engine
 
-    def wake(self, session: Session) -> None:
+    def wake(self, session: Hosted) -> None:
         """A session changed."""
         if (event := self._wakes.get(session.id)) is not None:
             event.set()
@@ -202,8 +208,8 @@ class House:
     async def _life(self, session: Session, leg: Leg, woken: asyncio.Event) -> None:
         try:
             await supervise(session, leg, woken, self.settings.patience_s)
-        except Exception:
-            log.exception("session %s failed", session.id)
+        except Exception as fault:  # noqa: BLE001  ends this session, the others go on
+            report_fault(log, f"session {session.id}", fault)
             leg.channel.abort()
         finally:
             self.sessions.pop(session.id, None)
@@ -223,7 +229,7 @@ class House:
         return parse(join.token).session not in self.sessions
 
     def _join(self, leg: Leg, join: Join, owner: str) -> None:
-        if not join.token:
+        if not join.token and join.role != "owner":
             session = self.find(join.session)
             self._own(session, owner)
             session.attach(leg, join.role, since=join.since)

@@ -24,8 +24,8 @@ class Counted(Protocol):
 class Metrics:
     """One registry per gateway, so that two in one process do not mix."""
 
-    def __init__(self, house: Counted) -> None:
-        self._registry = CollectorRegistry()
+    def __init__(self, house: Counted, registry: CollectorRegistry | None = None) -> None:
+        self._registry = registry or CollectorRegistry()
         self._opened = Counter(
             "ossicle_sessions_opened", "Sessions opened", ["transport"], registry=self._registry
         )

@@ -9,13 +9,14 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
+import os
 import socket
 import ssl
 from collections.abc import AsyncGenerator, Generator
 
 import uvicorn
 
-from ossicle.core.errors import Refused
+from ossicle.core.errors import Refused, TimedOut
 from ossicle.core.ports import Engine
 from ossicle.engines.lifecycle import aclose, start
 from ossicle.transports.http.server import http_protocol
@@ -54,6 +55,20 @@ class Gateway:
     def url(self) -> str:
         """Where clients go: the first open door."""
         return next(door.url for door in self.doors.values())
+
+    async def ready(self, timeout_s: float = 60.0) -> None:
+        """Until a session opened now would be heard at once. Engines do not announce that they
+        are warm, so it is asked for, as `/readyz` does.
+
+        Raises:
+            TimedOut: something is still missing; the text names it.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_s
+        while missing := self.house.missing():
+            if loop.time() > deadline:
+                raise TimedOut(f"not ready after {timeout_s:g} s: {', '.join(missing)}")
+            await asyncio.sleep(0.02)
 
     def stop(self) -> None:
         """Ask for a graceful stop; `wait` returns."""
@@ -98,9 +113,7 @@ class Door(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def serving(
-    settings: GatewaySettings, engine: Engine
-) -> AsyncGenerator[Gateway, None]:
+async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[Gateway, None]:
     """A gateway, listening when entered, drained and closed when left.
 
     Raises:
@@ -108,6 +121,8 @@ async def serving(
         OSError: a port is taken; the text names it.
     """
     check_exposure(settings)
+    # onnxruntime, wherever an engine imports it, would call home (and does so from a thread)
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     tls = None
     if settings.tls_port is not None:
         tls = reloading_context(certificate_files(settings), alpn=("http/1.1",))

@@ -28,7 +28,7 @@ def parse(text: str) -> Token:
     Raises:
         ResumeFailed: it has not the form of one.
     """
-    parts = text.split(".")
+    parts = text.rsplit(".", 2)  # a node may be named with dots, the others never are
     if len(parts) != 3 or not all(parts) or len(text) > 200:
         raise ResumeFailed("this is not a resume token; use the one from `began`")
     return Token(*parts)
@@ -36,4 +36,8 @@ def parse(text: str) -> Token:
 
 def same(one: str, other: str) -> bool:
     """Compare in constant time."""
-    return hmac.compare_digest(one.encode(), other.encode())
+    return hmac.compare_digest(_bytes(one), _bytes(other))
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")  # a client may send anything

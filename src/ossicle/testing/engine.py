@@ -181,6 +181,8 @@ async def _forget(bench: "_Bench", audio: bytes) -> None:
 async def _after_the_end(bench: "_Bench", audio: bytes) -> None:
     run = await bench.open("audio and commands after End")
     await run.feed(audio)
+    if run.speaks:
+        run.ask(Speak(text="Still being said when End comes."))
     run.ask(End())
     run.after_the_end(audio[: run.hears.bytes(100)])
     await run.wait(lambda: run.sink.ended is not None, "Ended")

@@ -1,5 +1,9 @@
 """The real detectors on sound made here: both say no to silence; the rest is in interop."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from ossicle.audio import vad
@@ -47,3 +51,26 @@ def test_without_onnxruntime_the_fallback_is_used(monkeypatch):
     assert isinstance(load_vad()(), SileroVad)
     monkeypatch.setattr(vad, "find_spec", lambda name: None)
     assert load_vad() is WebRtcVad
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for threads in /proc")
+def test_the_runtime_does_not_call_home(tmp_path):
+    """Its telemetry keeps a queue on disk and a thread; the switch is an environment variable,
+    so a new version may rename it."""
+    program = (
+        "from ossicle.audio.vad import load_vad; load_vad()().probability(bytes(1024));"
+        "import os; print(len(os.listdir('/proc/self/task')))"
+    )
+    clean = {
+        name: value for name, value in os.environ.items() if name not in ("CI", "XDG_CACHE_HOME")
+    }
+    clean.pop("ORT_DISABLE_TELEMETRY", None)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**clean, "HOME": str(tmp_path), "OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["1"]
+    assert list(tmp_path.rglob("*")) == []

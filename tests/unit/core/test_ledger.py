@@ -85,7 +85,8 @@ def test_a_turn_in_parts():
     ledger.partial(0, None, OPENED + 2)
     ledger.partial(0, 900, OPENED + 1.1)
     ledger.partial(0, 900, OPENED + 1.9)  # said again: no news
-    ledger.turn_over(0, 1_200, 2_000, OPENED + 2.05)
+    ledger.turn_over(0, 1_200, 2_050, 800, OPENED + 2.05)
+    ledger.add("queue", 50)
     ledger.final(0, OPENED + 2.08)
     ledger.add("send", 1.5)
     ledger.add("network", 30.0)
@@ -94,7 +95,7 @@ def test_a_turn_in_parts():
         first_partial_ms=200.0,
         end_of_turn_ms=800,
         queue_ms=50.0,
-        engine_ms=30.0,
+        engine_ms=80.0,
         send_ms=1.5,
         network_ms=30.0,
         turns=1,
@@ -108,7 +109,7 @@ def test_nothing_happened():
 def test_a_final_without_an_end_counts_the_turn_only():
     ledger = Ledger(OPENED)
     ledger.final(0, OPENED)
-    ledger.turn_over(1, None, 100, OPENED)
+    ledger.turn_over(1, None, 100, 800, OPENED)
     ledger.final(0, OPENED + 1)
     assert ledger.report() == LedgerReport(turns=2)
 
@@ -116,15 +117,24 @@ def test_a_final_without_an_end_counts_the_turn_only():
 def test_an_end_before_its_audio_is_no_negative_wait():
     ledger = Ledger(OPENED)
     ledger.arrived(1_000, OPENED + 1)
-    ledger.turn_over(0, 1_100, 1_000, OPENED + 0.5)
+    ledger.turn_over(0, 1_100, 1_000, 800, OPENED + 0.5)
+    assert ledger.report().end_of_turn_ms == 0
+
+
+def test_the_wait_is_what_was_asked_for_and_the_rest_is_the_engines():
+    ledger = Ledger(OPENED)
+    ledger.arrived(3_000, OPENED + 3)
+    ledger.turn_over(0, 1_000, 3_000, 500, OPENED + 3)
+    ledger.final(0, OPENED + 3.1)
     report = ledger.report()
-    assert (report.end_of_turn_ms, report.queue_ms) == (0, 0.0)
+    assert report.end_of_turn_ms == 500
+    assert report.engine_ms == pytest.approx(1_600)
 
 
 def test_channels_have_their_own_turns():
     ledger = Ledger(OPENED)
-    ledger.turn_over(0, None, 0, OPENED)
-    ledger.turn_over(1, None, 0, OPENED + 1)
+    ledger.turn_over(0, None, 0, 800, OPENED)
+    ledger.turn_over(1, None, 0, 800, OPENED + 1)
     ledger.final(1, OPENED + 1.01)
     ledger.final(0, OPENED + 1.01)
     assert ledger.report().engine_ms == 1010.0

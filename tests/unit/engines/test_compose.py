@@ -40,6 +40,17 @@ async def test_the_end_waits_for_what_is_still_to_be_said():
     assert not any(isinstance(event, Notice) for event in sink.events)
 
 
+async def test_what_is_still_said_after_the_end_can_be_cancelled():
+    sink = HeldSink()
+    stream = await engine().open(Options(), sink)
+    stream.credit(60)
+    stream.ask(Speak(text="two"))
+    stream.ask(End())
+    stream.ask(Cancel(ref="c"))
+    assert [type(event).__name__ for event in sink.events[-2:]] == ["SpeechEnded", "Ended"]
+    assert sink.events[-2].ref == "c"
+
+
 async def test_a_cancel_goes_to_its_own_side():
     sink = HeldSink()
     stream = await engine().open(Options(), sink)
@@ -47,10 +58,12 @@ async def test_a_cancel_goes_to_its_own_side():
     stream.audio(bytes(PCM16K.bytes(300)))
     stream.ask(Speak(text="two"))
     stream.ask(Cancel(side="in"))
-    assert not any(isinstance(event, SpeechEnded) for event in sink.events)
     stream.ask(Cancel(side="out"))
-    (ended,) = [event for event in sink.events if isinstance(event, SpeechEnded)]
-    assert (ended.side, ended.reason) == ("out", "cancelled")
+    ends = [event for event in sink.events if isinstance(event, SpeechEnded)]
+    assert [(event.side, event.reason) for event in ends] == [
+        ("in", "cancelled"),
+        ("out", "cancelled"),
+    ]
 
 
 async def test_when_one_breaks_both_end_at_once():

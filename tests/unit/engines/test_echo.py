@@ -3,7 +3,7 @@
 import inspect
 
 from ossicle.core.capabilities import PCM16K
-from ossicle.core.commands import End, Finalize, Speak
+from ossicle.core.commands import Cancel, End, Finalize, Speak
 from ossicle.core.events import AudioOut, SpeechEnded
 from ossicle.core.options import Options
 from ossicle.engines import echo
@@ -35,6 +35,16 @@ async def test_it_says_how_much_it_heard_and_plays_it_back():
     ]
     reasons = [event.reason for event in sink.events if isinstance(event, SpeechEnded)]
     assert reasons == ["asked", "done", "limit", "limit", "end"]
+
+
+async def test_what_was_heard_is_forgotten_and_its_turn_closed():
+    sink = HeldSink()
+    stream = await EchoEngine().open(Options(), sink)
+    stream.audio(bytes(PCM16K.bytes(500)))
+    stream.ask(Cancel(side="in", ref="x"))
+    stream.ask(Cancel(side="in", ref="again"))
+    stream.ask(End())
+    assert [(final.text, final.start_ms, final.ref) for final in sink.finals] == [("", 500, "x")]
 
 
 def test_it_fits_on_a_screen():

@@ -7,13 +7,13 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
 
 from ossicle.core.capabilities import PCM16K, Capabilities
 from ossicle.core.errors import EngineFailed, Overloaded, Refused
-from ossicle.core.events import Transcript
 from ossicle.core.options import Options
 from ossicle.engines.lifecycle import is_warm, running
 from ossicle.engines.processes import from_blocking
@@ -148,9 +148,9 @@ async def test_a_factory_may_refuse(recognisers):
 def test_it_claims_no_voice(recognisers):
     with pytest.raises(ValueError, match="no voice"):
         from_blocking(recognisers.Quiet, Capabilities(name="q", speaks=(PCM16K,)))
-    assert Transcript()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at processes through /proc")
 def test_processes_ignore_ctrl_c_and_die_with_the_parent(recognisers, tmp_path):
     script = tmp_path / "parent.py"
     script.write_text(
@@ -184,13 +184,10 @@ def test_processes_ignore_ctrl_c_and_die_with_the_parent(recognisers, tmp_path):
         assert Path(f"/proc/{child}").exists(), "it survived SIGINT"
         parent.kill()
         parent.wait()
-    deadline = 200
-    while _runs(child) and deadline:
-        deadline -= 1
-        import time
-
+    until = time.monotonic() + 10
+    while _runs(child):
+        assert time.monotonic() < until, "the worker outlived its parent"
         time.sleep(0.02)
-    assert not _runs(child)
 
 
 def _runs(pid):

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from ossicle.core.capabilities import PCM16K
 from ossicle.core.commands import Cancel, End, Finalize, Speak
-from ossicle.core.errors import Refused
+from ossicle.core.errors import Overloaded, Refused
 from ossicle.core.events import (
     AudioOut,
     Ended,
@@ -177,6 +177,15 @@ async def test_too_much_text_is_refused_in_words():
     stream.ask(Speak(text="b"))
     stream.credit(60)
     assert said(sink) == ["b"]
+
+
+async def test_answers_that_wait_have_a_bound():
+    stream, _ = await opened()
+    stream.credit(0)
+    stream.ask(Speak(text="a"))
+    with pytest.raises(Overloaded, match="the limit is 256"):
+        for _ in range(300):
+            stream.ask(Finalize(ref="f"))
 
 
 async def test_a_voice_has_no_answers_of_its_own():

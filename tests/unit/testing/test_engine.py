@@ -2,7 +2,6 @@
 
 import pytest
 
-from ossicle.core.capabilities import PCM16K
 from ossicle.core.commands import Cancel, End, Finalize, Speak
 from ossicle.core.events import (
     AudioOut,
@@ -205,4 +204,3 @@ def test_an_end_before_its_utterance_is_closed_is_found():
         check_order([SpeechStarted(side="out", utterance="u"), Ended()])
     with pytest.raises(AssertionError, match="sound came before"):
         check_order([AudioOut(utterance="u", data=bytes(2)), Ended()])
-    assert PCM16K

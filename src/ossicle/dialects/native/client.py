@@ -97,9 +97,9 @@ class NativeClient:
     def _event(self, text: str) -> ClientSteps:
         try:
             message = decode_server(text)
+            event = event_of(message)
         except OssicleError as error:
             return (Close(1003, "not ossicle.v1"), Ended(reason="failed", error=error.fault()))
-        event = event_of(message)
         if isinstance(message, AudioOutMessage) and not message.data and self._framed:
             self._sound = event if isinstance(event, AudioOut) else None
             return ()
@@ -113,7 +113,7 @@ class NativeClient:
         if close.body:
             try:
                 fault = msgspec.json.decode(close.body, type=ErrorBody).error
-            except msgspec.MsgspecError:
+            except (msgspec.MsgspecError, RecursionError, UnicodeError):
                 fault = _refused(close)
             return (Ended(reason="refused", error=fault),)
         if close.code in {None, 1000, 1001, 1005, 1006}:
@@ -122,11 +122,17 @@ class NativeClient:
         return (Ended(reason="refused", error=_refused(close)),)
 
 
+_COME_BACK = frozenset({0, 1004, 1006, 1011, 1012, 1013, 1014, 1015})
+"""Close codes after which the same may succeed (RFC 6455 section 7.4.1 and its registry). The
+others say that something has to change: 1002, 1003, 1007-1010, and redirects, which are not
+followed."""
+
+
 def _refused(close: Close) -> Fault:
     """What a bare status means: from a proxy, say, that knows nothing of us."""
     status = (close.code or 0) % 4000
     code = next((code for code, number in STATUS.items() if number == status), "connection_lost")
-    retryable = status in {408, 429} or status >= 500 or not 400 <= status < 500
+    retryable = status in {408, 429} or 500 <= status < 600 or status in _COME_BACK
     whose = "us" if retryable else "client"
     return Fault(
         code, f"the gateway answered {close.code} {close.reason}".strip(), whose, retryable

@@ -388,7 +388,31 @@ def message_of(event: events.Event) -> ServerMessage:
 
 
 def _transcript(event: events.Transcript) -> TranscriptMessage:
-    """Field by field: nearly every message is one, and this takes 1.0 us instead of 2.5."""
+    """Field by field: nearly every message is one, and this takes 1.0 us instead of 2.5; without
+    what only few engines know, 0.6."""
+    if (
+        event.words is None
+        and event.confidence is None
+        and event.end_confidence is None
+        and not event.alternatives
+        and not event.utterance
+        and event.usage is None
+    ):
+        return TranscriptMessage(
+            seq=event.seq,
+            ref=event.ref,
+            text=event.text,
+            side=event.side,
+            turn=event.turn,
+            segment=event.segment,
+            final=event.final,
+            ends_turn=event.ends_turn,
+            start_ms=event.start_ms,
+            end_ms=event.end_ms,
+            stable=event.stable,
+            language=event.language,
+            channel=event.channel,
+        )
     return TranscriptMessage(
         seq=event.seq,
         ref=event.ref,
@@ -413,10 +437,17 @@ def _transcript(event: events.Transcript) -> TranscriptMessage:
 
 
 def event_of(message: ServerMessage) -> events.Event:
-    """The event a gateway's message stands for."""
+    """The event a gateway's message stands for.
+
+    Raises:
+        BadMessage: options that are none.
+    """
     kind = _EVENTS[type(message)]
     values = {name: getattr(message, name) for name in _FIELDS[type(message)]}
-    return msgspec.convert(values, kind)  # type: ignore[return-value]
+    try:
+        return msgspec.convert(values, kind)  # type: ignore[return-value]
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise BadMessage(f"not a message of ossicle.v1: {_reason(error)}") from error
 
 
 def command_of(message: ClientMessage) -> commands.Command | None:

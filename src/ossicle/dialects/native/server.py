@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 
 from ossicle.core.commands import Audio, End
-from ossicle.core.errors import BadMessage, OssicleError
+from ossicle.core.errors import BadAudio, BadMessage, OssicleError
 from ossicle.core.events import (
     AudioOut,
     Began,
@@ -32,7 +32,7 @@ __all__ = ["NativeServer"]
 
 _HEARTBEAT_S = 20.0
 """A data message at least this often: proxies cut idle connections at 60-120 s, and some count
-only data (facts/user-needs P5)."""
+only data."""
 
 
 class NativeServer:
@@ -54,9 +54,12 @@ class NativeServer:
         self._opening = opening
         content_type = "" if opening.traits.framed else opening.header("content-type")
         try:
-            return (configure_of(opening.query, content_type, credential_of(opening)),)
+            configure = configure_of(opening.query, content_type, credential_of(opening))
+            if not opening.traits.framed and configure.format is not None:
+                _check_body(configure.format.encoding)
         except OssicleError as error:
             return (refusal(error.fault()),)
+        return (configure,)
 
     def receive(self, message: Message, now: float) -> Steps:
         """A message from the client."""
@@ -85,6 +88,9 @@ class NativeServer:
         """An event for the client."""
         if not self._accepted:
             return self._answer(event, now)
+        if type(event) is Transcript:  # nearly every event
+            self.deadline = now + self._heartbeat
+            return self._wire.say(event)
         match event:
             case Ended():
                 code = close_code(event.error) if self._wire.accepts_at_once else None
@@ -101,7 +107,8 @@ class NativeServer:
         """An event while the handshake is held: most of them end that."""
         match event:
             case Began():
-                if self._wire.accepts_at_once:
+                # A session that goes on is known to be good, and its client waits to hear where.
+                if self._wire.accepts_at_once or event.resumed:
                     return (*self._accept(now), *self._say(event, now))
                 self._began = event
                 return ()
@@ -137,7 +144,9 @@ class NativeServer:
             session = self._began.session if self._began is not None else ""
             return (refusal(event.error, session),)
         # nothing was ever sent: an empty session, politely ended
-        return (*self._accept(now), *self._wire.say(event), Close())
+        began, self._began = self._began, None
+        first = self._wire.say(began) if began is not None else ()
+        return (*self._accept(now), *first, *self._wire.say(event), Close())
 
 
 class _Wire(Protocol):
@@ -161,7 +170,7 @@ class _Socket:
 
     def say(self, event: Event) -> tuple[Message, ...]:
         text = Text(encode(message_of(event)))
-        return (text, Binary(event.data)) if isinstance(event, AudioOut) else (text,)
+        return (text, Binary(event.data)) if type(event) is AudioOut else (text,)
 
     def beat(self, flow: Flow | None) -> tuple[Message, ...]:
         return self.say(flow) if flow is not None else (Ping(),)
@@ -228,6 +237,19 @@ class _Words:
 
     def beat(self, flow: Flow | None) -> tuple[Message, ...]:
         return ()
+
+
+def _check_body(encoding: str) -> None:
+    """Bare packets need a wire that keeps them apart.
+
+    Raises:
+        BadAudio: they were declared for a body, which has no packets.
+    """
+    if encoding == "opus":
+        raise BadAudio(
+            "bare opus packets have no boundaries in a body: send ogg or webm, or use a WebSocket",
+            code="unsupported_audio",
+        )
 
 
 def _body(accept: str) -> _Wire:

@@ -24,6 +24,7 @@ from ...core.errors import EngineFailed, MissingExtra, OssicleError, Refused
 from ...core.formats import AudioFormat
 from ...core.options import Options
 from ...core.ports import Sink
+from ..generators import failure
 from ..lifecycle import Children
 from ..speaking import Piece, Rendering
 from ..voice import VoiceStream, speaks
@@ -55,6 +56,8 @@ _READY_SECONDS = 15.0
 """How long the helper may take to load; 0.1 s is usual."""
 _LEAVE_SECONDS = 2.0
 _TRIES = 2
+_EARLY_SECONDS = 1.0
+"""A helper that dies sooner than this, again and again, is replaced only that often."""
 _DEFAULT_VOICE = "en-us"
 
 
@@ -87,7 +90,7 @@ class EspeakEngine:
     )
 
     def __init__(self, command: tuple[str, ...] = ()) -> None:
-        self._command = command or (sys.executable, "-m", "ossicle.engines.espeak.helper")
+        self._command = command or (sys.executable, "-m", "ossicle.engines.espeak.synthesizer")
         self._checks = not command
         self._children = Children()
         self._task: asyncio.Task[None] | None = None
@@ -112,7 +115,9 @@ class EspeakEngine:
     async def start(self) -> None:
         if self._closed:
             raise EngineFailed("engine espeak is closed", code="engine_unavailable")
-        if self._checks and not available():
+        if self._is_ready():
+            return
+        if self._checks and not await asyncio.to_thread(available):
             raise MissingExtra(MISSING)
         ready = self._run()
         # Shielded: the helper belongs to every stream, not to the one that waits first.
@@ -193,8 +198,11 @@ class EspeakEngine:
         return self._ready
 
     async def _life(self) -> None:
-        """One helper after another, as long as there is something to say."""
+        """One helper after another, until one does not even begin. A helper that dies while
+        nothing is said is replaced too, so that the engine stays warm."""
+        clock, early = asyncio.get_running_loop().time, 0
         while True:
+            began = clock()
             try:
                 await self._one_helper()
                 error: OssicleError = EngineFailed("the espeak helper died")
@@ -202,27 +210,35 @@ class EspeakEngine:
                 error = problem
             except OSError as problem:
                 error = EngineFailed(f"the espeak helper cannot run: {type(problem).__name__}")
-            finally:
-                was_ready = self._is_ready()
+            except Exception as problem:  # noqa: BLE001  reported, and no stream waits for ever
+                error = failure(problem, "espeak")
+                asyncio.get_running_loop().call_exception_handler(
+                    {"message": "the espeak engine failed", "exception": problem}
+                )
             assert self._ready is not None
-            if not was_ready:
+            if not self._is_ready():
                 if not self._ready.done():
                     self._ready.set_exception(error)
                     self._ready.exception()  # somebody may have asked for sound, not for this
                 self._fail_all(error)
                 return
-            self._ready = None
-            job, self._now = self._now, None
-            if job is not None and not job.rendering.complete:
-                job.skip, job.made, job.words = job.made, 0, 0
-                job.word = None
-                if job.tries < _TRIES:
-                    self._waiting.appendleft(job)
-                else:
-                    job.rendering.failed(EngineFailed("the espeak helper died twice of one piece"))
-            if not self._waiting:
-                return
+            # From here on a new piece waits for the next helper.
             self._ready = asyncio.get_running_loop().create_future()
+            self._again(self._now)
+            early = early + 1 if clock() - began < _EARLY_SECONDS else 0
+            if early > _TRIES:
+                await asyncio.sleep(_EARLY_SECONDS)  # a helper that keeps dying is not spun
+
+    def _again(self, job: _Job | None) -> None:
+        """The helper died of this job, perhaps: it gets a second chance."""
+        self._now = None
+        if job is None or job.rendering.complete:
+            return
+        job.skip, job.made, job.words, job.word = max(job.skip, job.made), 0, 0, None
+        if job.tries < _TRIES:
+            self._waiting.appendleft(job)
+        else:
+            job.rendering.failed(EngineFailed("the espeak helper died twice of one piece"))
 
     def _fail_all(self, error: OssicleError) -> None:
         jobs = [*([self._now] if self._now else []), *self._waiting]

@@ -3,6 +3,7 @@
 import ctypes.util
 import importlib
 import importlib.util
+from functools import cache
 from typing import Protocol, cast
 
 __all__ = ["available", "found"]
@@ -30,5 +31,6 @@ def found() -> tuple[str, str | None] | None:
     return (system, None) if system else None
 
 
+@cache  # it asks the linker in a process of its own
 def _system() -> str | None:
     return ctypes.util.find_library("espeak-ng")

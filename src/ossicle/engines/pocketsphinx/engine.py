@@ -21,8 +21,8 @@ from .stream import Link, PocketStream
 __all__ = ["STREAMS_PER_CORE", "PocketsphinxEngine", "default_pool"]
 
 STREAMS_PER_CORE: Final = 4
-"""Streams in which somebody speaks that one core carries: each takes about 0.15 of it, twice that
-in its first seconds, and what is left keeps partials prompt (`bench/recognition.py`)."""
+"""Streams in which somebody speaks that one core carries. Each takes 0.15 of it on average and
+0.4 in its worst second; what is left keeps partials prompt (`bench/recognition.py`)."""
 
 _LIVE: Final = frozenset(
     f"recognition.{name}"
@@ -57,14 +57,14 @@ class PocketsphinxEngine:
         self,
         *,
         pool: int | None = None,
-        spares: int = 1,
+        spares: int = 2,
         window_ms: int = 4_000,
         start_s: float = 30.0,
     ) -> None:
         """
         Args:
             pool: streams at once; None = `default_pool`.
-            spares: workers forked ahead, so that `open` does not wait for a fork.
+            spares: workers forked ahead, so that `open` does not wait for a fork; 3 MB each.
             window_ms: audio taken beyond what was decoded; more only hides a slow machine.
             start_s: longest time to load the models.
 

@@ -125,6 +125,7 @@ class Nursery:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait((self._task,))
+        self._fail(EngineFailed("the pocketsphinx engine is closed"))  # whoever waits for it
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()

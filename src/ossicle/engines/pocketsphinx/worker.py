@@ -70,6 +70,10 @@ def serve(peer: socket.socket, models: Models) -> None:
             if listener is not None and listener.ended:
                 if out:
                     peer.sendall(b"".join(out))
+                # A socket closed under audio that is still coming takes back what was written to
+                # it: read on until the gateway has had the last word and closes.
+                while peer.recv(_READ):
+                    pass
                 return
     except (BrokenPipeError, ConnectionResetError):
         return  # the session was aborted, or the gateway is gone: nobody wants the rest

@@ -154,6 +154,7 @@ class HttpClientChannel(asyncio.Protocol):
         self._body_open = True
         self._stuck = False
         self._paused = False
+        self._eof = False
         self._response: h11.Response | None = None
         self._refusal: bytearray | None = None
         self._lines: bytearray | None = None
@@ -213,7 +214,8 @@ class HttpClientChannel(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         # A body without a length or chunks ends here.
-        if self._phase is Phase.OPEN and not self._http.trailing_data[1]:
+        if self._phase is Phase.OPEN and not self._eof:
+            self._eof = True
             self._http.receive_data(b"")
             self._read()
         return False
@@ -283,12 +285,10 @@ class HttpClientChannel(asyncio.Protocol):
                         )
                     case _:  # NEED_DATA, PAUSED
                         return
-        except h11.RemoteProtocolError as error:
-            # Also what h11 says when a chunked body stops half-way.
-            lost = self._wire is None or "closed" in str(error) or "incomplete" in str(error)
+        except h11.RemoteProtocolError:
             self._drop(
                 ConnectionLost("the server hung up before the end of its answer")
-                if lost
+                if self._eof
                 else BadMessage("the answer is not HTTP/1.1")
             )
 

@@ -56,8 +56,12 @@ class HttpSettings(msgspec.Struct, frozen=True):
     """A client that takes nothing for so long is dropped."""
     head_timeout: float = 10.0
     """From the connection, or the first byte of a further request, to the end of its head."""
+    max_head: int = 64 * 1024
+    """Largest request line and headers together; beyond it: 431."""
     linger_s: float = 5.0
     """How long a body may go on after its answer before the connection is closed."""
+    linger_bytes: int = 1 << 20
+    """How much of such a body is still read and thrown away; then it is left standing."""
     receive_buffer: int = 128 * 1024
     """SO_RCVBUF: what a client can push while reading is paused."""
     send_buffer: int = 64 * 1024
@@ -93,8 +97,8 @@ class StreamEndpoint:
         channel = HttpChannel(self._settings, scope, receive, send)
         try:
             receiver = self._acceptor(opening, channel)
-        except Exception:
-            log.exception("acceptor raised")
+        except Exception as fault:  # noqa: BLE001  one request's trouble: answered with 500
+            report_fault(log, "acceptor", fault)
             await _answer(send, Close(500, body=b"internal error\n"))
             return
         await channel.run(receiver)
@@ -345,6 +349,10 @@ def http_protocol(settings: HttpSettings | None = None) -> type[HttpToolsProtoco
     return type("Http", (_Http,), {"settings": settings or HttpSettings()})
 
 
+class _TooLarge(Exception):
+    """A request head over the limit."""
+
+
 class _Http(HttpToolsProtocol):
     """uvicorn's protocol with the limits it has no options for."""
 
@@ -354,6 +362,9 @@ class _Http(HttpToolsProtocol):
         super().__init__(*values, **named)
         self._timer: asyncio.TimerHandle | None = None
         self._segment = b""
+        self._in_head = True
+        self._head = 0
+        self._lingered: int | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -371,6 +382,14 @@ class _Http(HttpToolsProtocol):
         self._segment = data
         super().data_received(data)
         self._segment = b""
+        if self._in_head:
+            self._head += len(data)
+            if self._head > self.settings.max_head:
+                self._refuse_head()
+        elif self._lingered is not None:
+            self._lingered += len(data)
+            if self._lingered > self.settings.linger_bytes and not self.transport.is_closing():
+                self.transport.pause_reading()  # the timer ends it
 
     def handle_websocket_upgrade(self) -> None:
         """uvicorn drops what came in the same segment behind the head. It calls this while it
@@ -387,16 +406,42 @@ class _Http(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._in_head, self._head = True, 0
         cast("dict[str, Any]", self.scope)["extensions"] = {TRANSPORT: self.transport}
         if self._timer is None:
             self._arm(self.settings.head_timeout)
 
     def on_headers_complete(self) -> None:
         self._disarm()
+        self._in_head = False
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if size > self.settings.max_head:
+            self._refuse_head()
+            raise _TooLarge  # ends parsing; uvicorn's own answer finds the connection closed
         super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        if not self.transport.is_closing():
+            super().send_400_response(msg)
+
+    def _refuse_head(self) -> None:
+        """RFC 6585 section 5. Nobody has asked for more than 64 KiB of headers in good faith."""
+        self._disarm()
+        if self.transport.is_closing():
+            return
+        text = b"the request line and headers are over the limit of %d bytes\n" % (
+            self.settings.max_head
+        )
+        self.transport.write(
+            b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+            b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n"
+            b"connection: close\r\n\r\n%b" % (len(text), text)
+        )
+        self.transport.close()
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
+        self._lingered = None
         self._disarm()
 
     def on_response_complete(self) -> None:
@@ -404,6 +449,7 @@ class _Http(HttpToolsProtocol):
         # The answer is complete and the body is not: uvicorn would read and discard it for as
         # long as it comes.
         if self.cycle.more_body and self._timer is None:
+            self._lingered = 0
             self._arm(self.settings.linger_s)
 
     def _arm(self, seconds: float) -> None:

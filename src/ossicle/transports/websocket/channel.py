@@ -33,7 +33,7 @@ from ossicle.core.errors import (
     TimedOut,
 )
 from ossicle.core.ports import Receiver
-from ossicle.core.wire import Accept, Binary, ChannelTraits, Close, Message, Ping, Text
+from ossicle.core.wire import Accept, Binary, ChannelTraits, Close, Message, Ping, Signal, Text
 from ossicle.transports.faults import report_fault
 
 from .closing import close_code, reason_bytes, valid_received
@@ -45,7 +45,7 @@ log = logging.getLogger("ossicle.transports.websocket")
 
 # Bound once: a picows enum attribute costs a dictionary look-up per frame otherwise.
 CONTINUATION, TEXT, BINARY = WSMsgType.CONTINUATION, WSMsgType.TEXT, WSMsgType.BINARY
-PING, CLOSE = WSMsgType.PING, WSMsgType.CLOSE
+PING, PONG, CLOSE = WSMsgType.PING, WSMsgType.PONG, WSMsgType.CLOSE
 
 
 class WebSocketSettings(msgspec.Struct, frozen=True):
@@ -130,6 +130,7 @@ class WebSocketChannel(WSListener):
         "_owner",
         "_paused",
         "_phase",
+        "_pinged_at",
         "_pong",
         "_pulse",
         "_receiver",
@@ -176,6 +177,7 @@ class WebSocketChannel(WSListener):
         self._heard = True
         self._heard_at = 0.0
         self._next_ping = 0.0
+        self._pinged_at: float | None = None
         self._on_gone: Callable[[], None] | None = None
         self.on_first: Callable[[Message], None] | None = None
         """Called with the first message sent while the handshake is held."""
@@ -289,7 +291,9 @@ class WebSocketChannel(WSListener):
         self._ws = transport
         self._phase = OPEN
         now = self._loop.time()
-        self._heard_at, self._next_ping = now, now + self._settings.keepalive_s
+        self._heard_at = now
+        # The first one soon: it measures the round trip.
+        self._next_ping = now + min(1.0, self._settings.keepalive_s)
         self._pulse = Pulse.of(self._loop)
         self._pulse.add(self)
         if self._paused:
@@ -366,6 +370,7 @@ class WebSocketChannel(WSListener):
             self._drop(ConnectionLost(f"nothing came for {settings.silence_s:g} s, no pong either"))
         elif now >= self._next_ping and self._phase is OPEN and self._ws is not None:
             self._next_ping = now + settings.keepalive_s
+            self._pinged_at = self._loop.time()
             self._ws.send_ping()
 
     # Out ------------------------------------------------------------------------------------
@@ -435,6 +440,8 @@ class WebSocketChannel(WSListener):
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
             # RFC 6455 5.2: no extension was negotiated.
             self._fail(1002, "reserved bits are set, no extension was negotiated")
+        elif kind is PONG:
+            self._ponged()
         elif kind is PING:
             self._ping(frame.get_payload_as_bytes())
         elif kind is CLOSE:
@@ -502,6 +509,12 @@ class WebSocketChannel(WSListener):
             self._ws.send_pong(data)
         self._tell(Ping(data))
 
+    def _ponged(self) -> None:
+        """Our ping came back: the round trip goes to whoever keeps the ledger."""
+        pinged, self._pinged_at = self._pinged_at, None
+        if pinged is not None:
+            self._tell(Signal("rtt_ms", f"{(self._loop.time() - pinged) * 1000:.3f}"))
+
     def _peer_closes(self, data: bytes) -> None:
         code = int.from_bytes(data[:2], "big") if data else None
         if code is not None and not valid_received(code):
@@ -559,10 +572,10 @@ def _violation(code: int, text: str, limit: int) -> OssicleError:
 
 def _look_away(ws: WSTransport) -> None:
     """A client's picows transport keeps the parser error in a future, and asyncio complains when
-    nobody looks at it. A cancelled shield looks at it when it comes."""
+    nobody looks at it. Its coroutine, moved one step, hands out a future that can be looked at."""
     waiter = ws.wait_disconnected()
-    shield = cast("asyncio.Future[None]", waiter.send(None))
-    shield.cancel()
+    outcome = cast("asyncio.Future[None]", waiter.send(None))
+    outcome.add_done_callback(lambda done: done.cancelled() or done.exception())
     waiter.close()
 
 

@@ -251,8 +251,10 @@ class Dialer(asyncio.Protocol):
         try:
             message = refusal.feed(data)
         except h11.RemoteProtocolError:
-            self._spoil("the answer is not HTTP/1.1")
-            return
+            message = refusal.so_far()  # a body cut short still says who refused, and with what
+            if message is None:
+                self._spoil("the answer is not HTTP/1.1")
+                return
         if message is not None:
             self._tell_refusal(message)
 

@@ -27,6 +27,7 @@ from picows import WSListener, WSUpgradeRequest, WSUpgradeResponse, WSUpgradeRes
 from ossicle.core.errors import ConnectionLost, OssicleError, Overloaded, TimedOut
 from ossicle.core.ports import Acceptor
 from ossicle.core.wire import Accept, Close, Message, Opening
+from ossicle.transports.faults import report_fault
 
 from .channel import WebSocketChannel, WebSocketSettings
 from .closing import http_status
@@ -188,8 +189,8 @@ class HeldUpgrade(asyncio.Protocol):
         self._channel = channel
         try:
             receiver = door.acceptor(opening, channel)
-        except Exception as fault:  # one connection's trouble: refused with 500
-            log.exception("acceptor raised")
+        except Exception as fault:  # noqa: BLE001  one connection's trouble: refused with 500
+            report_fault(log, "acceptor", fault)
             self._refuse(500, "internal error", (), OssicleError.wrap(fault))
             return
         channel.listen(receiver)

@@ -1,6 +1,8 @@
 """The espeak engine against a helper of our own making: faults the real one seldom shows."""
 
 import asyncio
+import os
+import signal
 import sys
 
 import pytest
@@ -85,6 +87,15 @@ async def test_a_piece_that_kills_two_helpers_ends_its_stream_only(engine):
         assert sink.ended.error.code == "engine_failed"
         assert sink.ended.error.retryable
         assert (await run(engine, "well")).reasons() == ["done"]
+
+
+async def test_a_helper_that_dies_idle_is_replaced_unasked(engine):
+    async with running(engine):
+        first = engine.pid
+        os.kill(first, signal.SIGKILL)
+        async with asyncio.timeout(20):
+            while engine.pid in (None, first) or not engine.warm:
+                await asyncio.sleep(0.005)
 
 
 async def test_closing_the_engine_ends_streams_and_the_helper(engine):

@@ -73,7 +73,7 @@ async def test_cancel_forgets_every_channel():
     stream.audio(interleaved(marked_audio([1]), marked_audio([2])))
     stream.ask(Cancel(side="in"))
     stream.ask(End())
-    assert [final.text for final in sink.finals] == []
+    assert [final.text for final in sink.finals] == ["", ""]
 
 
 async def test_credit_and_settled_are_the_least_and_never_lowered(hand_timers):

@@ -1,6 +1,6 @@
 """The helper process: loads libespeak-ng and says one piece of text at a time.
 
-    python -m ossicle.engines.espeak.helper        speaks the protocol of `pipe.py`
+    python -m ossicle.engines.espeak.synthesizer        speaks the protocol of `pipe.py`
 
 espeak-ng is GPL-3.0-or-later and keeps global state, so it gets a process of its own: nothing of
 it is loaded into the gateway, and its crash ends nothing but this process. It leaves when its

@@ -1,0 +1,224 @@
+"""Writes the reference pages that are made from code: the protocol, its JSON Schema, the options,
+the engines, the commands, the figures.
+
+    python scripts/reference.py            # write docs/reference/
+    python scripts/reference.py --check    # fail when a page is not what the code says
+
+The types are the specification: names, defaults and limits are read from them, and the text below
+a field is its docstring.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import inspect
+import json
+import sys
+import typing
+from pathlib import Path
+from types import ModuleType
+
+import msgspec
+from surface import command_page, engine_page, metric_page
+
+from ossicle.core import capabilities, ledger
+from ossicle.core import options as core_options
+from ossicle.core.errors import CODES
+from ossicle.core.formats import CONTAINERS, MAX_CHANNELS, MAX_RATE, MIN_RATE, WIDTHS
+from ossicle.dialects.native import messages
+from ossicle.dialects.native.errors import STATUS
+from ossicle.dialects.native.query import NAMES
+
+__all__ = ["main", "pages"]
+
+FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
+MADE = "<!-- made from the code by scripts/reference.py: change that, then `make reference` -->\n\n"
+ABOUT = """\
+| door | how |
+|---|---|
+| WebSocket | `GET /v1/stream`: JSON text messages, binary audio |
+| chunked HTTP | `POST /v1/stream`: audio in, answers out while it is still being sent |
+
+**Credential**: `Authorization: Bearer KEY`, or the subprotocols `ossicle.v1, token, KEY`
+(browsers), or `?token=` for short-lived tokens.
+
+**HTTP answers** by `Accept`: `application/x-ndjson` (default; one JSON object a line),
+`text/event-stream` (the same objects as events), `text/plain` (the words only). The status is
+held until the audio is recognised, so bad audio is a 4xx. Sound is base64 in `audio_out.data`
+there; on a WebSocket it is the binary message after `audio_out`.
+
+**Resume**: `?resume=TOKEN&since=SEQ`. `began.taken_bytes` says where to go on. Add `settled_ms=`
+and `turn=` to let a gateway that does not know the token go on as a new session from there.
+
+**Listen in**: `?session=ID`, with `role=observer` (default) or `role=controller`.
+"""
+
+
+def docs_of(module: ModuleType) -> dict[str, dict[str, str]]:
+    """For each class, the docstring below each field; "" is the class's own."""
+    found: dict[str, dict[str, str]] = {}
+    for node in ast.parse(inspect.getsource(module)).body:
+        if not isinstance(node, ast.ClassDef):
+            continue
+        texts = {"": ast.get_docstring(node) or ""}
+        for statement, after in zip(node.body, [*node.body[1:], None], strict=True):
+            if (
+                isinstance(statement, ast.AnnAssign)
+                and isinstance(statement.target, ast.Name)
+                and isinstance(after, ast.Expr)
+                and isinstance(after.value, ast.Constant)
+            ):
+                texts[statement.target.id] = " ".join(str(after.value.value).split())
+        found[node.name] = texts
+    return found
+
+
+def ticked(names: typing.Iterable[str]) -> str:
+    """Names as code."""
+    return " ".join(f"`{name}`" for name in names)
+
+
+def shape(schema: dict[str, typing.Any]) -> str:
+    """A JSON Schema as a few words."""
+    if "$ref" in schema:
+        return f"`{schema['$ref'].rsplit('/', 1)[-1]}`"
+    if "anyOf" in schema:
+        return " or ".join(shape(item) for item in schema["anyOf"])
+    if "enum" in schema:
+        return " ".join(f"`{json.dumps(value)}`" for value in schema["enum"])
+    kind = schema.get("type", "any")
+    if kind == "array":
+        items = schema.get("items") or (schema.get("prefixItems") or [{}])[0]
+        return f"list of {shape(items)}"
+    limits = [
+        f"{word} {schema[name]}"
+        for name, word in (("minimum", "≥"), ("maximum", "≤"), ("maxLength", "at most"))
+        if name in schema and schema[name] not in {0, 2**53}
+    ]
+    named = {"base64": "base64"}.get(schema.get("contentEncoding", ""), kind)
+    return f"{named} ({', '.join(limits)})" if limits else str(named)
+
+
+def fields(kind: type[msgspec.Struct], texts: dict[str, dict[str, str]]) -> list[str]:
+    """The rows of one struct."""
+    schema, parts = msgspec.json.schema_components([kind])
+    own = parts[schema[0]["$ref"].rsplit("/", 1)[-1]]
+    required = set(own.get("required", ()))
+    rows = ["| field | type | default | |", "|---|---|---|---|"]
+    for name, what in own["properties"].items():
+        if name == "type":
+            continue
+        text = next(
+            (t[name] for c in kind.__mro__ if (t := texts.get(c.__name__)) and name in t), ""
+        )
+        default = "**required**" if name in required else f"`{json.dumps(what.get('default'))}`"
+        rows.append(f"| `{name}` | {shape(what)} | {default} | {text} |")
+    return rows
+
+
+def protocol() -> str:
+    """The page of `ossicle.v1`."""
+    texts = docs_of(messages)
+    out = [
+        MADE + "# `ossicle.v1`\n",
+        ABOUT,
+        "## Parameters\n",
+        "Any of them in the query string; unknown names are refused with a suggestion.\n",
+        "| parameter | option | default |",
+        "|---|---|---|",
+        f"| `encoding` | {ticked([*WIDTHS, 'opus', *sorted(CONTAINERS)])} | `auto` |",
+        f"| `sample_rate` | Hz, {MIN_RATE}-{MAX_RATE} | `16000` |",
+        f"| `channels` | interleaved, 1-{MAX_CHANNELS} | `1` |",
+        "| `speaks`, `speaks_rate` | what is heard back | the engine's own |",
+        "| `hint` | `word` or `word:boost`; repeat it | |",
+    ]
+    held = msgspec.to_builtins(core_options.Options())
+    for name, (path, _) in sorted(NAMES.items()):
+        value: typing.Any = held
+        for part in path.split("."):
+            value = value[part]
+        out.append(f"| `{name}` | `{path}` | `{json.dumps(value)}` |")
+    for title, union in (
+        ("What you send", messages.ClientMessage),
+        ("What you are sent", messages.ServerMessage),
+    ):
+        out.append(f"\n## {title}\n")
+        for kind in typing.get_args(union):
+            out.append(f"### `{kind.__struct_config__.tag}`\n")
+            out.append(texts[kind.__name__][""] + "\n")
+            out += [*fields(kind, texts), ""]
+    out += [
+        "## Errors\n",
+        'Before a connection is accepted: the HTTP status, and `{"error": {code, text, whose,',
+        "retryable}}`. After: `ended.error`, and the WebSocket close code.\n",
+        "| code | HTTP | WebSocket | whose | a retry can help |",
+        "|---|---|---|---|---|",
+    ]
+    for code, number in STATUS.items():
+        error = CODES[code]("", code=code)
+        retry = "yes" if error.retryable else "no"
+        out.append(f"| `{code}` | {number} | {4000 + number} | {error.whose} | {retry} |")
+    return "\n".join(out) + "\n"
+
+
+def option_page() -> str:
+    """The page of options."""
+    texts = docs_of(core_options)
+    out = [MADE + "# Options of a session\n"]
+    out.append("Changed by a merge patch (RFC 7396) in `start.options`; null is the default.\n")
+    for name, path in (
+        ("Options", ""),
+        ("RecognitionOptions", "recognition"),
+        ("TurnOptions", "recognition.turns"),
+        ("Hint", "recognition.hints[]"),
+        ("SynthesisOptions", "synthesis"),
+    ):
+        kind = getattr(core_options, name)
+        out += [f"## `{path or 'options'}`\n", texts[name][""] + "\n", *fields(kind, texts), ""]
+    return "\n".join(out)
+
+
+def schema_file() -> str:
+    """JSON Schema of every message."""
+    both = typing.Union[messages.ClientMessage, messages.ServerMessage]  # noqa: UP007
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "ossicle.v1",
+        **msgspec.json.schema(both),
+    }
+    return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
+
+
+def pages() -> dict[str, str]:
+    """Every generated file and its text."""
+    return {
+        "ossicle-v1.md": protocol(),
+        "ossicle-v1.schema.json": schema_file(),
+        "options.md": option_page(),
+        "engines.md": MADE + engine_page(docs_of(capabilities)["Capabilities"]),
+        "cli.md": MADE + command_page(),
+        "metrics.md": MADE + metric_page(docs_of(ledger)["LedgerReport"]),
+    }
+
+
+def main() -> int:
+    """Write, or check."""
+    parser = argparse.ArgumentParser(description="Make the reference pages from the code.")
+    parser.add_argument("--check", action="store_true", help="only say whether they are up to date")
+    check = parser.parse_args().check
+    stale = 0
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        path = FOLDER / name
+        if check and (not path.exists() or path.read_text() != text):
+            stale += 1
+            print(f"{path.name} is not what the code says: run make reference")
+        elif not check:
+            path.write_text(text)
+            print(path)
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

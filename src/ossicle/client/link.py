@@ -1,0 +1,155 @@
+"""One connection: the client half of a dialect on a channel, for as long as the channel lives.
+
+What a transport calls (it is a `Receiver`). Knows nothing of reconnection: its owner makes a new
+one for each connection.
+"""
+
+import asyncio
+from math import inf
+from typing import Protocol, cast
+
+from ossicle.core.commands import Command
+from ossicle.core.errors import ConnectionLost, OssicleError
+from ossicle.core.events import Event
+from ossicle.core.ports import Channel, ClientDialect, ClientSteps
+from ossicle.core.wire import (
+    Accept,
+    Binary,
+    Clear,
+    Close,
+    Fin,
+    Mark,
+    Media,
+    Message,
+    Ping,
+    Signal,
+    Text,
+)
+
+__all__ = ["Link", "LinkOwner"]
+
+_MESSAGES = frozenset({Accept, Close, Fin, Ping, Text, Binary, Media, Mark, Clear, Signal})
+
+
+class LinkOwner(Protocol):
+    """Who a link reports to."""
+
+    def told(self, link: "Link", event: Event) -> None:
+        """An event came."""
+        ...
+
+    def flowing(self, link: "Link") -> None:
+        """The channel takes more."""
+        ...
+
+
+class Link:
+    """Made before the channel; `attach` is what a transport calls with it."""
+
+    def __init__(self, dialect: ClientDialect, owner: LinkOwner) -> None:
+        self.dialect = dialect
+        self.over: asyncio.Future[OssicleError | None] = asyncio.get_running_loop().create_future()
+        """Done when the channel is closed, with the error that closed it."""
+        self.channel: Channel | None = None
+        self.live = False
+        """The gateway said where to go on: audio may be sent. Set by the owner."""
+        self._can_write = True
+        self._owner = owner
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def attach(self, channel: Channel) -> "Link":
+        """The receiver of `channel`."""
+        self.channel = channel
+        return self
+
+    @property
+    def ready(self) -> bool:
+        """Something may be sent now."""
+        return self.live and self._can_write and not self.over.done()
+
+    def ask(self, command: Command) -> None:
+        """Send a command, or audio."""
+        self._run(self.dialect.send(command, self._loop.time()))
+
+    def pause(self) -> None:
+        """Stop reading."""
+        if self.channel is not None:
+            self.channel.pause()
+
+    def resume(self) -> None:
+        """Read again."""
+        if self.channel is not None:
+            self.channel.resume()
+
+    async def close(self, within_s: float) -> None:
+        """Say goodbye; hang up when that takes longer than `within_s`."""
+        channel = self.channel
+        if channel is None or self.over.done():
+            return
+        channel.send(Close(1000))
+        try:
+            async with asyncio.timeout(within_s):
+                await asyncio.shield(self.over)
+        except TimeoutError:
+            self.abort()
+
+    def abort(self) -> None:
+        """Hang up. Idempotent."""
+        if self.channel is not None and not self.over.done():
+            self.channel.abort()
+
+    # ── Receiver: called by the transport ──
+
+    def received(self, message: Message) -> None:
+        """A message came."""
+        self._run(self.dialect.receive(message, self._loop.time()))
+
+    def binary(self, data: bytes) -> None:
+        """A binary message came."""
+        self._run(self.dialect.receive(Binary(data), self._loop.time()))
+
+    def writable(self, yes: bool) -> None:
+        """The channel takes more, or not."""
+        self._can_write = yes
+        if yes:
+            self._owner.flowing(self)
+
+    def closed(self, error: OssicleError | None) -> None:
+        """The channel is over."""
+        self._disarm()
+        if not self.over.done():
+            self.over.set_result(error)
+
+    # ── inside ──
+
+    def _run(self, steps: ClientSteps) -> None:
+        for step in steps:
+            if type(step) in _MESSAGES:
+                if self.channel is not None:
+                    self.channel.send(cast("Message", step))
+            else:
+                self._owner.told(self, cast("Event", step))
+        self._arm()
+
+    def _arm(self) -> None:
+        deadline = self.dialect.deadline
+        if self._timer is None and deadline != inf and not self.over.done():
+            self._timer = self._loop.call_at(deadline, self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        now = self._loop.time()
+        if self.dialect.deadline <= now:
+            self._run(self.dialect.expire(now))
+        self._arm()
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def lost() -> ConnectionLost:
+    """A channel that closed politely although nobody had said the end."""
+    return ConnectionLost("the gateway closed the connection before the end")

@@ -1,0 +1,115 @@
+"""Whatever arrives, both halves of ossicle.v1 take it or refuse it with an error that is ours."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from ossicle.core.commands import Configure
+from ossicle.core.errors import Refused
+from ossicle.core.wire import Accept, Binary, ChannelTraits, Close, Fin, Opening, Ping, Text
+from ossicle.dialects.native import NativeClient, NativeServer
+from ossicle.dialects.native.query import configure_of
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "unit" / "dialects" / "native"))
+
+from table import CLIENT, MALFORMED, SERVER  # type: ignore[import-not-found]
+
+pytestmark = pytest.mark.fuzz
+
+SEEDS = [row[1] for row in (*CLIENT, *SERVER)] + [text for _, text in MALFORMED]
+anything: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=8,
+)
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> str:
+    """A good message with a piece cut out, doubled or replaced."""
+    seed = draw(st.sampled_from(SEEDS))[:3_000]
+    start = draw(st.integers(0, len(seed)))
+    end = draw(st.integers(start, min(len(seed), start + 20)))
+    return seed[:start] + draw(st.text(max_size=5) | st.just(seed[start:end] * 2)) + seed[end:]
+
+
+@st.composite
+def misfilled(draw: st.DrawFn) -> str:
+    """A good message with one field of another kind."""
+    held = json.loads(draw(st.sampled_from([row[1] for row in (*CLIENT, *SERVER)])))
+    held[draw(st.sampled_from(sorted(held)) | st.text(max_size=5))] = draw(anything)
+    return json.dumps(held)
+
+
+texts = mutated() | misfilled() | anything.map(json.dumps) | st.text(max_size=40)
+messages = st.one_of(
+    texts.map(Text),
+    st.binary(max_size=20).map(Binary),
+    st.builds(
+        Close,
+        st.none() | st.integers(0, 5_000),
+        body=st.binary(max_size=20) | texts.map(lambda text: text.encode(errors="replace")),
+    ),
+    st.just(Ping()),
+    st.just(Fin()),
+    st.just(Accept()),
+)
+
+
+@settings(max_examples=400, derandomize=True, deadline=None)
+@given(st.lists(messages, max_size=4), st.booleans())
+@example([Text(text) for _, text in MALFORMED], True)
+def test_the_server_half(told: list[Any], framed: bool):
+    server = NativeServer()
+    server.open(Opening(traits=ChannelTraits(framed=framed)), 0.0)
+    for message in told:
+        for step in server.receive(message, 0.0):
+            assert step is not None
+
+
+@settings(max_examples=400, derandomize=True, deadline=None)
+@given(st.lists(messages, max_size=4), st.booleans())
+@example([Text(text) for _, text in MALFORMED], True)
+def test_the_client_half(told: list[Any], framed: bool):
+    client = NativeClient(framed=framed)
+    client.open(Configure())
+    for message in told:
+        for step in client.receive(message, 0.0):
+            assert step is not None
+
+
+NAMES = st.sampled_from(
+    (
+        *("encoding", "sample_rate", "channels", "hint", "speaks", "token", "resume", "since"),
+        *("settled_ms", "turn", "session", "role", "language", "alternatives", "silence_ms"),
+        *("threshold", "eager", "strict", "speed", "multichannel", "final"),
+    )
+)
+VALUES = st.text(max_size=10) | st.integers().map(str) | st.floats().map(str)
+
+
+@settings(max_examples=400, derandomize=True, deadline=None)
+@given(st.lists(st.tuples(NAMES | st.text(max_size=8), VALUES), max_size=5), st.text(max_size=30))
+@example([("sample_rate", "1" + "0" * 5_000)], "")
+@example([("since", "9" * 30)], "")
+@example([("threshold", "nan"), ("speed", "inf")], "audio/l16;rate=x")
+def test_the_query(query: list[tuple[str, str]], content_type: str):
+    try:
+        configure_of(query, content_type)
+    except Refused as error:
+        assert len(str(error)) < 1_000  # noqa: PT017  it may also be taken
+
+
+@settings(max_examples=100, derandomize=True, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["authorization", "sec-websocket-protocol", "accept",
+                                           "content-type"]), st.text(max_size=30))),
+       st.booleans())  # fmt: skip
+def test_the_headers(headers: list[tuple[str, str]], framed: bool):
+    opening = Opening(headers=tuple(headers), traits=ChannelTraits(framed=framed))
+    for step in NativeServer().open(opening, 0.0):
+        assert isinstance(step, Configure | Close)
