@@ -41,7 +41,8 @@ ABOUT = """\
 | chunked HTTP | `POST /v1/stream`: audio in, answers out while it is still being sent |
 
 **Credential**: `Authorization: Bearer KEY`, or the subprotocols `ossicle.v1, token, KEY`
-(browsers), or `?token=` for short-lived tokens.
+(browsers), or `?token=`. That is meant for tokens that end soon, which nothing mints yet; a whole
+key is taken there too, but URLs stand in the logs of proxies, so do not put one there.
 
 **HTTP answers** by `Accept`: `application/x-ndjson` (default; one JSON object a line),
 `text/event-stream` (the same objects as events), `text/plain` (the words only). The status is

@@ -60,11 +60,11 @@ class Configure(_Command, frozen=True, gc=False):
     credential: str | None = None
     """API key or token as the client sent it. Never logged. The gateway gives the verdict."""
     names: tuple[str, ...] = ()
-    """Other names the session can be found by (a call id, a path)."""
+    """Other names of the session (a call id, a path). Carried; no gateway looks them up yet."""
     join: Join | None = None
     """Attach to an existing session."""
     report_to: tuple[str, ...] = ()
-    """URLs to post events to, if allow-listed."""
+    """URLs to post events to, if allow-listed. Carried; no gateway posts yet."""
 
 
 class Audio(_Command, frozen=True, gc=False):

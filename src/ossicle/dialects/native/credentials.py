@@ -1,6 +1,6 @@
 """Where a native client may put its key: a header, a subprotocol (browsers can set no header on a
-WebSocket), or a short-lived token in the query. Reading it is the dialect's job, the verdict the
-gateway's."""
+WebSocket), or the query (meant for tokens that end soon; a whole key is taken there too). Reading
+it is the dialect's job, the verdict the gateway's."""
 
 from ossicle.core.wire import Opening
 

@@ -1,7 +1,7 @@
 """The server half of `ossicle.v1`: what a client's messages mean, and how events are said.
 
 The same class serves a framed channel (WebSocket: JSON text, binary audio) and a byte stream
-(HTTP: audio in, JSON lines, SSE or plain words out); what differs is in `_Voice` objects.
+(HTTP: audio in, JSON lines, SSE or plain words out); what differs is in `_Wire` objects.
 """
 
 from math import inf
