@@ -20,6 +20,7 @@ __all__ = [
     "Finalize",
     "Join",
     "Played",
+    "Report",
     "Speak",
     "Tell",
 ]
@@ -48,6 +49,16 @@ class Join(msgspec.Struct, frozen=True, gc=False):
     """Owner: feeds audio, one at a time, newest wins. Controller: may ask. Observer: only reads."""
 
 
+class Report(msgspec.Struct, frozen=True, gc=False):
+    """Somewhere outside to tell a session's events."""
+
+    url: str
+    """http or https; its host must be allow-listed."""
+    method: Literal["POST", "PUT"] = "POST"
+    own: bool = False
+    """True: in the dialect of whoever asks (Deepgram's `callback`). False: as the native webhook."""
+
+
 class Configure(_Command, frozen=True, gc=False):
     """Open a session, join one, or change options of a running one."""
 
@@ -60,11 +71,14 @@ class Configure(_Command, frozen=True, gc=False):
     credential: str | None = None
     """API key or token as the client sent it. Never logged. The gateway gives the verdict."""
     names: tuple[str, ...] = ()
-    """Other names of the session (a call id, a path). Carried; no gateway looks them up yet."""
+    """Other names by which the session is found (a call id, a path)."""
     join: Join | None = None
     """Attach to an existing session."""
-    report_to: tuple[str, ...] = ()
-    """URLs to post events to, if allow-listed. Carried; no gateway posts yet."""
+    report_to: tuple[Report, ...] = ()
+    """Where else to tell what is heard."""
+    audio_from: str = ""
+    """A URL the gateway shall read the audio from, if its host is allow-listed; the client then
+    sends none."""
 
 
 class Audio(_Command, frozen=True, gc=False):

@@ -18,7 +18,7 @@ SAMPLES = [
         credential="key",
         names=("CA1", "call"),
         join=Join("s1", "token", 7, 1_200, 3, "observer"),
-        report_to=("https://example.org/",),
+        report_to=(Report("https://example.org/"),),
         ref="1",
     ),
     Audio(b"\x00\xff", 20, 1),
