@@ -8,6 +8,7 @@ from ossicle.core.errors import OssicleError, Refused
 from ossicle.core.legs import Leg
 from ossicle.core.ports import Acceptor, Channel, Dialect, Receiver
 from ossicle.core.wire import Message, Opening
+from ossicle.dialects.deepgram import ListenServer, PrerecordedServer
 from ossicle.dialects.native import NativeServer
 from ossicle.dialects.native.errors import refusal
 
@@ -25,6 +26,8 @@ class Binding(NamedTuple):
 
 
 BINDINGS: tuple[Binding, ...] = (
+    Binding("http", "/v1/listen", PrerecordedServer),
+    Binding("websocket", "/v1/listen", ListenServer),
     Binding("websocket", "/v1/stream", NativeServer),
     Binding("http", "/v1/stream", NativeServer),
 )

@@ -7,5 +7,6 @@
 
 from .listen_client import DeepgramClient
 from .listen_server import ListenServer
+from .prerecorded_server import PrerecordedServer
 
-__all__ = ["DeepgramClient", "ListenServer"]
+__all__ = ["DeepgramClient", "ListenServer", "PrerecordedServer"]
