@@ -39,7 +39,7 @@ def record(dialect: str, *, sdk: str, version: str, language: str, door: str, us
         held
         for held in (json.loads(JSON.read_text()) if JSON.exists() else [])
         if any(held[name] != row[name] for name in _COLUMNS if name != "version")
-        or held["version"].split(".")[0] != version.split(".")[0]
+        or held["version"].split(".")[0] != version.split(".", maxsplit=1)[0]
     ]
     rows = sorted([*rows, row], key=lambda each: tuple(each[name] for name in _COLUMNS))
     JSON.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
