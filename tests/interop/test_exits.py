@@ -17,7 +17,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError
 
-from harness import Talk, address, ask, gateway_with, refusal, until
+from harness import Talk, address, ask, gateway_with, missing, refusal, until
 from ossicle.core.commands import Configure
 from ossicle.gateway.signing import verify
 from ossicle.testing.marked import marked_audio
@@ -84,7 +84,8 @@ class Receiver:
             await asyncio.sleep(60)
             return False
         if 200 <= status < 300:
-            self.bodies.append(json.loads(body))
+            if fields["content-type"] == "application/json":
+                self.bodies.append(json.loads(body))
             self.raw.append(body)
             self.heads.append({":line": lines[0], **fields})
         writer.write(f"HTTP/1.1 {status} x\r\n{self.headers}content-length: 0\r\n\r\n".encode())
@@ -349,6 +350,8 @@ async def test_only_its_owner_sees_a_session(tmp_path: Any) -> None:
                 )
             ]
             assert [len(each["sessions"]) for each in listed] == [1, 0, 0]
+            by_query = await ask(gateway.url, method="GET", path=path + "?token=ka")
+            assert by_query.json["dialect"] == "ossicle.v1"
             # a browser cannot set headers: the key may be in the query
             sse = asyncio.create_task(
                 ask(gateway.url, method="GET", path=f"{path}/events?token={quote('ka')}")
@@ -435,3 +438,39 @@ async def test_no_log_holds_words_or_keys(tmp_path: Any, caplog: pytest.LogCaptu
     assert ended["reason"] == "done"
     assert ended["audio_ms"] > 0
     assert len(ended["trace"]) == 32
+
+
+async def test_spans_arrive_at_a_collector(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the exporter that everybody has, as protobuf over HTTP."""
+    try:
+        from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as otlp
+    except ImportError:
+        missing("the extra otel is needed")
+        return
+    async with Receiver().running() as collector:
+        where = f"http://127.0.0.1:{collector.port}"
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", where)
+        async with gateway_with(tmp_path) as gateway:
+            async with Talk.open(
+                gateway.url, headers={"traceparent": PARENT}, hint="w4711", **FORMAT
+            ) as talk:
+                await say(talk, 4711, 4712)
+            await until(lambda: not gateway.house.sessions)
+        assert collector.raw, "what was left was sent when the gateway stopped"
+    spans = [
+        span
+        for body in collector.raw
+        for resource in otlp.ExportTraceServiceRequest.FromString(body).resource_spans
+        for scope in resource.scope_spans
+        for span in scope.spans
+    ]
+    names = [span.name for span in spans]
+    assert min(names) == "engine open"
+    assert names.count("turn decided") == 2
+    session = next(span for span in spans if span.name.startswith("session "))
+    assert session.trace_id.hex() == PARENT.split("-")[1]
+    assert session.parent_span_id.hex() == PARENT.split("-")[2]
+    for span in spans:
+        assert session.start_time_unix_nano <= span.start_time_unix_nano + 1_000_000
+        assert span.end_time_unix_nano <= session.end_time_unix_nano + 1_000_000
+    assert b"4711" not in b"".join(collector.raw)

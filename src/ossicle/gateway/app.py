@@ -82,4 +82,6 @@ def _refusal(error: OssicleError) -> Response:
 
 def _credential(request: Request) -> str | None:
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
-    return value.strip() if value and scheme.lower() in {"bearer", "token"} else None
+    if value and scheme.lower() in {"bearer", "token"}:
+        return value.strip()
+    return request.query_params.get("token") or None  # where a page can set no header

@@ -62,11 +62,11 @@ def test_only_for_its_owner():
 def test_the_newest_of_a_name():
     book = Book()
     first, second = book.session(names=("line",)), book.session(names=("line",))
-    # the clock of HandHouse names sessions, so two at one time have one id
     assert book.records.find("line", "ann").session == second.id
     book.over(second)
-    assert book.records.find("line", "ann") is not None
-    assert first is not second
+    assert book.records.find("line", "ann").session == first.id, "one that lives comes first"
+    book.over(first)
+    assert book.records.find("line", "ann").session == first.id, "the one that ended last"
 
 
 def test_bounded_in_age():

@@ -38,6 +38,8 @@ only data."""
 class NativeServer:
     """Implements `core.ports.Dialect`."""
 
+    name = "ossicle.v1"
+
     def __init__(self, *, heartbeat_s: float = _HEARTBEAT_S) -> None:
         self.deadline = inf
         self.plain = True
