@@ -47,16 +47,19 @@ class Join(msgspec.Struct, frozen=True, gc=False):
     """First turn number of such a new session."""
     role: Literal["owner", "controller", "observer"] = "owner"
     """Owner: feeds audio, one at a time, newest wins. Controller: may ask. Observer: only reads."""
+    wait_s: float = 0.0
+    """How long an observer or controller waits for a session of that name to begin; 0 = it has to
+    be there."""
 
 
 class Report(msgspec.Struct, frozen=True, gc=False):
-    """Somewhere outside to tell a session's events."""
+    """Post a session's events to a URL, if its host is allow-listed."""
 
     url: str
-    """http or https; its host must be allow-listed."""
-    method: Literal["POST", "PUT"] = "POST"
+    method: str = "POST"
     own: bool = False
-    """True: in the dialect of whoever asks (Deepgram's `callback`). False: as the native webhook."""
+    """True: in the session's own dialect, what its text messages would be. False: the webhook of
+    Ossicle."""
 
 
 class Configure(_Command, frozen=True, gc=False):
@@ -71,14 +74,14 @@ class Configure(_Command, frozen=True, gc=False):
     credential: str | None = None
     """API key or token as the client sent it. Never logged. The gateway gives the verdict."""
     names: tuple[str, ...] = ()
-    """Other names by which the session is found (a call id, a path)."""
+    """Other names of the session (a call id, a path), by which observers find it."""
     join: Join | None = None
     """Attach to an existing session."""
     report_to: tuple[Report, ...] = ()
-    """Where else to tell what is heard."""
+    """Where its events are posted, if allow-listed."""
     audio_from: str = ""
-    """A URL the gateway shall read the audio from, if its host is allow-listed; the client then
-    sends none."""
+    """URL that the gateway reads the session's audio from, if its host is allow-listed; the
+    client sends none. Empty = the client sends it."""
 
 
 class Audio(_Command, frozen=True, gc=False):

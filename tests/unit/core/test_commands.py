@@ -5,7 +5,7 @@ from typing import get_args
 import msgspec
 import pytest
 
-from ossicle.core.commands import Audio, Cancel, Command, Configure, End, Join, Speak, Tell
+from ossicle.core.commands import Audio, Cancel, Command, Configure, End, Join, Report, Speak, Tell
 from ossicle.core.formats import AudioFormat
 from ossicle.core.options import SynthesisOptions
 
