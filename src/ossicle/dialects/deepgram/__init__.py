@@ -1,13 +1,9 @@
-"""Deepgram's protocols: what its SDKs say and expect, on whichever engine stands behind.
+"""Deepgram's protocols, both halves: live and pre-recorded `/v1/listen` here, the others beside.
 
-Turn-based live transcription (`flux_*`, `/v2/listen`), speech (`speak_*`, `/v1/speak`) and
-temporary tokens (`endpoints`, `/v1/auth/grant`).
+>>> from ossicle.dialects.deepgram.credentials import credential_of
+>>> from ossicle.core.wire import Opening
+>>> credential_of(Opening(headers=(("authorization", "token abc"),)))
+'abc'
 """
 
-from .flux_client import FluxClient
-from .flux_server import FluxServer
-from .speak_client import SpeakClient
-from .speak_request import SpeakRequest
-from .speak_server import SpeakServer
-
-__all__ = ["FluxClient", "FluxServer", "SpeakClient", "SpeakRequest", "SpeakServer"]
+__all__: list[str] = []

@@ -11,7 +11,7 @@ from ossicle.core.formats import AudioFormat, parse_format
 from ossicle.core.options import Options, merged
 from ossicle.core.wire import Opening
 
-from .doorway import credential_of
+from .credentials import credential_of
 from .flux_messages import Configure as ConfigureMessage
 from .flux_messages import Thresholds
 

@@ -31,7 +31,8 @@ from ossicle.core.options import Options
 from ossicle.core.ports import Steps
 from ossicle.core.wire import Accept, Binary, Close, Message, Opening, Text
 
-from .doorway import accept_headers, chosen_subprotocol, refusal
+from .credentials import subprotocol_of
+from .errors import closing, refusal, request_headers
 from .flux_messages import (
     CloseStream,
     ConfigureFailure,
@@ -65,13 +66,6 @@ _TRIGGERS: dict[TurnReason, Trigger] = {
     "asked": "manual",
     "timeout": "timeout",
     "limit": "timeout",
-}
-_CLOSES: dict[str, tuple[int, str]] = {
-    "bad_audio": (1008, "DATA-0000"),
-    "unsupported_audio": (1008, "DATA-0000"),
-    "bad_message": (1003, "MESSAGE-0000"),
-    "idle": (1011, "NET-0001"),
-    "too_large": (1009, "BIG-0000"),
 }
 
 
@@ -295,7 +289,9 @@ class FluxServer:
         self.deadline = now + _IDLE_S
         self._updated = 0.0 if self._format.width else now
         self._eager = event.options.recognition.turns.eager is not None
-        accept = Accept(accept_headers(self._opening), chosen_subprotocol(self._opening), True)
+        accept = Accept(
+            request_headers(self._opening.id), subprotocol_of(self._opening), flush=True
+        )
         return (accept, self._say(Connected))
 
     def _configured(self, event: Configured) -> Steps:
@@ -335,16 +331,15 @@ class FluxServer:
         if event.error is not None:
             return self._fatal(event.error)
         self._over, self.deadline = True, inf
-        return (Close(1000),)
+        return (closing(None),)
 
     def _fatal(self, fault: Fault) -> Steps:
-        code, reason = _CLOSES.get(fault.code, (1011, "NET-0000"))
         name = fault.code.upper() if fault.whose == "client" else "INTERNAL_SERVER_ERROR"
         last = self._say(
             lambda request_id, number: Error(number, name, fault.text, request_id=request_id)
         )
         self._over, self.deadline = True, inf
-        return (last, Close(code, reason))
+        return (last, closing(fault))
 
     def _refusal(self, event: Ended) -> Close:
         self._over, self.deadline = True, inf
