@@ -8,6 +8,7 @@ that Flux has no message for are dropped.
 
 from collections import deque
 from math import inf
+from typing import Any, cast
 
 import msgspec
 from msgspec import UNSET
@@ -194,9 +195,7 @@ class FluxClient:
         events: list[Event] = []
         if self._open and self._last is not None and fault is None:
             # The last Update is the text: the service ends no turn after CloseStream.
-            events.append(
-                SpeechEnded(at_ms=self._last.end_ms, turn=self._last.turn, reason="end")
-            )
+            events.append(SpeechEnded(at_ms=self._last.end_ms, turn=self._last.turn, reason="end"))
             events.append(msgspec.structs.replace(self._last, final=True, ends_turn=True))
         events.append(Ended(reason="done" if fault is None else "failed", error=fault))
         return tuple(events)
@@ -219,7 +218,9 @@ def _refused(close: Close) -> Fault:
     code = close.code or 0
     kind = _CODES.get(code, "bad_request" if 400 <= code < 500 else "engine_unavailable")
     text = body.err_msg or body.message or f"refused with status {code}"
-    return Fault(kind, text, "client" if code < 500 else "upstream", code in {408, 429} or code > 499)
+    return Fault(
+        kind, text, "client" if code < 500 else "upstream", code in {408, 429} or code > 499
+    )
 
 
 def _transcript(message: TurnInfo) -> Transcript:
@@ -238,22 +239,21 @@ def _transcript(message: TurnInfo) -> Transcript:
 
 def message_of(command: Configure) -> ConfigureMessage:
     """A change of options in Flux's words; what it has none for is left out."""
-    recognition: dict[str, object] = command.patch.get("recognition") or {}
-    turns = recognition.get("turns")
-    names = {
-        "confidence": "eot_threshold",
-        "eager": "eager_eot_threshold",
-        "silence_ms": "eot_timeout_ms",
+    asked = cast("dict[str, Any]", command.patch.get("recognition") or {})
+    patched = cast("dict[str, Any]", asked.get("turns") or {})
+    after = merged(Options(), command.patch).recognition
+    values = {
+        name: getattr(after.turns, ours)
+        for ours, name in (
+            ("confidence", "eot_threshold"),
+            ("eager", "eager_eot_threshold"),
+            ("silence_ms", "eot_timeout_ms"),
+        )
+        if ours in patched
     }
-    thresholds = (
-        msgspec.convert({names[k]: v for k, v in turns.items() if k in names}, Thresholds)
-        if isinstance(turns, dict)
-        else UNSET
-    )
-    hints = recognition.get("hints")
     return ConfigureMessage(
-        thresholds=thresholds,
-        keyterms=tuple(hint["text"] for hint in hints) if isinstance(hints, list) else UNSET,
+        thresholds=msgspec.convert(values, Thresholds) if values else UNSET,
+        keyterms=tuple(hint.text for hint in after.hints) if "hints" in asked else UNSET,
     )
 
 

@@ -1,11 +1,12 @@
 """Flux (`/v2/listen`): its messages as typed values, with their JSON next to them.
 
-    >>> decode_client('{"type": "ForceEndTurn"}')
-    ForceEndTurn()
-    >>> encode(Connected(request_id="r", sequence_id=0))
-    '{"type":"Connected","request_id":"r","sequence_id":0}'
+>>> decode_client('{"type": "ForceEndTurn"}')
+ForceEndTurn()
+>>> encode(Connected(request_id="r", sequence_id=0))
+'{"type":"Connected","request_id":"r","sequence_id":0}'
 """
 
+import re
 from typing import Annotated, Literal, TypeAlias, TypeVar
 
 import msgspec
@@ -69,7 +70,7 @@ class Thresholds(msgspec.Struct, frozen=True):
     """When turns end; absent = unchanged, null = off."""
 
     eot_threshold: Eot | UnsetType = UNSET
-    eager_eot_threshold: Eager | None | UnsetType = UNSET
+    eager_eot_threshold: Eager | UnsetType | None = UNSET
     eot_timeout_ms: Timeout | UnsetType = UNSET
 
 
@@ -164,9 +165,9 @@ class Error(_Tagged, frozen=True):
     request_id: str = ""
 
 
-ServerMessage: TypeAlias = (
-    Connected | TurnInfo | ConfigureSuccess | ConfigureFailure | Warn | Error
-)
+ServerMessage: TypeAlias = Connected | TurnInfo | ConfigureSuccess | ConfigureFailure | Warn | Error
+
+_QUOTED = re.compile(r"Invalid value '.*'(?= - at|$)", re.DOTALL)
 
 _CLIENT = msgspec.json.Decoder(ClientMessage)
 _SERVER = msgspec.json.Decoder(ServerMessage)
@@ -204,7 +205,7 @@ def _decoded(decoder: msgspec.json.Decoder[_Kind], text: str) -> _Kind:
 def _why(error: Exception) -> str:
     """What msgspec says of types and limits; never the text itself, which may be speech."""
     if isinstance(error, msgspec.ValidationError):
-        return str(error)[:200]
+        return _QUOTED.sub("Invalid value", str(error))[:200]
     return "it is no JSON object with a known type"
 
 

@@ -359,5 +359,3 @@ def in_force(options: Options) -> InForce:
         turns.silence_ms,
         UNSET if turns.eager is None else turns.eager,
     )
-
-
