@@ -11,8 +11,10 @@ CLIENT = [
     ("nothing changed", '{"type":"Configure"}', m.Configure()),
     (
         "everything changed",
-        '{"type":"Configure","thresholds":{"eot_threshold":0.8,"eager_eot_threshold":null,'
-        '"eot_timeout_ms":6000},"keyterms":["x"],"language_hints":["en"],"numerals":true}',
+        (
+            '{"type":"Configure","thresholds":{"eot_threshold":0.8,"eager_eot_threshold":null,'
+            '"eot_timeout_ms":6000},"keyterms":["x"],"language_hints":["en"],"numerals":true}'
+        ),
         m.Configure(m.Thresholds(0.8, None, 6000), ("x",), ("en",), True),
     ),
     (
@@ -31,10 +33,10 @@ SERVER = [
     ),
     (
         "end of turn",
-        '{"type":"TurnInfo","request_id":"a1","sequence_id":7,"event":"EndOfTurn","turn_index":0,'
+        ('{"type":"TurnInfo","request_id":"a1","sequence_id":7,"event":"EndOfTurn","turn_index":0,'
         '"audio_window_start":0.0,"audio_window_end":2.4,"transcript":"Turn left here.",'
         '"words":[{"word":"Turn","confidence":0.98,"start":0.31,"end":0.52}],'
-        '"end_of_turn_confidence":0.83,"trigger":"model"}',
+        '"end_of_turn_confidence":0.83,"trigger":"model"}'),
         m.TurnInfo(
             "a1", 7, "EndOfTurn", 0, 0.0, 2.4, "Turn left here.",
             (m.Word("Turn", 0.98, 0.31, 0.52),), 0.83, "model",
@@ -42,27 +44,27 @@ SERVER = [
     ),
     (
         "update before anything was said",
-        '{"type":"TurnInfo","request_id":"a1","sequence_id":1,"event":"Update","turn_index":0,'
+        ('{"type":"TurnInfo","request_id":"a1","sequence_id":1,"event":"Update","turn_index":0,'
         '"audio_window_start":0.0,"audio_window_end":0.25,"transcript":"","words":[],'
-        '"end_of_turn_confidence":0.0}',
+        '"end_of_turn_confidence":0.0}'),
         m.TurnInfo("a1", 1, "Update", 0, 0.0, 0.25, "", (), 0.0),
     ),
     (
         "configured",
-        '{"type":"ConfigureSuccess","request_id":"a1","sequence_id":8,"thresholds":'
-        '{"eot_threshold":0.8,"eot_timeout_ms":5000},"keyterms":["x"]}',
+        ('{"type":"ConfigureSuccess","request_id":"a1","sequence_id":8,"thresholds":'
+        '{"eot_threshold":0.8,"eot_timeout_ms":5000},"keyterms":["x"]}'),
         m.ConfigureSuccess("a1", 8, m.InForce(0.8, 5000), ("x",)),
     ),
     (
         "configured, eager",
-        '{"type":"ConfigureSuccess","request_id":"a1","sequence_id":8,"thresholds":'
-        '{"eot_threshold":0.8,"eot_timeout_ms":5000,"eager_eot_threshold":0.4}}',
+        ('{"type":"ConfigureSuccess","request_id":"a1","sequence_id":8,"thresholds":'
+        '{"eot_threshold":0.8,"eot_timeout_ms":5000,"eager_eot_threshold":0.4}}'),
         m.ConfigureSuccess("a1", 8, m.InForce(0.8, 5000, 0.4)),
     ),
     (
         "not configured",
-        '{"type":"ConfigureFailure","request_id":"a1","sequence_id":9,"code":"BAD_OPTION",'
-        '"description":"why"}',
+        ('{"type":"ConfigureFailure","request_id":"a1","sequence_id":9,"code":"BAD_OPTION",'
+        '"description":"why"}'),
         m.ConfigureFailure("a1", 9, "BAD_OPTION", "why"),
     ),
     (
@@ -72,8 +74,8 @@ SERVER = [
     ),
     (
         "error",
-        '{"type":"Error","sequence_id":11,"code":"INTERNAL_SERVER_ERROR","description":"why",'
-        '"request_id":"a1"}',
+        ('{"type":"Error","sequence_id":11,"code":"INTERNAL_SERVER_ERROR","description":"why",'
+        '"request_id":"a1"}'),
         m.Error(11, "INTERNAL_SERVER_ERROR", "why", "a1"),
     ),
 ]  # fmt: skip
