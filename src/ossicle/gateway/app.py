@@ -52,6 +52,7 @@ def make_app(house: House) -> Starlette:
             Route("/readyz", readyz),
             Route("/metrics", metrics),
             Route("/v1/sessions", sessions),
+            Route("/v1/speak", stream_endpoint(router(house, "http")), methods=["POST"]),
             Route("/v1/stream", stream_endpoint(router(house, "http")), methods=["POST"]),
         ]
     )

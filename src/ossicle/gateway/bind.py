@@ -2,12 +2,17 @@
 WebSocket doors understand; adding a dialect adds its lines here."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import NamedTuple
 
+from ossicle.audio.speechfile import speech_file
 from ossicle.core.errors import OssicleError, Refused
 from ossicle.core.legs import Leg
 from ossicle.core.ports import Acceptor, Channel, Dialect, Receiver
 from ossicle.core.wire import Message, Opening
+from ossicle.dialects.deepgram.flux_server import FluxServer
+from ossicle.dialects.deepgram.speak_request import SpeakRequest
+from ossicle.dialects.deepgram.speak_server import SpeakServer
 from ossicle.dialects.native import NativeServer
 from ossicle.dialects.native.errors import refusal
 
@@ -25,7 +30,10 @@ class Binding(NamedTuple):
 
 
 BINDINGS: tuple[Binding, ...] = (
+    Binding("websocket", "/v1/speak", SpeakServer),
     Binding("websocket", "/v1/stream", NativeServer),
+    Binding("websocket", "/v2/listen", FluxServer),
+    Binding("http", "/v1/speak", partial(SpeakRequest, speech_file)),
     Binding("http", "/v1/stream", NativeServer),
 )
 
