@@ -131,7 +131,7 @@ async def test_javascript_does_not_connect_again(tmp_path: Path):
 
 def speech() -> list[Path]:
     folder = os.environ.get("OSSICLE_CLIPS", "")
-    clips = sorted(Path(folder).glob("**/*.wav"))[:3] if folder else []
+    clips = sorted(Path(folder).glob("**/*.wav"))[3:7] if folder else []
     if not clips:
         missing("OSSICLE_CLIPS names no folder with recordings")
     return clips
@@ -141,6 +141,7 @@ def speech() -> list[Path]:
 async def test_real_speech_has_the_words_of_the_native_dialect(kind: str, tmp_path: Path):
     engine = open_engine("pocketsphinx:2")
     async with door(tmp_path, engine, session={"unsent_ms": 60_000}) as at:
+        compared = 0
         for clip in speech():
             with wave.open(str(clip)) as file:
                 if (file.getframerate(), file.getnchannels()) != (16000, 1):
@@ -152,17 +153,15 @@ async def test_real_speech_has_the_words_of_the_native_dialect(kind: str, tmp_pa
             heard = " ".join(text for text in turns.values() if text)
             native = await native_words(at, audio)
             assert heard == native
+            compared += len(heard.split())
+        assert compared >= 5, f"only {compared} words were compared"
 
 
 async def native_words(at: Door, audio: bytes) -> str:
     """The same pauses, so that the recogniser is asked the same."""
-    query = {
-        "encoding": "pcm_s16le", "sample_rate": 16000,
-        "silence_ms": 5000, "confidence": 0.7,
-    }  # fmt: skip
     headers = {"Authorization": f"Bearer {KEY}"}
     async with Talk.open(f"http://localhost:{at.plain}", headers=headers) as talk:
-        turns = {"silence_ms": query["silence_ms"], "confidence": query["confidence"]}
+        turns = {"silence_ms": 5000, "confidence": 0.7}
         await talk.socket.send(
             json.dumps(
                 {

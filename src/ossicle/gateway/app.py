@@ -12,7 +12,7 @@ from ossicle.dialects.native.errors import status
 from ossicle.dialects.native.messages import ErrorBody, encode
 from ossicle.transports.http.server import stream_endpoint
 
-from .bind import router
+from .bind import BINDINGS, router
 from .house import House
 
 __all__ = ["make_app"]
@@ -52,8 +52,11 @@ def make_app(house: House) -> Starlette:
             Route("/readyz", readyz),
             Route("/metrics", metrics),
             Route("/v1/sessions", sessions),
-            Route("/v1/speak", stream_endpoint(router(house, "http")), methods=["POST"]),
-            Route("/v1/stream", stream_endpoint(router(house, "http")), methods=["POST"]),
+            *(
+                Route(binding.path, stream_endpoint(router(house, "http")), methods=["POST"])
+                for binding in BINDINGS
+                if binding.transport == "http"
+            ),
         ]
     )
 

@@ -10,6 +10,7 @@ from ossicle.core.errors import OssicleError, Refused
 from ossicle.core.legs import Leg
 from ossicle.core.ports import Acceptor, Channel, Dialect, Receiver
 from ossicle.core.wire import Message, Opening
+from ossicle.dialects.deepgram import ListenServer, PrerecordedServer
 from ossicle.dialects.deepgram.flux_server import FluxServer
 from ossicle.dialects.deepgram.speak_request import SpeakRequest
 from ossicle.dialects.deepgram.speak_server import SpeakServer
@@ -30,10 +31,12 @@ class Binding(NamedTuple):
 
 
 BINDINGS: tuple[Binding, ...] = (
+    Binding("http", "/v1/listen", PrerecordedServer),
+    Binding("websocket", "/v1/listen", ListenServer),
+    Binding("http", "/v1/speak", partial(SpeakRequest, speech_file)),
     Binding("websocket", "/v1/speak", SpeakServer),
     Binding("websocket", "/v1/stream", NativeServer),
     Binding("websocket", "/v2/listen", FluxServer),
-    Binding("http", "/v1/speak", partial(SpeakRequest, speech_file)),
     Binding("http", "/v1/stream", NativeServer),
 )
 

@@ -1,9 +1,12 @@
 """Deepgram's protocols, both halves: live and pre-recorded `/v1/listen` here, the others beside.
 
->>> from ossicle.dialects.deepgram.credentials import credential_of
->>> from ossicle.core.wire import Opening
->>> credential_of(Opening(headers=(("authorization", "token abc"),)))
-'abc'
+>>> from ossicle.dialects.deepgram import ListenServer
+>>> ListenServer.name
+'deepgram.v1'
 """
 
-__all__: list[str] = []
+from .listen_client import DeepgramClient
+from .listen_server import ListenServer
+from .prerecorded_server import PrerecordedServer
+
+__all__ = ["DeepgramClient", "ListenServer", "PrerecordedServer"]
