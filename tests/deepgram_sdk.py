@@ -3,6 +3,7 @@ that nothing of this process helps them: no event loop, no trust, no import."""
 
 import asyncio
 import contextlib
+import importlib.metadata
 import importlib.util
 import json
 import os
@@ -13,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from harness import gateway_with, missing
+from interop.sdk_table import record
 from ossicle.gateway.serve import Gateway
 
-__all__ = ["EVERYWHERE", "KEY", "Door", "door", "run"]
+__all__ = ["EVERYWHERE", "KEY", "Door", "door", "noted", "run"]
 
 KEY = "a-secret-key-of-a-test"
 EVERYWHERE = [(kind, wire) for kind in ("sync", "async", "js") for wire in ("plain", "tls")]
@@ -97,3 +99,16 @@ async def run(name: str, kind: str, orders: dict[str, Any], authority: Path) -> 
     assert process.returncode == 0, err.decode()
     assert b"Traceback" not in err, err.decode()
     return [json.loads(line) for line in out.splitlines()]
+
+
+def noted(dialect: str, kind: str, wire: str, use: str) -> None:
+    """A row in the table of clients."""
+    if kind == "js":
+        folder = Path(_node()[1]) / "@deepgram" / "sdk" / "package.json"
+        version = json.loads(folder.read_text())["version"]
+        record(dialect, sdk="@deepgram/sdk", version=version, language="JavaScript",
+               door=wire, use=use)  # fmt: skip
+    else:
+        version = importlib.metadata.version("deepgram-sdk")
+        record(dialect, sdk="deepgram-sdk", version=version, language="Python",
+               door=wire, use=f"{use}, {kind}")  # fmt: skip

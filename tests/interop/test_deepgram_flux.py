@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deepgram_sdk import EVERYWHERE, KEY, Door, door, run
 
+from deepgram_sdk import EVERYWHERE, KEY, Door, door, noted, run
 from harness import Talk, missing
 from ossicle.engines.open import open_engine
 from ossicle.testing.marked import marked_audio
@@ -74,15 +74,14 @@ async def test_turns_and_the_rest_at_the_close(kind: str, wire: str, tmp_path: P
         if kind == "js":
             assert {"type": "Closed", "code": 1000} in told
         assert not at.house.sessions
+    noted("Deepgram Flux /v2/listen", kind, "wss" if wire == "tls" else "ws", "turns")
 
 
 @pytest.mark.parametrize("kind", ["sync", "async", "js"])
 async def test_eager_ends_configure_and_force(kind: str, tmp_path: Path):
     async with door(tmp_path) as at:
         audio = marked_audio([1]) + bytes(32 * 800) + marked_audio([2]) + PAUSE
-        told = await flux(
-            at, kind, "plain", audio, tmp_path, query={"eager_eot_threshold": 0.4}
-        )
+        told = await flux(at, kind, "plain", audio, tmp_path, query={"eager_eot_threshold": 0.4})
         assert checked(told) == [
             "0 StartOfTurn w1",
             "0 EagerEndOfTurn w1",
@@ -102,6 +101,7 @@ async def test_eager_ends_configure_and_force(kind: str, tmp_path: Path):
         assert "manual" in story[1]
         turns = {m["turn_index"]: m["transcript"] for m in told if m["type"] == "TurnInfo"}
         assert " ".join(turns.values()).split() == ["w1", "w2", "w3", "w4", "w5"]
+    noted("Deepgram Flux /v2/listen", kind, "ws", "eager ends, Configure, ForceEndTurn")
 
 
 @pytest.mark.parametrize("kind", ["sync", "async", "js"])

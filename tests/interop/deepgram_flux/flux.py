@@ -90,5 +90,5 @@ async def asynchronous():
 
 try:
     asyncio.run(asynchronous()) if orders["kind"] == "async" else sync()
-except Exception as error:  # noqa: BLE001  what the user's program would see
+except Exception as error:
     say({"type": "Raised", "name": type(error).__name__, "text": str(error)})
