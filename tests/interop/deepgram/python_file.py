@@ -6,13 +6,14 @@ python_file.py BASE WS FILE sync|async|chunked     prints the answer as JSON
 import asyncio
 import json
 import sys
+from pathlib import Path
 
 from deepgram import AsyncDeepgramClient, DeepgramClient
 from deepgram.environment import DeepgramClientEnvironment
 
 base, ws, file, how = sys.argv[1:]
 environment = DeepgramClientEnvironment(base=base, production=ws, agent=ws, agent_rest=base)
-audio = open(file, "rb").read()
+audio = Path(file).read_bytes()
 options = {
     "model": "nova-3",
     "smart_format": True,

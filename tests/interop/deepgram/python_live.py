@@ -7,6 +7,7 @@ import asyncio
 import json
 import sys
 import threading
+from pathlib import Path
 
 from deepgram import AsyncDeepgramClient, DeepgramClient
 from deepgram.core.events import EventType
@@ -26,7 +27,7 @@ options = {
     "tag": ["one", "two"],
     "request_options": {"additional_query_parameters": {"nobody_knows": "this"}},
 }
-audio = open(file, "rb").read()
+audio = Path(file).read_bytes()
 PIECES = [audio[at : at + 3200] for at in range(0, len(audio), 3200)]
 
 

@@ -253,9 +253,10 @@ class DeepgramClient:
         turn = self._turns.setdefault(channel, _Turn())
         if not turn.segment or turn.restating:
             return ()
+        at = max(end_ms, turn.until)
         last = Transcript(
-            start_ms=end_ms,
-            end_ms=end_ms,
+            start_ms=at,
+            end_ms=at,
             turn=turn.number,
             segment=turn.segment,
             final=True,
@@ -280,15 +281,19 @@ class DeepgramClient:
 class _Turn:
     """Numbers of one channel's turns and segments."""
 
-    __slots__ = ("number", "restating", "segment")
+    __slots__ = ("number", "restating", "segment", "until")
 
     def __init__(self) -> None:
         self.number = 0
         self.segment = 0
         self.restating = False
         """The open segment has words."""
+        self.until = 0
+        """End of what was frozen last."""
 
     def after(self, heard: Transcript) -> None:
+        if heard.final:
+            self.until = heard.end_ms or 0
         if heard.ends_turn:
             self.number += 1
             self.segment = 0

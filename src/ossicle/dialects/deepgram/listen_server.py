@@ -58,6 +58,8 @@ _SILENCE_S = 10.0
 """No audio and no text for so long closes the stream, from the opening on."""
 _LAST_WORDS_S = 5.0
 """How long a stream that is closed for silence may still decide what it heard."""
+_LOOK_S = 1.0
+"""How often it is seen whether audio came; so silence is noticed after 10 to 11 s."""
 _FINALIZE, _CONFIGURE = "finalize-", "configure-"
 _QUOTED = 200
 """Characters of an offending message that are said back."""
@@ -95,11 +97,13 @@ class ListenServer:
         """Why the stream is being closed by us, once its last words are said."""
         self._heard_at = 0.0
         self._sum = hashlib.sha256()
-        self._bytes = 0
+        self._bytes: int = 0
         self._units = 0
         """Bytes of audio a second; 0 = a container, whose time is inside."""
-        self._gap_bytes: float = inf
-        """Audio count from which a gap may be over."""
+        self._looked_at: int = 0
+        """`_bytes` when the clock was last looked at."""
+        self._tap_limit: float = inf
+        """Audio count from which a gap may be over, or past which nothing is audio."""
         self._heard_ms = 0
         """Stream time up to which the engine is known to have heard everything."""
         self._channels = 1
@@ -142,18 +146,16 @@ class ListenServer:
 
     def receive(self, message: Message, now: float) -> Steps:
         """A message from the client."""
-        if type(message) is Binary:
-            data = message.data
-            if not data:
-                return self._end()
-            if self._ending:
-                return ()
-            self._heard_at = now
-            self._sum.update(data)
-            self._bytes = count = self._bytes + len(data)
-            audio = (Audio(data=data),)
-            return audio if count < self._gap_bytes else (*audio, *self._gaps(now))
         match message:
+            case Binary(data=data):
+                if not data:
+                    return self._end()
+                if self._ending:
+                    return ()
+                self._heard_at = now
+                self._sum.update(data)
+                self._bytes += len(data)
+                return (Audio(data=data), *self._gaps(now))
             case Text(data=text):
                 self._heard_at = now
                 return self._said(text)
@@ -165,6 +167,16 @@ class ListenServer:
                 return ()
             case _:
                 return ()
+
+    def tap(self, data: bytes) -> bool:
+        """See `core.ports.Tapped`. What is not just audio goes through `receive`: an empty frame,
+        anything after the end, and the frame with which a gap may be over."""
+        count = self._bytes + len(data)
+        if count >= self._tap_limit or not data:
+            return False
+        self._bytes = count
+        self._sum.update(data)
+        return True
 
     def _said(self, text: str) -> Steps:
         if self._over or self._ending:
@@ -198,6 +210,7 @@ class ListenServer:
         if self._over or self._ending:
             return ()
         self._ending = True
+        self._tap_limit = 0
         self.deadline = inf  # nothing is expected of the client any more
         return (End(),)
 
@@ -234,7 +247,7 @@ class ListenServer:
                 self._model(engine)
                 self._accepted = True
                 self._heard_at = now  # time spent on admission is ours
-                self.deadline = inf if self._ending else now + self._silence
+                self.deadline = inf if self._ending else self._next_look(now)
                 headers = request_headers(self._opening.id)
                 return (Accept(headers, subprotocol_of(self._opening)),)
             case Configured():
@@ -310,9 +323,9 @@ class ListenServer:
                 due_ms = min(due_ms, gap.due_ms)  # the clock alone cannot bring it
             elif gap.open:
                 due_at = min(due_at, gap.due_at)
-        self._gap_bytes = due_ms * units / 1000 if units else inf
+        self._tap_limit = due_ms * units / 1000 if units else inf
         if self._accepted:
-            self.deadline = min(self._heard_at + self._silence, due_at)
+            self.deadline = min(self._next_look(now), due_at)
         return messages
 
     def _knows(self, event: Configured) -> Steps:
@@ -388,15 +401,22 @@ class ListenServer:
         if self._closing is not None:  # its last words take too long
             self._over, self.deadline = True, inf
             return (closing(self._closing),)
+        if self._bytes != self._looked_at:  # `tap` has no clock
+            self._looked_at, self._heard_at = self._bytes, now
         if now - self._heard_at >= self._silence:
             self._ending = True
+            self._tap_limit = 0
             self._closing = Fault(
                 "idle", f"no audio and no message came for {self._silence:g} s", "client"
             )
             self.deadline = now + _LAST_WORDS_S
             return (End(),)
-        self.deadline = self._heard_at + self._silence
+        self.deadline = self._next_look(now)
         return self._gaps(now)
+
+    def _next_look(self, now: float) -> float:
+        """When silence has to be judged again: every second while audio comes."""
+        return min(self._heard_at + self._silence, now + _LOOK_S)
 
     # ── inside ──
 
