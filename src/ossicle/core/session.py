@@ -288,19 +288,19 @@ class Session:
         """Audio not yet settled."""
         return self.feed.journal
 
-    @property
-    def engine_options(self) -> Options:
-        """The options to open an engine with: it speaks in its own best format, and the session
-        converts to what `options.speaks` promises the client."""
-        able = self.engine.capabilities if self.engine is not None else None
-        if self.options.speaks is None or able is None or not able.speaks:
-            return self.options
-        return msgspec.structs.replace(self.options, speaks=able.speaks[0])
-
     def new_sink(self) -> StreamSink:
         """For the supervisor: the sink to open the next stream with. The old one goes deaf."""
         self.wants_engine = self._roll_due = False
         return self.feed.new_sink(self, self.origin_ms)
+
+    @property
+    def engine_options(self) -> Options:
+        """For the supervisor: what to open an engine with. It speaks in its own best format; the
+        way from there to the client's is ours."""
+        engine = self.engine
+        if engine is None or self.options.speaks is None:
+            return self.options
+        return msgspec.structs.replace(self.options, speaks=engine.capabilities.speaks[0])
 
     def opened(self, sink: StreamSink, stream: Stream) -> None:
         """For the supervisor: an engine stream is there."""

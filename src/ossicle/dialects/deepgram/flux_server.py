@@ -86,6 +86,8 @@ class FluxServer:
         self._reason: TurnReason = "model"
         self._eager = False
         self._bytes = 0
+        self._counted = 0
+        """Bytes when the idle rule was looked at last."""
         self._updated = 0.0
         """Where the last Update was, in ms of audio, or in seconds of the clock."""
         self._heard_ms = 0
@@ -119,6 +121,15 @@ class FluxServer:
                 return self._text(text)
             case _:
                 return ()  # a ping is activity; a close is the transport's to report
+
+    def tap(self, data: bytes) -> bool:
+        """Most audio only has to be counted: see `core.ports.Tapped`."""
+        if not data or not self._format.width or self._closing or self._over:
+            return False
+        if self._format.ms(self._bytes) - self._updated >= _UPDATE_MS:
+            return False
+        self._bytes += len(data)
+        return True
 
     def _audio(self, data: bytes, now: float) -> Steps:
         if not data:
@@ -207,6 +218,11 @@ class FluxServer:
     def expire(self, now: float) -> Steps:
         """The client was silent for too long."""
         if now < self.deadline:
+            return ()
+        if self._bytes != self._counted:
+            # What was tapped moved no deadline: ten more seconds from here, at most twenty in all.
+            self._counted = self._bytes
+            self.deadline = now + _IDLE_S
             return ()
         fault = Fault("idle", f"no audio and no message came for {_IDLE_S:g} s", "client", True)
         return self._fatal(fault)
