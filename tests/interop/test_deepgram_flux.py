@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from deepgram_sdk import EVERYWHERE, KEY, Door, door, noted, run
-from harness import Talk, missing
+from harness import Talk, ask, missing
 from ossicle.engines.open import open_engine
 from ossicle.testing.marked import marked_audio
 
@@ -178,3 +178,22 @@ async def native_words(at: Door, audio: bytes) -> str:
         await talk.say("end")
         await talk.ended()
         return " ".join(talk.words())
+
+
+@pytest.mark.parametrize(("kind", "wire"), EVERYWHERE)
+async def test_a_granted_token_opens_the_stream(kind: str, wire: str, tmp_path: Path):
+    async with door(tmp_path) as at:
+        where = f"http://localhost:{at.plain}"
+        key = {"authorization": f"Token {KEY}", "content-type": "application/json"}
+        granted = await ask(where, b"{}", path="/v1/auth/grant", headers=key)
+        if granted.status in {404, 405}:
+            missing("this gateway binds no /v1/auth/grant")
+        assert granted.status == 200, granted.body
+        assert granted.json["expires_in"] == 30
+        token = {"authorization": f"Bearer {granted.json['access_token']}"}
+        again = await ask(where, b"{}", path="/v1/auth/grant", headers=token)
+        assert again.status in {401, 403}
+        told = await flux(at, kind, wire, WORDS, tmp_path, grant=60)
+        assert told[0] == {"type": "Granted", "expires_in": 60}
+        assert checked(told)[1] == "0 EndOfTurn w1 w2 model"
+    noted("Deepgram /v1/auth/grant", kind, "https" if wire == "tls" else "http", "token, then Flux")
