@@ -85,8 +85,8 @@ class FluxServer:
         self._turn = Turn()
         self._reason: TurnReason = "model"
         self._eager = False
-        self._bytes = 0
-        self._counted = 0
+        self._bytes: int = 0
+        self._counted: int = 0
         """Bytes when the idle rule was looked at last."""
         self._updated = 0.0
         """Where the last Update was, in ms of audio, or in seconds of the clock."""
