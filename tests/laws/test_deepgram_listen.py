@@ -21,6 +21,7 @@ from ossicle.core.legs import Leg
 from ossicle.core.wire import Accept, Binary, Close, Opening, Text
 from ossicle.dialects.deepgram import DeepgramClient, ListenServer
 from ossicle.engines.scripted import ScriptedEngine
+from ossicle.testing.clock import ManualTimers
 from ossicle.testing.dialect import check_pair, check_server
 from ossicle.testing.house import HandChannel, HandHouse
 from ossicle.testing.marked import marked_audio
@@ -34,8 +35,7 @@ class Caller:
     """A live client over the real session, with the scripted engine behind it."""
 
     def __init__(self, script: str, *query: tuple[str, str], raw: bool = True) -> None:
-        self.house = HandHouse(ScriptedEngine(script))
-        self.house.engine._timers = self.house.timers  # pyright: ignore[reportPrivateUsage]
+        self.house = HandHouse(ScriptedEngine(script, timers=ManualTimers()))
         self.channel = HandChannel()
         self.leg = Leg(ListenServer(), self.channel, self.house)
         self.leg.start(Opening(id=REQUEST, at=1.5, query=(*(RAW if raw else ()), *query)))

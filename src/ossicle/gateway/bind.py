@@ -1,6 +1,7 @@
 """Bindings: which dialect answers which path on which wire. The registry of what the HTTP and
 WebSocket doors understand; adding a dialect adds its lines here."""
 
+import re
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NamedTuple
@@ -14,10 +15,11 @@ from ossicle.dialects.deepgram import ListenServer, PrerecordedServer
 from ossicle.dialects.deepgram.flux_server import FluxServer
 from ossicle.dialects.deepgram.speak_request import SpeakRequest
 from ossicle.dialects.deepgram.speak_server import SpeakServer
-from ossicle.dialects.native import NativeServer
+from ossicle.dialects.native import NativeObserver, NativeServer
 from ossicle.dialects.native.errors import refusal
 
 from .house import House
+from .traces import Greeting, trace_of
 
 __all__ = ["BINDINGS", "Binding", "router"]
 
@@ -28,6 +30,8 @@ class Binding(NamedTuple):
     transport: str
     path: str
     dialect: Callable[[], Dialect]
+    methods: tuple[str, ...] = ("POST",)
+    """Of HTTP."""
 
 
 BINDINGS: tuple[Binding, ...] = (
@@ -37,16 +41,36 @@ BINDINGS: tuple[Binding, ...] = (
     Binding("websocket", "/v1/speak", SpeakServer),
     Binding("websocket", "/v1/stream", NativeServer),
     Binding("websocket", "/v2/listen", FluxServer),
+    Binding("websocket", "/v1/sessions/{name}/events", NativeObserver),
     Binding("http", "/v1/stream", NativeServer),
+    Binding("http", "/v1/sessions/{name}/events", NativeObserver, ("GET",)),
 )
 
 
 def router(house: House, transport: str, bindings: Iterable[Binding] = BINDINGS) -> Acceptor:
     """The acceptor of one wire: finds the binding and starts a leg on it."""
     table = {b.path: b.dialect for b in bindings if b.transport == transport}
+    patterns = [
+        (re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path))), make)
+        for path, make in table.items()
+        if "{" in path
+    ]
+
+    def find(path: str) -> Callable[[], Dialect] | None:
+        found = table.get(path) if "{" not in path else None
+        for pattern, make in patterns if found is None else ():
+            if pattern.fullmatch(path):
+                return make
+        return found
+
+    def twin(opening: Opening) -> Dialect | None:
+        make = find(opening.path)
+        return make() if make is not None else None
+
+    house.exits.twins[transport] = twin
 
     def accept(opening: Opening, channel: Channel) -> Receiver:
-        make = table.get(opening.path)
+        make = find(opening.path)
         if make is None:
             known = ", ".join(sorted(table))
             error = Refused(
@@ -54,7 +78,8 @@ def router(house: House, transport: str, bindings: Iterable[Binding] = BINDINGS)
             )
             channel.send(refusal(error.fault()))
             return _Nobody()
-        leg = Leg(make(), channel, house)
+        greeting = Greeting(channel, trace_of(opening))
+        greeting.leg = leg = Leg(make(), greeting, house)
         leg.start(opening)
         # `binary` is an instance attribute; the checker takes it for a method and binds it
         return leg  # pyright: ignore[reportReturnType]

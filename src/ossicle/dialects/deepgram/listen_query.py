@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from ossicle.core.commands import Report
 from ossicle.core.errors import BadAudio, Refused
 from ossicle.core.formats import AudioFormat, parse_format
 
@@ -80,8 +81,8 @@ class Asked(msgspec.Struct, frozen=True):
     paragraphs: bool = False
     utterances: bool = False
     utt_split_ms: int = 800
-    callback: str = ""
-    callback_method: str = "POST"
+    report_to: tuple[Report, ...] = ()
+    """Where `callback` wants the answer."""
     tags: tuple[str, ...] = ()
     extra: tuple[tuple[str, str], ...] = ()
     keyterms: tuple[str, ...] = ()
@@ -131,6 +132,7 @@ def listen_query(query: Iterable[tuple[str, str]], *, live: bool = True) -> Aske
     tags = given.all("tag")
     if tags:
         patch["label"] = ",".join(tags)[:200]
+    callback = given.last("callback")
     method = given.last("callback_method").upper() or "POST"
     if method not in {"POST", "PUT"}:
         raise Refused(f"callback_method={method[:20]!r}: use POST or PUT", code="bad_option")
@@ -160,8 +162,7 @@ def listen_query(query: Iterable[tuple[str, str]], *, live: bool = True) -> Aske
         paragraphs=given.flag("paragraphs") or given.flag("smart_format"),
         utterances=given.flag("utterances"),
         utt_split_ms=round(1000 * _in("utt_split", split, 0.0, 3_600.0)),
-        callback=given.last("callback"),
-        callback_method=method,
+        report_to=(Report(callback, method, own=True),) if callback else (),
         tags=tuple(tags),
         extra=tuple(
             (name, value) for name, _, value in (e.partition(":") for e in given.all("extra"))

@@ -2,7 +2,9 @@
 
     body = Audio, its end = End, Ended = one whole answer
 
-The status is held until the end, so every failure is a status with the service's JSON.
+The status is held until the end, so every failure is a status with the service's JSON. A JSON body
+names a recording by its URL, which the gateway reads (`Configure.audio_from`). With `callback` the
+body's end is answered at once, and the session's twin of this dialect writes the answer as text.
 """
 
 import hashlib
@@ -12,29 +14,34 @@ from math import inf
 import msgspec
 
 from ossicle.core.commands import Audio, Configure, End
-from ossicle.core.errors import BadAudio, Fault, OssicleError
+from ossicle.core.errors import BadAudio, Fault, OssicleError, Refused
 from ossicle.core.events import Began, Configured, Ended, Event, Notice, Transcript
 from ossicle.core.formats import AudioFormat
 from ossicle.core.ports import Steps
-from ossicle.core.wire import Binary, Close, Fin, Message, Opening
+from ossicle.core.wire import Binary, Close, Fin, Message, Opening, Text
 
 from .credentials import credential_of
-from .errors import refusal, request_headers
+from .errors import error_body, refusal, request_headers
 from .listen_messages import Warned, WordMessage
 from .listen_model import created_at, model_of_engine
 from .listen_query import Asked, listen_query
 from .listen_words import Speller
 from .prerecorded_messages import (
     Channel,
+    Queued,
     Reading,
     Recording,
     RecordingMetadata,
     RecordingResults,
     Utterance,
+    parse_source,
 )
 from .prerecorded_text import paragraphs_of, split_by_gap
 
 __all__ = ["PrerecordedServer"]
+
+_MOST_JSON = 64 * 1024
+"""Largest body that only names a recording."""
 
 
 class PrerecordedServer:
@@ -51,7 +58,11 @@ class PrerecordedServer:
         self._sum = hashlib.sha256()
         self._bytes = 0
         self._over = False
+        self._source: bytearray | None = None
+        """A JSON body as far as it came; None = the body is audio."""
+        self._by_url = False
         self._engine = ""
+        self._began = False
         self._channels = 1
         self._finals: dict[int, list[Transcript]] = {}
         self._warnings: list[Warned] = []
@@ -70,12 +81,21 @@ class PrerecordedServer:
         )
         if asked.format is not None and asked.multichannel:
             self._channels = asked.format.channels
-        return (
-            Configure(
-                patch=asked.patch,
-                format=asked.format or AudioFormat("auto"),
-                credential=credential_of(opening),
-            ),
+        kind = opening.header("content-type").partition(";")[0].strip().lower()
+        if kind == "application/json":
+            self._source = bytearray()
+            return ()  # what it names has to be read first
+        return (self._configure(),)
+
+    def _configure(self, url: str = "") -> Configure:
+        asked = self._asked
+        source = asked.format or AudioFormat("auto")
+        return Configure(
+            patch=asked.patch,
+            format=AudioFormat("auto") if url else source,
+            credential=credential_of(self._opening),
+            report_to=asked.report_to,
+            audio_from=url,
         )
 
     def receive(self, message: Message, now: float) -> Steps:
@@ -83,20 +103,44 @@ class PrerecordedServer:
         if self._over:
             return ()
         match message:
+            case Binary(data=data) if self._source is not None:
+                if len(self._source) + len(data) > _MOST_JSON:
+                    text = f"a JSON body names a url; {_MOST_JSON} bytes are taken"
+                    return self._refused(Refused(text, code="too_large").fault())
+                self._source += data
+                return ()
+            case Fin() if self._source is not None:
+                return self._named(bytes(self._source))
             case Binary(data=data) if data:
                 self._sum.update(data)
                 self._bytes += len(data)
                 return (Audio(data=data),)
             case Fin():
-                return (End(),)
+                # an empty body is refused at its end, callback or not
+                return (End(), *(self._queued() if self._bytes else ()))
             case _:
                 return ()
+
+    def _named(self, body: bytes) -> Steps:
+        try:
+            url = parse_source(body)
+        except OssicleError as error:
+            return self._refused(error.fault())
+        self._source, self._by_url = None, True
+        return (self._configure(url),)
+
+    def _queued(self) -> Steps:
+        """The answer while the result is still to be posted."""
+        if not self._asked.report_to or not self._began:
+            return ()
+        self._over = True
+        return (self._answer(msgspec.json.encode(Queued(self._opening.id))),)
 
     def send(self, event: Event, now: float) -> Steps:
         """What the session heard is kept until the end."""
         match event:
             case Began(engine=engine):
-                self._engine = engine
+                self._engine, self._began = engine, True
             case Configured(options=options) if options.hears is not None:
                 if self._asked.multichannel:
                     self._channels = options.hears.channels
@@ -124,20 +168,27 @@ class PrerecordedServer:
     def _last(self, event: Ended) -> Steps:
         if self._over:
             return ()
+        if self._asked.report_to and event.audio_ms and not self._bytes and not self._by_url:
+            return (Text(self._report(event)), Close())  # the twin that writes for `callback`
         if event.error is not None:
             return self._refused(event.error)
-        if not self._bytes:
+        if not self._bytes and not event.audio_ms:
             return self._refused(
                 BadAudio("the body is empty; send the bytes of a recording").fault()
             )
         self._over = True
-        return (
-            Close(
-                200,
-                headers=(("content-type", "application/json"), *request_headers(self._opening.id)),
-                body=msgspec.json.encode(self._recording(event)),
-            ),
-        )
+        answer = Queued(self._opening.id) if self._asked.report_to else self._recording(event)
+        return (self._answer(msgspec.json.encode(answer)),)
+
+    def _answer(self, body: bytes) -> Close:
+        headers = (("content-type", "application/json"), *request_headers(self._opening.id))
+        return Close(200, headers=headers, body=body)
+
+    def _report(self, event: Ended) -> str:
+        """What is posted: the answer, or why there is none."""
+        if event.error is not None:
+            return error_body(event.error, self._opening.id).decode()
+        return msgspec.json.encode(self._recording(event)).decode()
 
     def _recording(self, event: Ended) -> Recording:
         asked = self._asked
@@ -147,7 +198,7 @@ class PrerecordedServer:
             metadata=RecordingMetadata(
                 transaction_key="deprecated",
                 request_id=self._opening.id,
-                sha256=self._sum.hexdigest(),
+                sha256=self._sum.hexdigest() if self._bytes else "",  # not ours to see
                 created=created_at(self._opening.at),
                 duration=event.audio_ms / 1000,
                 channels=len(channels),
