@@ -3,13 +3,18 @@ WebSocket doors understand; adding a dialect adds its lines here."""
 
 import re
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import NamedTuple
 
+from ossicle.audio.speechfile import speech_file
 from ossicle.core.errors import OssicleError, Refused
 from ossicle.core.legs import Leg
 from ossicle.core.ports import Acceptor, Channel, Dialect, Receiver
 from ossicle.core.wire import Message, Opening
 from ossicle.dialects.deepgram import ListenServer, PrerecordedServer
+from ossicle.dialects.deepgram.flux_server import FluxServer
+from ossicle.dialects.deepgram.speak_request import SpeakRequest
+from ossicle.dialects.deepgram.speak_server import SpeakServer
 from ossicle.dialects.native import NativeObserver, NativeServer
 from ossicle.dialects.native.errors import refusal
 
@@ -32,7 +37,10 @@ class Binding(NamedTuple):
 BINDINGS: tuple[Binding, ...] = (
     Binding("http", "/v1/listen", PrerecordedServer),
     Binding("websocket", "/v1/listen", ListenServer),
+    Binding("http", "/v1/speak", partial(SpeakRequest, speech_file)),
+    Binding("websocket", "/v1/speak", SpeakServer),
     Binding("websocket", "/v1/stream", NativeServer),
+    Binding("websocket", "/v2/listen", FluxServer),
     Binding("websocket", "/v1/sessions/{name}/events", NativeObserver),
     Binding("http", "/v1/stream", NativeServer),
     Binding("http", "/v1/sessions/{name}/events", NativeObserver, ("GET",)),
