@@ -4,6 +4,8 @@
 """
 
 from .client import AssemblyClient
+from .legacy_client import LegacyClient
+from .legacy_server import LegacyServer
 from .server import AssemblyServer
 
-__all__ = ["AssemblyClient", "AssemblyServer"]
+__all__ = ["AssemblyClient", "AssemblyServer", "LegacyClient", "LegacyServer"]

@@ -21,16 +21,16 @@ class AudioRules:
     """Judges each audio message of one session."""
 
     def __init__(self, source: AudioFormat, *, shortest_ms: int, longest_ms: int) -> None:
-        self._source, self._shortest, self._longest = source, shortest_ms, longest_ms
+        self.source, self._shortest, self._longest = source, shortest_ms, longest_ms
         self._began: float | None = None
         self._units = 0
 
     def broken(self, data: bytes, now: float) -> str:
         """Which rule this message breaks, in words; empty = none. Only samples have a length
         that can be seen; packets and containers pass."""
-        if not self._source.width:
+        if not self.source.width:
             return ""
-        ms = self._source.ms(len(data))
+        ms = self.source.ms(len(data))
         if not self._shortest <= ms <= self._longest:
             return (
                 f"Input Duration Violation: {ms} ms. Expected between {self._shortest} and "
@@ -39,7 +39,7 @@ class AudioRules:
         if self._began is None:
             self._began = now
         self._units += len(data)
-        ahead = self._units / self._source.units_per_second - (now - self._began)
+        ahead = self._units / self.source.units_per_second - (now - self._began)
         if ahead > _AHEAD_S:
             return f"Audio Transmission Rate Exceeded: {ahead:.1f} s ahead of real time"
         return ""

@@ -23,12 +23,15 @@ class AssemblyPeer:
         query: tuple[tuple[str, str], ...] = PCM,
         *,
         settings: SessionSettings | None = None,
+        served: bool = True,
     ) -> None:
+        """`served`: open engines when they are wanted."""
         self.house = HandHouse(engine, settings)
         self.channel = HandChannel()
         self.leg = Leg(dialect, self.channel, self.house)
         self.leg.start(Opening(id=ID, at=1_795_423_148.0, query=query))
-        self.house.serve()
+        if served:
+            self.house.serve()
 
     def audio(self, data: bytes, step: int = 3_200) -> None:
         """Binary messages of 100 ms, as an SDK sends them."""
