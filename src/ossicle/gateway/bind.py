@@ -8,7 +8,7 @@ from ossicle.core.errors import OssicleError, Refused
 from ossicle.core.legs import Leg
 from ossicle.core.ports import Acceptor, Channel, Dialect, Receiver
 from ossicle.core.wire import Message, Opening
-from ossicle.dialects.assemblyai import AssemblyServer
+from ossicle.dialects.assemblyai import AssemblyServer, LegacyServer
 from ossicle.dialects.native import NativeServer
 from ossicle.dialects.native.errors import refusal
 
@@ -27,6 +27,7 @@ class Binding(NamedTuple):
 
 BINDINGS: tuple[Binding, ...] = (
     Binding("websocket", "/v1/stream", NativeServer),
+    Binding("websocket", "/v2/realtime/ws", LegacyServer),
     Binding("websocket", "/v3/ws", AssemblyServer),
     Binding("http", "/v1/stream", NativeServer),
 )
