@@ -1,4 +1,4 @@
-"""Whatever arrives, both halves of AssemblyAI's dialects take it or refuse it in their own words."""
+"""Whatever arrives, both halves of AssemblyAI's dialects take it, or refuse it in their words."""
 
 import json
 import sys

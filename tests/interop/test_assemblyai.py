@@ -6,6 +6,7 @@ them: no event loop, no trust, no import.
 """
 
 import asyncio
+import base64
 import contextlib
 import importlib.util
 import json
@@ -19,6 +20,7 @@ from typing import Any
 
 import pytest
 from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosedError
 
 from harness import Talk, gateway_with, missing
 from ossicle.engines.open import open_engine
@@ -184,7 +186,7 @@ async def test_live(kind: str, wire: str, tmp_path: Path, spoken: Path):
 
 @pytest.mark.parametrize("kind", ["sync", "js"])
 async def test_force_endpoint_and_a_change_on_the_way(kind: str, tmp_path: Path, spoken: Path):
-    update = {"max_turn_silence": 250} if kind == "sync" else {"max_turn_silence": 250}
+    update = {"max_turn_silence": 250}
     async with door(tmp_path) as at:
         events = await live(kind, at, spoken, force_at=3, update_at=1, update=update)
     assert closed(events, formatted=True) == WORDS
@@ -288,6 +290,63 @@ async def legacy(at: Door, audio: Path, program: str = "legacy.cjs", **more: Any
     return await run(program, orders, at.authority)
 
 
+@pytest.mark.parametrize("form", ["binary", "base64", "mixed"])
+async def test_a_raw_client_in_base64(form: str, tmp_path: Path):
+    """As people wrote it from the vendor's pages, before the SDKs; with a key in the head."""
+    audio = marked_audio(SPOKEN)
+    async with door(tmp_path) as at:
+        url = f"ws://localhost:{at.plain}/v2/realtime/ws?sample_rate=16000"
+        headers = {"authorization": KEY}
+        messages: list[dict[str, Any]] = []
+        async with connect(url, additional_headers=headers, proxy=None) as wire:
+            for number, start in enumerate(range(0, len(audio), 3_200)):
+                piece = audio[start : start + 3_200]
+                if form == "base64" or (form == "mixed" and number % 2):
+                    said = base64.b64encode(piece).decode()
+                    await wire.send(json.dumps({"audio_data": said}))
+                else:
+                    await wire.send(piece)
+            await wire.send('{"terminate_session":true}')
+            async with asyncio.timeout(10):
+                messages += [json.loads(message) async for message in wire]
+        assert wire.close_code == 1000
+    finals = [m["text"] for m in messages if m["message_type"] == "FinalTranscript"]
+    assert " ".join(finals).split() == WORDS
+    assert messages[-1] == {"message_type": "SessionTerminated"}
+
+
+async def test_both_at_once_where_only_binary_is_taken(tmp_path: Path):
+    async with door(tmp_path) as at:
+        url = f"ws://localhost:{at.plain}/v3/ws?sample_rate=16000"
+        headers = {"authorization": KEY}
+        async with connect(url, additional_headers=headers, proxy=None) as wire:
+            await wire.send(marked_audio([1, 0]))
+            await wire.send('{"audio_data":"AAAA"}')
+            messages: list[dict[str, Any]] = []
+            with pytest.raises(ConnectionClosedError):
+                async with asyncio.timeout(10):
+                    while True:
+                        messages.append(json.loads(await wire.recv()))
+        assert wire.close_code == 3006
+    assert messages[-1]["error_code"] == 3006
+    assert "/v2/realtime/ws" in messages[-1]["error"]
+
+
+async def test_a_stream_that_stops_without_closing(tmp_path: Path):
+    """The connection breaks in mid-word: the session goes, and nothing else."""
+    async with door(tmp_path) as at:
+        url = f"ws://localhost:{at.plain}/v3/ws?sample_rate=16000"
+        headers = {"authorization": KEY}
+        async with connect(url, additional_headers=headers, proxy=None) as wire:
+            await wire.send(marked_audio([1])[:-1_000])
+            assert json.loads(await wire.recv())["type"] == "Begin"
+            assert len(at.house.sessions) == 1
+            wire.transport.abort()
+        async with asyncio.timeout(5):
+            while at.house.sessions:
+                await asyncio.sleep(0.01)
+
+
 @pytest.mark.parametrize("mint", [None, {"expires_in": 60}])
 async def test_the_legacy_class_in_javascript(mint: Any, tmp_path: Path, spoken: Path):
     async with door(tmp_path) as at:
@@ -301,7 +360,7 @@ async def test_the_legacy_class_in_javascript(mint: Any, tmp_path: Path, spoken:
 
 
 async def test_the_legacy_class_in_python(tmp_path: Path, spoken: Path):
-    """0.x, which must live beside the current SDK: in the environment OSSICLE_ASSEMBLYAI_0 names."""
+    """0.x cannot live beside the current SDK: OSSICLE_ASSEMBLYAI_0 names a Python that has it."""
     older = os.environ.get("OSSICLE_ASSEMBLYAI_0")
     if not older:
         pytest.skip("OSSICLE_ASSEMBLYAI_0 names no Python that has assemblyai 0.x")

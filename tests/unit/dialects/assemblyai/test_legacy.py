@@ -241,7 +241,10 @@ def test_a_client_hears():
 
 @pytest.mark.parametrize(
     ("close", "code"),
-    [(4001, "unauthorized"), (4102, "at_capacity"), (1006, "connection_lost"), (1011, "engine_failed")],
+    [
+        (4001, "unauthorized"), (4102, "at_capacity"), (1006, "connection_lost"),
+        (1011, "engine_failed"),
+    ],
 )  # fmt: skip
 def test_how_it_ends(close: int, code: str):
     (ended,) = LegacyClient().receive(Close(close), 0.0)

@@ -1,6 +1,7 @@
 """Golden conversations of `/v3/ws`: a real session and a scripted engine behind the server half."""
 
 import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -350,7 +351,7 @@ def test_silence_is_acknowledged_where_nobody_speaks():
     stretches = [(s["start_ms"], s["end_ms"]) for s in p.of("Silence")]
     assert stretches
     assert stretches[0][0] == 200
-    assert all(a[1] == b[0] for a, b in zip(stretches, stretches[1:], strict=False))
+    assert all(a[1] == b[0] for a, b in pairwise(stretches))
     assert all(end - start >= 1_000 for start, end in stretches)
 
 
