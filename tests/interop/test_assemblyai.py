@@ -88,7 +88,10 @@ async def run(program: str, orders: dict[str, Any], authority: Path) -> list[dic
     else:
         executable, modules = node()
         command = [executable, str(PROGRAMS / program)]
-        variables |= {"NODE_PATH": modules, "NODE_EXTRA_CA_CERTS": str(authority)}
+        variables |= {
+            "NODE_PATH": orders.pop("modules", None) or modules,
+            "NODE_EXTRA_CA_CERTS": str(authority),
+        }
     process = await asyncio.create_subprocess_exec(
         *command,
         env=variables,
@@ -356,6 +359,18 @@ async def test_the_legacy_class_in_javascript(mint: Any, tmp_path: Path, spoken:
     assert " ".join(f["text"] for f in finals).split() == WORDS
     assert [len(f["text"].split()) for f in finals] == [3, 2, 1]
     assert of(events, "SessionInformation")
+    assert not of(events, "Error")
+
+
+async def test_the_legacy_class_in_javascript_3(tmp_path: Path, spoken: Path):
+    """3.x sends base64: OSSICLE_ASSEMBLYAI_JS_3 names a node_modules that has it."""
+    older = os.environ.get("OSSICLE_ASSEMBLYAI_JS_3")
+    if not older:
+        pytest.skip("OSSICLE_ASSEMBLYAI_JS_3 names no node_modules that has assemblyai 3.x")
+    async with door(tmp_path) as at:
+        events = await legacy(at, spoken, modules=older)
+    finals = of(events, "FinalTranscript")
+    assert " ".join(f["text"] for f in finals).split() == WORDS
     assert not of(events, "Error")
 
 

@@ -1,6 +1,6 @@
 // The legacy class of AssemblyAI's JavaScript SDK. Orders and lines as in live.py.
 const fs = require("fs");
-const { AssemblyAI, RealtimeTranscriber } = require("assemblyai");
+const { AssemblyAI, RealtimeTranscriber, RealtimeService } = require("assemblyai");
 
 const orders = JSON.parse(fs.readFileSync(0, "utf8"));
 const say = (event, value) => console.log(JSON.stringify({ event, ...value }));
@@ -13,7 +13,8 @@ const say = (event, value) => console.log(JSON.stringify({ event, ...value }));
     say("Token", { token });
     credential = { token };
   }
-  const transcriber = new RealtimeTranscriber({
+  const Transcriber = RealtimeTranscriber || RealtimeService; // the name in 3.x
+  const transcriber = new Transcriber({
     ...credential, realtimeUrl: orders.url, sampleRate: orders.sample_rate,
   });
   transcriber.on("open", (event) => say("Begins", event));
