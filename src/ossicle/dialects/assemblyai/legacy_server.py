@@ -29,7 +29,7 @@ from .legacy_messages import (
 )
 from .legacy_query import LegacyParameters, legacy_format, legacy_parameters, legacy_patch
 from .rules import AudioRules
-from .spelling import bare, words_of
+from .spelling import bare, bare_word, words_of
 
 __all__ = ["LegacyServer"]
 
@@ -203,7 +203,9 @@ def _iso(epoch: float) -> str:
 
 def _wire(words: list[Word], *, spelled: bool) -> tuple[LegacyWord, ...]:
     return tuple(
-        LegacyWord(word.start_ms, word.end_ms, word.confidence or 0.0, text)
-        for word in words
-        if (text := word.text if spelled else bare(word.text))
+        [
+            LegacyWord(word.start_ms, word.end_ms, word.confidence or 0.0, text)
+            for word in words
+            if (text := word.text if spelled else bare_word(word.text))
+        ]
     )

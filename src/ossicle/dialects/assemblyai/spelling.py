@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from ossicle.core.events import Transcript, Word
 
-__all__ = ["bare", "stable_words", "words_of"]
+__all__ = ["bare", "bare_word", "stable_words", "words_of"]
 
 _MARKS = '.,!?;:…"“”„«»()[]{}¿¡。，！？、；：'
 """Taken off both ends of a word; what stands inside ("3.5", "o'clock") stays."""
@@ -19,7 +19,12 @@ _MARKS = '.,!?;:…"“”„«»()[]{}¿¡。，！？、；：'
 
 def bare(text: str) -> str:
     """Lower case, no punctuation around the words; single blanks between them."""
-    return " ".join(filter(None, (word.strip(_MARKS).lower() for word in text.split())))
+    return " ".join(filter(None, map(bare_word, text.split())))
+
+
+def bare_word(text: str) -> str:
+    """The same of one word; empty for punctuation alone."""
+    return text.strip(_MARKS).lower()
 
 
 def words_of(event: Transcript) -> Sequence[Word]:

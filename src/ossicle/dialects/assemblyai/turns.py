@@ -12,12 +12,13 @@ next turn comes before the last message of this one.
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
 from ossicle.core.events import Transcript, Word
 
 from .messages import Turn, TurnWord
-from .spelling import bare, stable_words, words_of
+from .spelling import bare, bare_word, stable_words, words_of
 
 __all__ = ["Ending", "TurnBook"]
 
@@ -40,7 +41,9 @@ class TurnBook:
         self._languages = languages
         self._frozen: list[Word] = []
         self._texts: list[str] = []
-        self._final: tuple[str, ...] = ()
+        self._told_frozen: list[TurnWord] = []
+        """The frozen words as partials tell them."""
+        self._final: list[str] = []
         """Words of the open segment that were told as final."""
         self._told = False
         """Something of this turn was sent."""
@@ -49,17 +52,19 @@ class TurnBook:
         """The messages for the next transcript of the session."""
         if not event.final:
             return self._partial(event)
-        self._final = ()
-        self._frozen += words_of(event)
+        self._final = []
+        words = words_of(event)
+        self._frozen += words
         if event.text:
             self._texts.append(event.text)
         if event.ends_turn:
             return self._close(event)
         if not event.text:
             return ()
-        self._told = True
-        utterance = self._spelled(event.text)
-        return (self._turn(event, self._frozen, len(self._frozen), utterance=utterance),)
+        spelled = self.ending == "formatted"
+        self._told_frozen += _wire(words, len(words), spelled=spelled)
+        utterance = event.text if spelled else bare(event.text)
+        return (self._turn(event, self._told_frozen, len(self._told_frozen), utterance),)
 
     @property
     def open(self) -> bool:
@@ -67,20 +72,23 @@ class TurnBook:
         return self._told
 
     def _partial(self, event: Transcript) -> tuple[Turn, ...]:
-        words, stable = words_of(event), stable_words(event)
-        told = tuple(bare(word.text) for word in words[: len(self._final)])
-        if told != self._final:
-            # Another engine hears the turn again from its start, or this one changed its mind
-            # about a word it had called stable: wait until it has caught up, or the final.
-            return ()
-        stable = max(stable, len(self._final))
-        self._final = tuple(bare(word.text) for word in words[:stable])
-        self._told = True
-        return (self._turn(event, (*self._frozen, *words), len(self._frozen) + stable),)
+        stable, told = stable_words(event), len(self._final)
+        words = _wire(words_of(event), stable, spelled=self.ending == "formatted")
+        final = [word.text for word in words if word.word_is_final]
+        if final[:told] != self._final:
+            if [word.text for word in words[:told]] != self._final:
+                # Another engine hears the turn again from its start, or this one changed its mind
+                # about a word it had called stable: wait until it has caught up, or the final.
+                return ()
+            final = self._final
+            words[: len(final)] = [_finally(word) for word in words[: len(final)]]
+        self._final = final
+        frozen = self._told_frozen
+        return (self._turn(event, [*frozen, *words], len(frozen) + len(final)),)
 
     def _close(self, event: Transcript) -> tuple[Turn, ...]:
         frozen, text, told = self._frozen, " ".join(self._texts), self._told
-        self._frozen, self._texts, self._told = [], [], False
+        self._frozen, self._texts, self._told_frozen, self._told = [], [], [], False
         if not text and not told:
             return ()  # nobody was told of a turn: an answer to a ForceEndpoint in silence
         turns: list[Turn] = []
@@ -93,54 +101,61 @@ class TurnBook:
 
     def _closed(self, event: Transcript, words: list[Word], text: str, *, formatted: bool) -> Turn:
         language = event.language if self._languages else ""
+        wire = _wire(words, len(words), spelled=formatted)
         return Turn(
             turn_order=self.order,
             turn_is_formatted=formatted,
             end_of_turn=True,
             transcript=text,
             end_of_turn_confidence=event.end_confidence or 0.0,
-            words=_wire(words, len(words), spelled=formatted),
+            words=tuple(wire),
             utterance=text,
             language_code=language or UNSET,
-            speaker_label=_speaker(words),
+            speaker_label=_speaker(wire),
         )
 
     def _turn(
-        self, event: Transcript, words: Sequence[Word], final: int, utterance: str = ""
+        self, event: Transcript, words: list[TurnWord], final: int, utterance: str = ""
     ) -> Turn:
-        wire = _wire(words, final, spelled=self.ending == "formatted")
+        self._told = True
         return Turn(
             turn_order=self.order,
             turn_is_formatted=False,
             end_of_turn=False,
-            transcript=" ".join(word.text for word in wire if word.word_is_final),
+            transcript=" ".join([word.text for word in words[:final]]),
             end_of_turn_confidence=event.end_confidence or 0.0,
-            words=wire,
+            words=tuple(words),
             utterance=utterance,
             speaker_label=_speaker(words),
         )
 
-    def _spelled(self, text: str) -> str:
-        return text if self.ending == "formatted" else bare(text)
+
+def _finally(word: TurnWord) -> TurnWord:
+    return msgspec.structs.replace(word, word_is_final=True)
 
 
-def _wire(words: Sequence[Word], final: int, *, spelled: bool) -> tuple[TurnWord, ...]:
+def _wire(words: Sequence[Word], final: int, *, spelled: bool) -> list[TurnWord]:
     """Words as messages have them. A "word" of punctuation alone has no bare form."""
-    return tuple(
-        TurnWord(
-            start=word.start_ms,
-            end=word.end_ms,
-            text=text,
-            confidence=word.confidence or 0.0,
-            word_is_final=place < final,
-            speaker=word.speaker or UNSET,
-        )
-        for place, word in enumerate(words)
-        if (text := word.text if spelled else bare(word.text))
-    )
+    wire: list[TurnWord] = []
+    for place, word in enumerate(words):
+        text = word.text if spelled else bare_word(word.text)
+        if text:
+            wire.append(
+                TurnWord(
+                    word.start_ms,
+                    word.end_ms,
+                    text,
+                    word.confidence or 0.0,
+                    place < final,
+                    word.speaker or UNSET,
+                )
+            )
+    return wire
 
 
-def _speaker(words: Sequence[Word]) -> str | UnsetType:
+def _speaker(words: Sequence[TurnWord]) -> str | UnsetType:
     """Who speaks, if the words agree on it; the vendor labels a turn with one speaker."""
-    speakers = {word.speaker for word in words if word.speaker}
-    return speakers.pop() if len(speakers) == 1 else UNSET
+    first = words[0].speaker if words else UNSET
+    if not isinstance(first, str):
+        return UNSET
+    return first if all(word.speaker == first for word in words) else UNSET
