@@ -8,9 +8,10 @@ from assembly_peer import PCM, AssemblyPeer  # type: ignore[import-not-found]
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ossicle.core.ports import Dialect
+from ossicle.core.ports import Dialect, Engine
 from ossicle.dialects.assemblyai import AssemblyServer, LegacyServer
 from ossicle.engines.scripted import ScriptedEngine
+from ossicle.engines.wrap.endpointed import Endpointed
 from ossicle.testing.clock import ManualTimers
 from ossicle.testing.marked import marked_audio
 
@@ -43,6 +44,7 @@ def said(name: str, p: AssemblyPeer) -> list[str]:
     asks=st.dictionaries(st.integers(0, 12), st.sampled_from(["force", "change"]), max_size=6),
     fails=st.none() | st.integers(50, 3_000),
     formatted=st.booleans(),
+    judged=st.booleans(),
 )
 def test_whatever_happens(
     name: str,
@@ -52,6 +54,7 @@ def test_whatever_happens(
     asks: dict[int, str],
     fails: int | None,
     formatted: bool,
+    judged: bool,
 ):
     numbers: list[int] = []
     for number, pause in enumerate(pauses):
@@ -59,7 +62,11 @@ def test_whatever_happens(
     audio = marked_audio(numbers)
     script = "heard" if fails is None else f"heard?fail_at={fails}"
     query = (*PCM, ("format_turns", str(formatted)))
-    p = AssemblyPeer(ScriptedEngine(script, timers=ManualTimers()), make(), query)
+    engine: Engine = ScriptedEngine(script, timers=ManualTimers())
+    if judged:
+        engine = Endpointed(engine)
+        query = (*query, ("end_of_turn_confidence_threshold", "0.5"))
+    p = AssemblyPeer(engine, make(), query)
     at = 0
     for turn, size in enumerate([*cuts, len(audio)]):
         match asks.get(turn):
@@ -77,5 +84,10 @@ def test_whatever_happens(
     assert said(name, p) == [f"w{n}" for n in numbers if n]
     assert p.close is not None
     assert p.close.code == 1000
-    orders = [m["turn_order"] for m in p.of("Turn")]
-    assert orders == sorted(orders)
+    final: dict[int, list[str]] = {}
+    for turn in p.of("Turn"):
+        order, before = turn["turn_order"], final.get(turn["turn_order"], [])
+        assert order in {len(final) - 1, len(final)}
+        words = [word["text"] for word in turn["words"] if word["word_is_final"]]
+        assert words[: len(before)] == before, "a final word changed"
+        final[order] = words

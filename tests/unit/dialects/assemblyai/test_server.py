@@ -23,6 +23,7 @@ from ossicle.core.session import SessionSettings
 from ossicle.core.wire import Accept, Binary, Close, Opening, Text
 from ossicle.dialects.assemblyai import AssemblyServer
 from ossicle.engines.scripted import ScriptedEngine
+from ossicle.engines.wrap.endpointed import Endpointed
 from ossicle.testing.clock import ManualTimers
 from ossicle.testing.house import HeldEngine
 from ossicle.testing.marked import marked_audio
@@ -281,6 +282,35 @@ def test_the_engines_own_confidence_is_told_and_none_is_made_up():
     assert isinstance(text, Text)
     turn = json.loads(text.data)
     assert (turn["end_of_turn_confidence"], turn["words"][0]["confidence"]) == (0.75, 0.5)
+
+
+def test_a_turn_ends_when_the_judge_is_sure_enough():
+    """Pauses of 300 ms do not end it; what the judge says is what is told."""
+    p = AssemblyPeer(
+        Endpointed(scripted("heard")),
+        AssemblyServer(),
+        (*PCM, ("end_of_turn_confidence_threshold", "0.6")),
+    )
+    p.audio(marked_audio([1, 0, 2, 0, 3]))
+    p.ms(1_000)
+    ends = [turn for turn in p.of("Turn") if turn["end_of_turn"]]
+    assert [turn["transcript"] for turn in ends] == ["w1 w2 w3"]
+    assert 0.6 <= ends[0]["end_of_turn_confidence"] < 1
+    before = [t["end_of_turn_confidence"] for t in p.of("Turn") if not t["end_of_turn"]]
+    assert max(before) < 0.6
+
+
+def test_a_turn_ends_by_silence_whatever_the_judge_thinks():
+    p = AssemblyPeer(
+        Endpointed(scripted("heard")),
+        AssemblyServer(),
+        (*PCM, ("end_of_turn_confidence_threshold", "1"), ("max_turn_silence", "700")),
+    )
+    p.audio(marked_audio([1]))
+    p.ms(600)
+    assert not any(turn["end_of_turn"] for turn in p.of("Turn"))
+    p.ms(200)
+    assert [turn["end_of_turn"] for turn in p.of("Turn")][-1] is True
 
 
 def test_a_turn_taken_up_again_starts_once():
