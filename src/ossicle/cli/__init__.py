@@ -6,6 +6,7 @@ from .certs import certs
 from .demo import demo
 from .engines import engines
 from .serve import serve
+from .snippet import snippet
 from .transcribe import transcribe
 
 __all__ = ["app", "main"]
@@ -22,6 +23,7 @@ app.command()(transcribe)
 app.command()(certs)
 app.command()(demo)
 app.command()(engines)
+app.command()(snippet)
 
 
 def main() -> None:

@@ -12,8 +12,9 @@ from ossicle.dialects.native.errors import status
 from ossicle.dialects.native.messages import ErrorBody, encode
 from ossicle.transports.http.server import stream_endpoint
 
-from .bind import router
+from .bind import BINDINGS, router
 from .house import House
+from .snippets import snippets
 
 __all__ = ["make_app"]
 
@@ -38,22 +39,43 @@ def make_app(house: House) -> Starlette:
             house.access.check_page(Opening(headers=tuple(request.headers.items())))
             owner = house.access.owner(_credential(request))
         except OssicleError as error:
-            fault = error.fault()
-            return Response(
-                encode(ErrorBody(fault)), status_code=status(fault), media_type="application/json"
-            )
+            return _refused(error)
         return Response(
             msgspec.json.encode({"sessions": house.listing(owner)}), media_type="application/json"
         )
 
-    return Starlette(
+    async def lines_to_change(request: Request) -> Response:
+        try:
+            house.access.check_page(Opening(headers=tuple(request.headers.items())))
+            house.access.owner(_credential(request))
+        except OssicleError as error:
+            return _refused(error)
+        here = house.address.seen_from(request.headers.get("host", ""))
+        return Response(
+            msgspec.json.encode({"snippets": snippets(here, answered)}),
+            media_type="application/json",
+            headers={"cache-control": "no-store"},
+        )
+
+    app = Starlette(
         routes=[
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),
             Route("/v1/sessions", sessions),
+            Route("/v1/snippets", lines_to_change),
             Route("/v1/stream", stream_endpoint(router(house, "http")), methods=["POST"]),
         ]
+    )
+    answered = {binding.path for binding in BINDINGS}
+    answered |= {route.path for route in app.routes if isinstance(route, Route)}
+    return app
+
+
+def _refused(error: OssicleError) -> Response:
+    fault = error.fault()
+    return Response(
+        encode(ErrorBody(fault)), status_code=status(fault), media_type="application/json"
     )
 
 

@@ -27,6 +27,7 @@ from ossicle.transports.faults import report_fault
 from .access import Access
 from .metrics import Metrics
 from .settings import GatewaySettings
+from .snippets import Address
 from .supervisor import supervise
 from .timers import LoopTimers
 from .tokens import mint, parse, same
@@ -52,6 +53,8 @@ class House:
         self.sessions: dict[str, Session] = {}
         self.draining = False
         self.doors_open = False
+        self.address = Address()
+        """Where it is reached; known once its doors are bound."""
         self.metrics = Metrics(self)
         self._wakes: dict[str, asyncio.Event] = {}
         self._owners: dict[str, str] = {}

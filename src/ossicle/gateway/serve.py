@@ -34,6 +34,7 @@ from .certificates import (
 )
 from .house import House
 from .settings import GatewaySettings
+from .snippets import Address
 
 __all__ = ["Gateway", "serving"]
 
@@ -123,9 +124,10 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
     check_exposure(settings)
     # onnxruntime, wherever an engine imports it, would call home (and does so from a thread)
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    tls = None
+    tls, files = None, None
     if settings.tls_port is not None:
-        tls = reloading_context(certificate_files(settings), alpn=("http/1.1",))
+        files = certificate_files(settings)
+        tls = reloading_context(files, alpn=("http/1.1",))
     house = House(settings, engine)
     wanted: list[tuple[str, int | None, ssl.SSLContext | None]] = [("http", settings.port, None)]
     if tls is not None:
@@ -156,6 +158,7 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
             door.bound.close()
         raise
     gateway = Gateway(house, doors)
+    house.address = _address(doors, files)
     async with asyncio.TaskGroup() as group:
         keeping = group.create_task(house.run(), name="house")
         watching = group.create_task(house.metrics.watch_loop(), name="loop lag")
@@ -194,6 +197,12 @@ def certificate_files(settings: GatewaySettings) -> CertificateFiles:
     return local_certificates(
         settings.state_dir.expanduser(), [name for name in names if name not in _ANY]
     )
+
+
+def _address(doors: dict[str, Door], files: CertificateFiles | None) -> Address:
+    urls = {name: door.url for name, door in doors.items()}
+    ca = files.authority if files is not None else None
+    return Address(urls.get("http", ""), urls.get("https", ""), str(ca or ""))
 
 
 async def _follow(tls: ReloadingContext | None, settings: GatewaySettings) -> None:
