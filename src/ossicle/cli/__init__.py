@@ -3,6 +3,7 @@
 import typer
 
 from .certs import certs
+from .config import config
 from .demo import demo
 from .engines import engines
 from .serve import serve
@@ -24,6 +25,7 @@ app.command()(certs)
 app.command()(demo)
 app.command()(engines)
 app.command()(snippet)
+app.add_typer(config, name="config")
 
 
 def main() -> None:

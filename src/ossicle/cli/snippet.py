@@ -10,10 +10,12 @@ from rich.console import Console
 from rich.table import Table
 
 from ossicle.core.errors import OssicleError
+from ossicle.gateway.access import loopback
 from ossicle.gateway.bind import BINDINGS
+from ossicle.gateway.settings import GatewaySettings
 from ossicle.gateway.snippets import TEMPLATES, Address, Snippet, find, snippets
 
-from .serve import STATE_DIR
+from .config import load
 
 __all__ = ["snippet"]
 
@@ -22,15 +24,17 @@ def snippet(
     sdk: Annotated[str, typer.Option(help="ossicle deepgram assemblyai twilio curl …")] = "",
     language: Annotated[str, typer.Option(help="python javascript shell xml; empty = all.")] = "",
     url: Annotated[
-        str, typer.Option(help="The plain door of the gateway, or off.", envvar="OSSICLE_URL")
-    ] = "http://localhost:8080",
-    tls_url: Annotated[
-        str, typer.Option(help="The TLS door of the gateway, or off.")
-    ] = "https://localhost:8443",
-    ca: Annotated[
-        str, typer.Option(help="The CA to trust; empty = the local one, none = a public one.")
+        str, typer.Option(help="The plain door; off = none. Empty = as configured.")
     ] = "",
-    state_dir: Annotated[Path, typer.Option(help="Where the local CA is kept.")] = STATE_DIR,
+    tls_url: Annotated[
+        str, typer.Option(help="The TLS door; off = none. Empty = as configured.")
+    ] = "",
+    ca: Annotated[
+        str, typer.Option(help="The CA to trust; none = a public one. Empty = as configured.")
+    ] = "",
+    config: Annotated[
+        Path | None, typer.Option(help="TOML file of the gateway.", envvar="OSSICLE_CONFIG")
+    ] = None,
     list_: Annotated[bool, typer.Option("--list", help="Name the SDKs and languages.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
 ) -> None:
@@ -38,11 +42,7 @@ def snippet(
 
     They read the key from OSSICLE_KEY. `GET /v1/snippets` of a running gateway gives the same.
     """
-    here = Address(
-        "" if url == "off" else url.rstrip("/"),
-        "" if tls_url == "off" else tls_url.rstrip("/"),
-        "" if ca == "none" else ca or str(state_dir.expanduser().absolute() / "ca.pem"),
-    )
+    here = _address(load(config).settings, url, tls_url, ca)
     paths = _answered()
     try:
         found = find(here, paths, sdk, language) if sdk else snippets(here, paths)
@@ -55,6 +55,29 @@ def snippet(
         _list(paths)
     else:
         typer.echo("\n".join(_shown(each, headed=len(found) > 1) for each in found), nl=False)
+
+
+def _address(settings: GatewaySettings, url: str, tls_url: str, ca: str) -> Address:
+    """Where the gateway is, as it is configured or as it was said."""
+    host = "localhost" if loopback(settings.host) or settings.host in _ANY else settings.host
+    own = settings.certificate is not None
+    authority = "" if own else str(settings.state_dir.expanduser().absolute() / "ca.pem")
+    return Address(
+        _door(url, "http", host, settings.port),
+        _door(tls_url, "https", host, settings.tls_port),
+        "" if ca == "none" else ca or authority,
+    )
+
+
+def _door(said: str, scheme: str, host: str, port: int | None) -> str:
+    """A port of 0 is known only to the gateway that runs: ask it, or say the URL."""
+    if said:
+        return "" if said == "off" else said.rstrip("/")
+    host = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{host}:{port or 'PORT'}" if port is not None else ""
+
+
+_ANY = {"0.0.0.0", "::", "*"}  # noqa: S104  shown, not bound
 
 
 def _answered() -> set[str]:

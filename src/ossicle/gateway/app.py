@@ -64,7 +64,11 @@ def make_app(house: House) -> Starlette:
             Route("/metrics", metrics),
             Route("/v1/sessions", sessions),
             Route("/v1/snippets", lines_to_change),
-            Route("/v1/stream", stream_endpoint(router(house, "http")), methods=["POST"]),
+            Route(
+                "/v1/stream",
+                stream_endpoint(router(house, "http"), house.settings.http),
+                methods=["POST"],
+            ),
         ]
     )
     answered = {binding.path for binding in BINDINGS}

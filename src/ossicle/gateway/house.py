@@ -20,12 +20,12 @@ from ossicle.core.legs import Leg
 from ossicle.core.options import Options
 from ossicle.core.ports import Codecs, Engine, Timers
 from ossicle.core.session import Session
-from ossicle.engines.lifecycle import is_warm
 from ossicle.engines.wrap.split import Split
 from ossicle.transports.faults import report_fault
 
 from .access import Access
 from .metrics import Metrics
+from .routing import chosen, cold
 from .settings import GatewaySettings
 from .snippets import Address
 from .supervisor import supervise
@@ -68,8 +68,7 @@ class House:
         missing: list[str] = []
         if not self.doors_open:
             missing.append("a door is not open yet")
-        if not is_warm(self.engine):
-            missing.append(f"engine {self.engine.capabilities.name} is not warm")
+        missing += [f"engine {name} is not warm" for name in cold(self.engine)]
         if self.draining:
             missing.append("the gateway is stopping")
         return missing
@@ -83,6 +82,7 @@ class House:
                 "state": session.life.state,
                 "detached": session.detached_until is not None,
                 "engine": session.engine_name,
+                "model": session.options.recognition.model,
                 "label": session.options.label,
                 "age_ms": round((now - session.opened_at) * 1000),
                 "audio_ms": session.ms(session.journal.end) - session.origin_ms,
@@ -139,7 +139,7 @@ class House:
 
     def choose(self, options: Options, source: AudioFormat) -> Engine:
         """The engine for a session; several channels on an engine for one get a stream each."""
-        engine = self.engine
+        engine = chosen(self.engine, options)
         split = options.recognition.channels == "split"
         if split and source.channels > engine.capabilities.channels:
             return Split(engine, channels=source.channels)

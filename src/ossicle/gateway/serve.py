@@ -134,14 +134,14 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
         wanted.append(("https", settings.tls_port, tls.context))
     doors: dict[str, Door] = {}
     app = make_app(house)
-    upgrade = websocket_protocol(router(house, "websocket"))
+    upgrade = websocket_protocol(router(house, "websocket"), settings.websocket)
     try:
         for name, port, context in wanted:
             if port is None:
                 continue
             config = uvicorn.Config(
                 app,
-                http=http_protocol(),
+                http=http_protocol(settings.http),
                 ws=upgrade,
                 lifespan="off",
                 log_config=None,
