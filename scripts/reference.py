@@ -20,6 +20,7 @@ from pathlib import Path
 from types import ModuleType
 
 import msgspec
+from configuration_page import configuration_page
 from surface import command_page, engine_page, metric_page
 
 from ossicle.core import capabilities, ledger
@@ -198,6 +199,7 @@ def pages() -> dict[str, str]:
         "ossicle-v1.schema.json": schema_file(),
         "options.md": option_page(),
         "engines.md": MADE + engine_page(docs_of(capabilities)["Capabilities"]),
+        "configuration.md": MADE + configuration_page(),
         "cli.md": MADE + command_page(),
         "metrics.md": MADE + metric_page(docs_of(ledger)["LedgerReport"]),
     }

@@ -266,6 +266,14 @@ def _together(settings: GatewaySettings, found: _Gathered) -> None:
         if low >= high:
             names = (f"{table}.write_low", f"{table}.write_high")
             found.wrong(at(*names), f"{names[0]} ({low}) must be below {names[1]} ({high})")
+    wire = settings.websocket
+    if wire.silence_s <= wire.keepalive_s:
+        names = ("websocket.silence_s", "websocket.keepalive_s")
+        found.wrong(
+            at(*names),
+            f"{names[0]} ({wire.silence_s:g}) must be above {names[1]} ({wire.keepalive_s:g}), or "
+            "who is quiet is taken for gone",
+        )
     specs = [("engine", settings.engine), *(("models", spec) for _, spec in settings.models)]
     if settings.voice not in {"", "off"}:
         specs.append(("voice", settings.voice))

@@ -18,7 +18,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     """Address to listen on. Anything but loopback needs keys, or `open_to_anyone`."""
     port: int | None = 8080
-    """HTTP and WebSocket; 0 = any free port, None (`off` for people) = closed."""
+    """HTTP and WebSocket; 0 = any free port, off (None) = closed."""
     tls_port: int | None = 8443
     """The same over TLS."""
     engine: str = "pocketsphinx"
