@@ -5,16 +5,19 @@ import typer
 from ossicle.cli import app
 from ossicle.gateway.naming import LATER, SETTINGS, plain
 
-FIXED = """--host --port --tls-port --grpc-port --grpc-tls-port --quic-port --sip-port --sip-tls-port
---rtp-ports --ice-ports --announce --engine --config --state-dir --allow-host --voice --cert --key
---drain --open-to-anyone --log-level""".split()
+FIXED = {
+    "--host", "--port", "--tls-port", "--grpc-port", "--grpc-tls-port", "--quic-port",
+    "--sip-port", "--sip-tls-port", "--rtp-ports", "--ice-ports", "--announce", "--engine",
+    "--config", "--state-dir", "--allow-host", "--voice", "--cert", "--key", "--drain",
+    "--open-to-anyone", "--log-level",
+}  # fmt: skip
 
 SERVE = typer.main.get_command(app).commands["serve"]
 FLAGS = {flag: each for each in SERVE.params for flag in each.opts}
 
 
 def test_fixed_names_stay():
-    assert set(FIXED) - set(FLAGS) == set()
+    assert FIXED - set(FLAGS) == set()
 
 
 def test_a_flag_has_the_name_and_the_default_of_its_setting():
