@@ -22,8 +22,8 @@ WORDS = [1, 2, 3, 0, 4, 5]
 SAID = [f"w{number}" for number in WORDS if number]
 PACKAGES = {"ossicle": "ossicle", "deepgram": "deepgram", "flux": "deepgram",
             "assemblyai": "assemblyai", "twilio": "twilio"}  # fmt: skip
-MODULES = {"deepgram": "@deepgram/sdk", "assemblyai": "assemblyai", "twilio": "twilio",
-           "websocket": "ws"}  # fmt: skip
+MODULES = {"deepgram": "@deepgram/sdk", "flux": "@deepgram/sdk", "assemblyai": "assemblyai",
+           "twilio": "twilio", "websocket": "ws"}  # fmt: skip
 RUN = [each for each in TEMPLATES if each.language != "xml" and each.path != "/ossicle.js"]
 """TwiML is parsed by its own test, and a page's module by the tests of the playground."""
 KEY = "a-key-of-a-test"
@@ -107,6 +107,19 @@ async def test_a_text_runs_as_it_stands(template: Template, secure: bool, tmp_pa
         )
     else:
         assert said.lower().replace(".", "").split() == SAID
+
+
+@pytest.mark.parametrize(
+    "template", [t for t in TEMPLATES if t.language == "javascript"], ids=lambda each: each.sdk
+)
+async def test_javascript_is_javascript(template: Template, tmp_path: Path) -> None:
+    """Those, too, whose dialect is not in this version."""
+    program = shutil.which("node") or ""
+    if not program:
+        missing("node is not installed")
+    file = tmp_path / "text.mjs"
+    file.write_text(fill(template, Address("http://a:1", "https://a:2", "/ca.pem")).text)
+    await run([program, "--check", str(file)], tmp_path)
 
 
 def test_twiml_is_what_their_builder_makes() -> None:

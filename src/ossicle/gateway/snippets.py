@@ -247,7 +247,9 @@ with client.listen.v1.connect(model="nova-3") as connection:  # no encoding: a f
     connection.on(EventType.MESSAGE, heard)
     listening = threading.Thread(target=connection.start_listening)
     listening.start()
-    connection.send_media(Path(sys.argv[1]).read_bytes())
+    sound = Path(sys.argv[1]).read_bytes()
+    for at in range(0, len(sound), 32_000):  # a message may hold 1 MiB at most
+        connection.send_media(sound[at : at + 32_000])
     connection.send_close_stream()
     listening.join()
 """,
@@ -273,7 +275,10 @@ connection.on("message", (message) => {
 });
 connection.connect();
 await connection.waitForOpen();
-connection.sendMedia(await readFile(process.argv[2]));
+const sound = await readFile(process.argv[2]);
+for (let at = 0; at < sound.length; at += 32000) {  // a message may hold 1 MiB at most
+  connection.sendMedia(sound.subarray(at, at + 32000));
+}
 connection.sendCloseStream({ type: "CloseStream" });
 """,
         title="Deepgram, JavaScript", suffix=".mjs", install="npm install @deepgram/sdk",
@@ -308,12 +313,42 @@ with client.listen.v2.connect(model="flux-general-en") as connection:
     connection.on(EventType.MESSAGE, heard)
     listening = threading.Thread(target=connection.start_listening)
     listening.start()
-    connection.send_media(Path(sys.argv[1]).read_bytes())
+    sound = Path(sys.argv[1]).read_bytes()
+    for at in range(0, len(sound), 32_000):  # a message may hold 1 MiB at most
+        connection.send_media(sound[at : at + 32_000])
     connection.send_close_stream()
     listening.join()
 print(*said.values(), sep="\\n")
 """,
         title="Deepgram Flux, Python", suffix=".py", install="pip install deepgram-sdk",
+    ),
+    Template(
+        "flux", "javascript", "/v2/listen",
+        """
+// {{install}}
+// {{node}} turns.mjs speech.wav
+import { readFile } from "node:fs/promises";
+import { DeepgramClient } from "@deepgram/sdk";
+
+const client = new DeepgramClient({
+  apiKey: process.env.OSSICLE_KEY ?? "unused",
+»   environment: { base: "{{url}}", production: "{{ws}}", agent: "{{ws}}", agentRest: "{{url}}" },
+});
+const said = new Map();
+const connection = await client.listen.v2.createConnection({ model: "flux-general-en" });
+connection.on("message", (message) => {
+  if (message.type === "TurnInfo") said.set(message.turn_index, message.transcript);
+});
+connection.on("close", () => console.log([...said.values()].join("\\n")));
+connection.connect();
+await connection.waitForOpen();
+const sound = await readFile(process.argv[2]);
+for (let at = 0; at < sound.length; at += 32000) {  // a message may hold 1 MiB at most
+  connection.sendMedia(sound.subarray(at, at + 32000));
+}
+connection.sendCloseStream({ type: "CloseStream" });
+""",
+        title="Deepgram Flux, JavaScript", suffix=".mjs", install="npm install @deepgram/sdk",
     ),
     Template(
         "assemblyai", "python", "/v3/ws",
@@ -434,11 +469,11 @@ curl {{curl_ca}}-H "Authorization: Bearer ${OSSICLE_KEY:-unused}" -H 'Accept: te
     Template(
         "websocket", "javascript", "/v1/stream",
         """
-// in a page or in Node 22; `sound` is a file or pieces of one: WAV, WebM, Ogg, MP3, FLAC
+// in a page or in Node 22; `sound` holds the bytes of a file: WAV, WebM, Ogg, MP3, FLAC
 const key = "unused";  // in a page: a short-lived token that your server fetched
 » const socket = new WebSocket("{{ws}}/v1/stream", ["ossicle.v1", "token", key]);
 socket.onopen = () => {
-  socket.send(sound);
+  for (let at = 0; at < sound.length; at += 32000) socket.send(sound.slice(at, at + 32000));
   socket.send(JSON.stringify({ type: "end" }));
 };
 socket.onmessage = ({ data }) => {
