@@ -14,6 +14,7 @@ from ossicle.transports.http.server import stream_endpoint
 
 from .bind import router
 from .house import House
+from .pages import page_routes
 
 __all__ = ["make_app"]
 
@@ -48,6 +49,7 @@ def make_app(house: House) -> Starlette:
 
     return Starlette(
         routes=[
+            *page_routes(house),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),

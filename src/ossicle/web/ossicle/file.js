@@ -24,13 +24,14 @@ const PIECE = 16 * 1024;
  * @param {(share: number) => void} [onprogress] 0 to 1
  */
 export async function sendFile(stream, file, onprogress) {
-  for (let at = 0; at < file.size && !stream.over; at += PIECE) {
+  for (let at = 0; at < file.size && !stream.ending; at += PIECE) {
     let piece;
     try {
       piece = await file.slice(at, at + PIECE).arrayBuffer();
     } catch {
       throw new BadAudio("the file cannot be read any more: it was moved or changed; choose it again");
     }
+    if (stream.ending) return; // somebody said so meanwhile
     await stream.send(piece);
     onprogress?.(Math.min(1, (at + piece.byteLength) / file.size));
   }

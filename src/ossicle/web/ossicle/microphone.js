@@ -33,7 +33,7 @@ const WAITING_MS = 1000;
 /**
  * Ask for the microphone and send what it hears.
  *
- * @param {SpeechStream | null} stream null: only listen to the level
+ * @param {SpeechStream | null} stream null: only listen to the level, until `attach`
  * @param {MicrophoneOptions} [options]
  * @returns {Promise<Microphone>} rejected with a `MicrophoneError` that says what to do
  */
@@ -130,6 +130,16 @@ export class Microphone {
 
   get #track() {
     return /** @type {MediaStreamTrack} */ (this.#media.getAudioTracks()[0]);
+  }
+
+  /**
+   * From now on, send what is heard to this stream: for a page that asks for the microphone before
+   * it opens a stream.
+   *
+   * @param {SpeechStream} stream
+   */
+  attach(stream) {
+    this.#stream = stream;
   }
 
   /** Called by `microphone`. */

@@ -183,6 +183,11 @@ export class SpeechStream {
     return this.#ended?.ledger ?? null;
   }
 
+  /** Nothing more can be sent: the end was asked for, or came. */
+  get ending() {
+    return this.#outbox.finished || this.over;
+  }
+
   /** Nothing more will come. */
   get over() {
     return this.#ended !== null || this.#failure !== null;
