@@ -196,7 +196,8 @@ class Page:
         """Wait for an expression to be true."""
         try:
             async with asyncio.timeout(seconds):
-                while not (value := await self.run(expression)):
+                # An element comes over as {}: there, and that is what was asked.
+                while not (value := await self.run(expression)) and value != {}:
                     await asyncio.sleep(0.03)
         except TimeoutError:
             shown = await self.run("document.body.innerText")

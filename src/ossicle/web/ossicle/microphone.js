@@ -8,9 +8,8 @@
  * @module
  */
 
-import { InsecureContext, microphoneError, MicrophoneLost } from "./errors.js";
+import { ConnectionLost, InsecureContext, microphoneError, MicrophoneLost, OssicleError } from "./errors.js";
 
-/** @import { OssicleError } from "./errors.js" */
 /** @import { SpeechStream } from "./stream.js" */
 
 /**
@@ -64,7 +63,7 @@ export async function microphone(stream, options = {}) {
     await mic.start();
   } catch (error) {
     await mic.stop();
-    throw microphoneError(error);
+    throw error instanceof OssicleError ? error : microphoneError(error);
   }
   return mic;
 }
@@ -145,7 +144,15 @@ export class Microphone {
   /** Called by `microphone`. */
   async start() {
     const { piece_ms = 40 } = this.#options;
-    await this.#context.audioWorklet.addModule(new URL("./capture.js", import.meta.url).href);
+    const module = new URL("./capture.js", import.meta.url);
+    try {
+      await this.#context.audioWorklet.addModule(module.href);
+    } catch {
+      throw new ConnectionLost(
+        `nobody answers at ${module.origin}, where the microphone's module comes from: start the ` +
+          "gateway there (ossicle serve), or check the address",
+      );
+    }
     await this.#context.resume();
     const node = new AudioWorkletNode(this.#context, "ossicle-capture", {
       numberOfInputs: 1,
