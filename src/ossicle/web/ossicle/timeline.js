@@ -269,7 +269,8 @@ export class Timeline {
     const name = event.utterance ?? "";
     if (event.type === "speech_started") this.#speaking.push(name);
     if (event.type === "speech_ended" && !event.provisional) {
-      this.#speaking = this.#speaking.filter((each) => each !== name);
+      const at = this.#speaking.indexOf(name);
+      if (at >= 0) this.#speaking.splice(at, 1);
     }
     return event;
   }
