@@ -19,8 +19,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from harness import missing
 from websockets.asyncio.client import ClientConnection, connect
+
+from harness import missing
 
 __all__ = ["Browser", "Page", "chromium", "program"]
 
@@ -170,9 +171,13 @@ class Page:
             case "Runtime.exceptionThrown":
                 self.complaints.append(str(params["exceptionDetails"].get("exception", params)))
             case "Log.entryAdded" if params["entry"]["level"] == "error":
-                self.complaints.append(params["entry"]["text"] + " " + params["entry"].get("url", ""))
+                self.complaints.append(
+                    params["entry"]["text"] + " " + params["entry"].get("url", "")
+                )
             case "Runtime.consoleAPICalled" if params["type"] == "error":
-                self.complaints.append(str([a.get("description", a.get("value")) for a in params["args"]]))
+                self.complaints.append(
+                    str([a.get("description", a.get("value")) for a in params["args"]])
+                )
             case "Network.requestWillBeSent":
                 self.requests.append(params["request"]["url"])
             case _:

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+
 from chromium import Page
 from harness import missing
-
 from ossicle.testing.marked import marked_audio
 
 __all__ = ["finals", "loud", "module", "node_modules", "recording", "said"]

@@ -5,12 +5,12 @@ import random
 from pathlib import Path
 
 import pytest
+
 from chromium import chromium
 from harness import GatewayProcess, Proxy, gateway_with, words_of
-from page import module, recording
-
 from ossicle.gateway.access import Access
 from ossicle.testing.marked import marked_audio
+from page import module, recording
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(120)]
 
@@ -68,9 +68,7 @@ async def test_cut_anywhere_many_times(tmp_path: Path, seed: int) -> None:
 
 async def test_kill_9_and_another_gateway_takes_the_port(tmp_path: Path) -> None:
     async with chromium(tmp_path) as browser:
-        async with GatewayProcess.start(
-            "--engine", "scripted:heard", tmp_path=tmp_path
-        ) as first:
+        async with GatewayProcess.start("--engine", "scripted:heard", tmp_path=tmp_path) as first:
             port = int(first.url.rpartition(":")[2])
             page = await browser.open(first.url + "/", script=sound())
             talking = asyncio.create_task(page.run(module(SPEAK + """
@@ -82,9 +80,7 @@ async def test_kill_9_and_another_gateway_takes_the_port(tmp_path: Path) -> None
             """)))  # fmt: skip
             await page.until("window.stream?.settledMs > 1500")
             first.process.kill()
-        async with GatewayProcess.start(
-            "--engine", "scripted:heard", tmp_path=tmp_path, port=port
-        ):
+        async with GatewayProcess.start("--engine", "scripted:heard", tmp_path=tmp_path, port=port):
             told = await talking
     assert told["moves"] == 1
     assert words_of(told["events"]) == EXPECTED

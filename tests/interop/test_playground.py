@@ -4,13 +4,13 @@ import asyncio
 from pathlib import Path
 
 import pytest
+
 from chromium import Page, chromium
 from harness import Proxy, gateway_with, heard, missing
-from page import finals, loud, module, node_modules, recording, said
-
 from ossicle.engines.compose import Combined
 from ossicle.engines.open import open_engine
 from ossicle.testing.marked import marked_audio
+from page import finals, loud, module, node_modules, recording, said
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(120)]
 
@@ -65,7 +65,9 @@ async def test_a_microphone_becomes_words_with_times(tmp_path: Path) -> None:
         assert "“w40” from 0." in await page.text("#word")
         assert await page.run("!document.querySelector('[data-save=srt]').disabled")
         assert not [text for text in page.complaints if "/v1/snippets" not in text]
-        assert all(each.startswith(gateway.url) or each.startswith("blob:") for each in page.requests)
+        assert all(
+            each.startswith(gateway.url) or each.startswith("blob:") for each in page.requests
+        )
 
 
 async def test_a_human_voice_through_a_microphone(tmp_path: Path) -> None:
@@ -74,7 +76,9 @@ async def test_a_human_voice_through_a_microphone(tmp_path: Path) -> None:
     folder = os.environ.get("OSSICLE_CLIPS", "")
     clip = Path(folder) / "go-forward.wav"
     if not folder or not clip.is_file():
-        missing("go-forward.wav is needed in the folder that OSSICLE_CLIPS names (scripts/clips.py)")
+        missing(
+            "go-forward.wav is needed in the folder that OSSICLE_CLIPS names (scripts/clips.py)"
+        )
     async with (
         gateway_with(tmp_path, open_engine("pocketsphinx:1")) as gateway,
         chromium(tmp_path, microphone=clip) as browser,
@@ -362,7 +366,9 @@ async def test_with_the_keyboard_alone(tmp_path: Path) -> None:
         await page.key("Tab", shift=True)
         assert await page.run("document.activeElement.id") == "words"
         await page.key("ArrowLeft")
-        assert await page.text("#word") == await page.run("document.querySelector('#word').innerText")
+        assert await page.text("#word") == await page.run(
+            "document.querySelector('#word').innerText"
+        )
         assert "“w240”" in await page.text("#word")
         await page.key("Home")
         await page.key("ArrowRight")
@@ -423,8 +429,14 @@ async def test_who_listens_hears_finals_once_and_no_guesses(tmp_path: Path) -> N
     """What assistive technology is told: guesses would be read again and again."""
     async with gateway_with(tmp_path) as gateway, chromium(tmp_path) as browser:
         page = await browser.open(gateway.url + "/")
-        assert await page.run("document.querySelector('#finals').getAttribute('aria-live')") == "polite"
-        assert await page.run("document.querySelector('#partial').getAttribute('aria-hidden')") == "true"
+        assert (
+            await page.run("document.querySelector('#finals').getAttribute('aria-live')")
+            == "polite"
+        )
+        assert (
+            await page.run("document.querySelector('#partial').getAttribute('aria-hidden')")
+            == "true"
+        )
         assert await page.run("document.querySelector('#alert').getAttribute('role')") == "alert"
 
 

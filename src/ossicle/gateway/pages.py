@@ -110,13 +110,13 @@ def page_routes(house: House) -> list[Route]:
         return _answer(request, "playground/index.html" if name is None else f"playground/{name}")
 
     async def module(request: Request) -> Response:
-        name = request.path_params.get("name")
-        return _answer(request, "ossicle.js" if name is None else f"ossicle/{name}")
+        return _answer(request, request.url.path.lstrip("/"))
 
     return [
         Route("/", page),
         Route("/playground/{name}", page),
         Route("/ossicle.js", module),
+        Route("/ossicle.d.ts", module),
         Route("/ossicle/{name}", module),
         Route("/v1/about", about),
     ]
@@ -141,7 +141,7 @@ def _shelf() -> dict[str, _File]:
     """Every file of the page and the module by its name. Made from the package's own list, so a
     name in an address reaches nothing else."""
     root = files("ossicle") / "web"
-    found = {"ossicle.js": root / "ossicle.js"}
+    found = {name: root / name for name in ("ossicle.js", "ossicle.d.ts")}
     for folder in ("ossicle", "playground"):
         for each in (root / folder).iterdir():
             found[f"{folder}/{each.name}"] = each

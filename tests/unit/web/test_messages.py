@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from ossicle.core.commands import Cancel, Configure, End, Finalize, Played, Speak, Tell
+from ossicle.core.errors import Fault
 from ossicle.core.events import (
     Asked,
     Ended,
@@ -16,7 +17,6 @@ from ossicle.core.events import (
     Transcript,
     Word,
 )
-from ossicle.core.errors import Fault
 from ossicle.core.ledger import LedgerReport
 from ossicle.dialects.native.messages import command_of, decode_client, encode, message_of
 

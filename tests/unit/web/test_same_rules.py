@@ -150,7 +150,8 @@ def _events(chance: random.Random, channels: int) -> list[tuple[str, Any]]:
                 event = SpeechStarted(side="in", turn=number, at_ms=at, **common)
             case 2 | 3 | 4 | 5 | 6:
                 words = tuple(
-                    Word(f"w{n}", at + 40 * n, at + 40 * n + 30, 0.5) for n in range(chance.randrange(4))
+                    Word(f"w{n}", at + 40 * n, at + 40 * n + 30, 0.5)
+                    for n in range(chance.randrange(4))
                 )
                 final = chance.random() < 0.5
                 ends = final and chance.random() < 0.6

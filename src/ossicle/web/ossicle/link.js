@@ -103,8 +103,9 @@ export class Link {
     );
   }
 
-  /** Say goodbye: the session ends. */
+  /** Say goodbye: the session ends. The browser waits for the answer, nobody else does. */
   close() {
+    clearInterval(this.#watch);
     this.#socket.close(1000);
   }
 

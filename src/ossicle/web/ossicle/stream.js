@@ -547,6 +547,7 @@ export class SpeechStream {
       this.#push(whole);
       const error = event.error ? errorOf(event.error) : null;
       this.#finish(error);
+      link.close();
       this.#tellState("ended", error);
     }
   }
