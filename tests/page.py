@@ -63,7 +63,8 @@ def module(body: str) -> str:
     return (
         "(async () => { const js = await import('/ossicle.js');"
         " const read = async (stream) => { const all = [];"
-        " for await (const event of stream) all.push(event.data ? {...event, data: event.data.byteLength} : event);"
+        " for await (const event of stream)"
+        " all.push(event.data ? {...event, data: event.data.byteLength} : event);"
         " return all; };"
         " const failed = async (promise) => { try { await promise; return null; }"
         " catch (error) { return {name: error.name, code: error.code, text: error.message,"

@@ -1,6 +1,7 @@
-"""`ossicle.js` in a real browser: nothing lost and nothing doubled, and errors that say what to do."""
+"""`ossicle.js` in a real browser: nothing lost, nothing doubled, errors that say what to do."""
 
 import asyncio
+import base64
 import random
 from pathlib import Path
 
@@ -31,8 +32,6 @@ SPEAK = """
 
 def sound(words: list[int] = WORDS) -> str:
     """A script that puts marked sound into the page."""
-    import base64
-
     return f"window.sound = '{base64.b64encode(marked_audio(words)).decode()}';"
 
 
@@ -169,7 +168,7 @@ async def test_a_page_of_another_origin(tmp_path: Path) -> None:
         gateway_with(tmp_path / "a") as gateway,
         gateway_with(tmp_path / "b", allow_hosts=("elsewhere.test",)) as other,
         chromium(tmp_path, "--host-resolver-rules=MAP elsewhere.test 127.0.0.1",
-                 "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests") as browser,
+                 "--disable-features=LocalNetworkAccessChecks") as browser,
     ):  # fmt: skip
         page = await browser.open(f"http://elsewhere.test:{other.doors['http'].port}/v1/about")
         error = await page.run(

@@ -21,9 +21,11 @@ from ossicle.core.ledger import LedgerReport
 from ossicle.dialects.native.messages import command_of, decode_client, encode, message_of
 
 REQUESTS = [
-    ({"type": "start", "ref": "c1", "options": {"label": "x"}}, Configure(ref="c1", patch={"label": "x"})),
+    ({"type": "start", "ref": "c1", "options": {"label": "x"}},
+     Configure(ref="c1", patch={"label": "x"})),
     ({"type": "finalize", "ref": "c2"}, Finalize(ref="c2")),
-    ({"type": "speak", "ref": "c3", "text": "hello", "more": True}, Speak(ref="c3", text="hello", more=True)),
+    ({"type": "speak", "ref": "c3", "text": "hello", "more": True},
+     Speak(ref="c3", text="hello", more=True)),
     ({"type": "speak", "ref": "c4", "more": False}, Speak(ref="c4", text=None)),
     ({"type": "tell", "ref": "c5", "kind": "digits", "text": "12", "role": "user", "call": ""},
      Tell(ref="c5", kind="digits", text="12")),

@@ -113,8 +113,14 @@ def _python(format_: tuple[Any, ...], bounds: dict[str, Any], steps: list[list[A
     return told
 
 
-@pytest.mark.parametrize("format_", [("pcm_s16le", 1000, 1), ("pcm_s24le", 8000, 2), ("auto", 16000, 1)],
-                         ids=["cuttable", "odd", "container"])  # fmt: skip
+FORMATS = {
+    "cuttable": ("pcm_s16le", 1000, 1),
+    "odd": ("pcm_s24le", 8000, 2),
+    "container": ("auto", 16000, 1),
+}
+
+
+@pytest.mark.parametrize("format_", FORMATS.values(), ids=FORMATS)
 def test_the_outbox(in_javascript: Any, format_: tuple[Any, ...]) -> None:
     bounds = {"buffer_s": 0.3, "keep_s": 0.1, "keepBytes": 500}
     jobs, expected = [], []
@@ -170,10 +176,12 @@ def _events(chance: random.Random, channels: int) -> list[tuple[str, Any]]:
             case 9:
                 event = SpeechStarted(side="out", turn=0, at_ms=0, utterance=f"u{seq % 4}", seq=seq)
             case 10:
-                event = chance.choice([
-                    SpeechEnded(side="out", turn=0, at_ms=0, reason="done", utterance=f"u{seq % 4}", seq=seq),
-                    Marked(name="m", utterance=f"u{seq % 4}", heard_ms=4, seq=seq),
-                ])  # fmt: skip
+                name = f"u{seq % 4}"
+                over = SpeechEnded(
+                    side="out", turn=0, at_ms=0, reason="done", utterance=name, seq=seq
+                )
+                marked = Marked(name="m", utterance=name, heard_ms=4, seq=seq)
+                event = chance.choice([over, marked])
             case _:
                 event = Notice(level="info", code="x", text="y", seq=seq)
         steps.append(("take", event))

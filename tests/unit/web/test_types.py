@@ -33,7 +33,9 @@ import { connect, microphone, Player, OssicleError, MicrophoneDenied } from "./w
 import type { OssicleEvent, Transcript } from "./web/ossicle.js";
 
 export async function captions(show: (text: string, final: boolean) => void): Promise<void> {
-  const stream = await connect({ url: "https://x.example", token: async () => "t", parameters: { language: "en-US" } });
+  const stream = await connect({
+    url: "https://x.example", token: async () => "t", parameters: { language: "en-US" },
+  });
   const mic = await microphone(stream, { echoCancellation: false });
   const player: Player = new Player(stream, { bargeIn: true });
   const granted: boolean | string | undefined = mic.granted.echoCancellation;
