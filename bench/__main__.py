@@ -10,7 +10,7 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.table import Table
 
-from . import engine, looplag, memory, opening, scale, slow, sound, websocket
+from . import browser, engine, looplag, memory, opening, scale, slow, sound, websocket
 from .progress import Progress
 from .results import Section, write
 
@@ -25,6 +25,7 @@ MEASUREMENTS: dict[str, Callable[..., Section]] = {
     "slow": slow.measure,
     "scale": scale.measure,
     "sound": sound.measure,
+    "browser": browser.measure,
 }
 
 

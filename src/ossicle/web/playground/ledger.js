@@ -46,6 +46,10 @@ export class Felt {
   /** @type {number[]} */
   #samples = [];
   #heard = -1;
+  /** How many words were measured, and the last of them. */
+  count = 0;
+  /** @type {number | null} */
+  last = null;
 
   /** Audio up to `ms` was captured by `now`. @param {number} ms @param {number} now */
   captured(ms, now) {
@@ -64,7 +68,9 @@ export class Felt {
     this.#heard = ms;
     const anchor = this.#anchors.find(([until]) => until >= ms);
     if (!anchor) return;
-    this.#samples.push(Math.max(0, now - (anchor[1] - (anchor[0] - ms))));
+    this.last = Math.max(0, now - (anchor[1] - (anchor[0] - ms)));
+    this.count += 1;
+    this.#samples.push(this.last);
     if (this.#samples.length > 256) this.#samples.shift();
   }
 
