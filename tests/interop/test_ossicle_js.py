@@ -11,7 +11,7 @@ from chromium import chromium
 from harness import GatewayProcess, Proxy, gateway_with, words_of
 from ossicle.gateway.access import Access
 from ossicle.testing.marked import marked_audio
-from page import module, recording
+from page import loud, module, recording
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(120)]
 
@@ -231,3 +231,38 @@ async def test_a_file_is_decoded_by_the_browser(tmp_path: Path) -> None:
         assert words_of(events) == ["w7", "w9"]
         error = await page.run(module("return failed(js.decodeFile(new Blob(['Dear Sir'])))"))
         assert error["name"] == "BadAudio"
+
+
+async def test_the_example_page_from_an_origin_of_its_own(tmp_path: Path) -> None:
+    wav = recording(tmp_path / "m.wav", loud([40, 80, 0, 120, 0]))
+    examples = Path(__file__).parents[2] / "examples"
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        body = (examples / "browser_captions.html").read_bytes()
+        head = f"HTTP/1.1 200 OK\r\ncontent-length: {len(body)}\r\ncontent-type: text/html\r\n\r\n"
+        writer.write(head.encode() + body)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    raw = (
+        "const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);"
+        "navigator.mediaDevices.getUserMedia = () => ask({audio: {echoCancellation: false,"
+        " noiseSuppression: false, autoGainControl: false}});"
+    )
+    async with (
+        server,
+        gateway_with(tmp_path) as gateway,
+        chromium(tmp_path, microphone=wav) as browser,
+    ):
+        page = await browser.open(f"http://localhost:{port}/?url={gateway.url}", script=raw)
+        await page.until("document.querySelector('#talk').onclick")
+        await page.click("#talk")
+        await page.until("document.querySelector('#captions').textContent.includes('w120')")
+        await page.click("#talk")
+        await page.until("document.querySelector('#talk').textContent === 'Talk'")
+        words = await page.run("document.querySelector('#captions').textContent.split(/\\s+/)")
+        assert [word for word in words if word] == ["w40", "w80", "w120"]
+        assert await page.text("#trouble") == ""

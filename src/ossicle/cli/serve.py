@@ -136,6 +136,7 @@ def welcome(gateway: Gateway, settings: GatewaySettings, console: Console = cons
     able = gateway.house.engine.capabilities
     table.add_row("engine", f"{able.name}  [dim]{able.note}[/]")
     table.add_row("keys", "on" if gateway.house.access.on else "off: this machine only")
+    table.add_row("open", f"{gateway.url}/  [dim]in a browser: talk, and read the words[/]")
     table.add_row("try", f"curl --data-binary @speech.wav {gateway.url}/v1/stream")
     console.print(table)
 
