@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chromium import Page, chromium
-from harness import Proxy, gateway_with, heard, missing
+from harness import Proxy, gateway_with, heard, missing, until
 from ossicle.engines.compose import Combined
 from ossicle.engines.open import open_engine
 from ossicle.testing.marked import marked_audio
@@ -437,6 +437,50 @@ async def test_who_listens_hears_finals_once_and_no_guesses(tmp_path: Path) -> N
             == "true"
         )
         assert await page.run("document.querySelector('#alert').getAttribute('role')") == "alert"
+
+
+SNIPPETS = """
+const ask = window.fetch;
+window.fetch = async (path, how) => String(path).endsWith('/v1/snippets')
+  ? new Response(JSON.stringify({snippets: [
+      {sdk: 'deepgram', language: 'python', title: 'Deepgram, Python', code: 'DeepgramClient(x)'},
+      {sdk: 'openai', language: 'javascript', code: 'new OpenAI(y) // <b>'}]}))
+  : ask(path, how);
+"""
+
+
+async def test_the_lines_for_other_peoples_code_are_copied(tmp_path: Path) -> None:
+    async with gateway_with(tmp_path) as gateway, chromium(tmp_path) as browser:
+        permissions = ["clipboardReadWrite", "clipboardSanitizedWrite"]
+        await browser.ask("Browser.grantPermissions", permissions=permissions, origin=gateway.url)
+        page = await browser.open(gateway.url + "/", script=SNIPPETS)
+        await page.until("!document.querySelector('#snippets-panel').hidden")
+        assert await page.text("#snippet") == "DeepgramClient(x)"
+        await page.run(
+            "(s => { s.value = '1'; s.dispatchEvent(new Event('change')); })"
+            "(document.querySelector('#sdk'))"
+        )
+        assert await page.text("#snippet") == "new OpenAI(y) // <b>"
+        await page.click(".code .copy")
+        await page.until("document.querySelector('.code .copy').innerText === 'Copied'")
+        assert await page.run("navigator.clipboard.readText()") == "new OpenAI(y) // <b>"
+        await page.until("document.querySelector('.code .copy').innerText === 'Copy'")
+
+
+async def test_a_transcript_is_saved(tmp_path: Path) -> None:
+    wav = recording(tmp_path / "talk.wav", marked_audio(WORDS), 16_000)
+    async with gateway_with(tmp_path) as gateway, chromium(tmp_path) as browser:
+        kept = tmp_path / "kept"
+        await browser.ask("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(kept))
+        page = await browser.open(gateway.url + "/")
+        await page.choose("#file", wav)
+        await done(page)
+        for kind in ("txt", "srt", "vtt", "json"):
+            await page.click(f"[data-save={kind}]")
+            path = kept / f"transcript.{kind}"
+            await until(lambda path=path: path.is_file() and path.stat().st_size, 10)
+        assert (kept / "transcript.txt").read_text() == "w40 w80\nw120 w160\nw200 w240\n"
+        assert (kept / "transcript.vtt").read_text().startswith("WEBVTT\n\n00:00:00.")
 
 
 async def test_light_and_dark(tmp_path: Path) -> None:

@@ -39,6 +39,8 @@ const talk = find("talk");
 let run = null;
 /** Between the click and the first sound, and between the last sound and the last word. */
 let busy = false;
+/** The gateway asks for a key. */
+let keys = false;
 
 // ── what is shown ──
 
@@ -294,7 +296,10 @@ async function devices() {
 
 async function sessions() {
   if (document.hidden) return;
-  await showSessions(input("key").value.trim(), run?.stream.session ?? "");
+  const key = input("key").value.trim();
+  const asked = keys && !key;
+  if (asked) find("sessions").textContent = "Shown once you give a key.";
+  else await showSessions(key, run?.stream.session ?? "");
 }
 
 /** @param {string} format */
@@ -377,7 +382,9 @@ wire();
 draw(find("ledger"), { felt: null, report: null });
 show();
 void devices();
-void showEngine();
-void sessions();
-void showSnippets(input("key").value.trim());
+void showEngine().then((about) => {
+  keys = about?.keys ?? false;
+  void sessions();
+  void showSnippets(input("key").value.trim());
+});
 setInterval(() => void sessions(), SESSIONS_EVERY_MS);
