@@ -19,6 +19,8 @@ const SILENCE_MS = 50_000;
 /** Bytes in the browser's own buffer beyond which nothing is added. */
 const HIGH_BYTES = 256 * 1024;
 const LOOK_MS = 20;
+/** How long after an error a `close` may come. */
+const BLOCKED_MS = 1000;
 
 /**
  * Who a link reports to.
@@ -35,6 +37,7 @@ export class Link {
   #url;
   #credential;
   #opened = false;
+  #over = false;
   #heardAt = Date.now();
   #saidAt = Date.now();
   /** @type {ServerMessage & {type: "audio_out"} | null} */
@@ -79,6 +82,8 @@ export class Link {
     };
     this.#socket.onmessage = ({ data }) => this.#received(data);
     this.#socket.onclose = ({ code, reason }) => void this.#closed(code, reason);
+    // Chromium says `error` and never `close` where a page's own policy blocks the connection.
+    this.#socket.onerror = () => setTimeout(() => void this.#closed(1006, ""), BLOCKED_MS);
     const since = Date.now();
     this.#watch = setInterval(() => this.#look(since), 1000);
   }
@@ -121,7 +126,10 @@ export class Link {
   #look(since) {
     const now = Date.now();
     if (!this.#opened) {
-      if (now - since > HANDSHAKE_MS) this.#socket.close();
+      if (now - since > HANDSHAKE_MS) {
+        this.#socket.close();
+        void this.#closed(1006, "");
+      }
       return;
     }
     if (now - this.#heardAt > SILENCE_MS) this.drop();
@@ -157,6 +165,9 @@ export class Link {
    * @param {string} reason
    */
   async #closed(code, reason) {
+    if (this.#over) return;
+    this.#over = true;
+    clearInterval(this.#watch);
     if (this.#opened) this.#finish(errorOfStatus(code, reason));
     else this.#finish(await whyRefused(this.#url, this.#credential));
   }
@@ -183,8 +194,10 @@ export async function whyRefused(stream, credential) {
   url.protocol = url.protocol.replace("ws", "http");
   const resumed = url.searchParams.has("resume");
   for (const name of ["resume", "since", "turn", "settled_ms"]) url.searchParams.delete(name);
+  const elsewhere = url.origin !== globalThis.location?.origin;
   const gone = new ConnectionLost(
-    `nobody answers at ${url.origin}: start the gateway there (ossicle serve), or check the address`,
+    `nobody answers at ${url.origin}: start the gateway there (ossicle serve), or check the address` +
+      (elsewhere ? "; a page with a Content-Security-Policy has to name it in connect-src" : ""),
   );
   if (typeof fetch !== "function") return gone;
   const signal = () => AbortSignal.timeout(5000);
@@ -214,7 +227,7 @@ export async function whyRefused(stream, credential) {
     const body = await answer.json().catch(() => null);
     return body?.error ? errorOf(/** @type {Fault} */ (body.error)) : errorOfStatus(answer.status);
   } catch {
-    if (url.origin === globalThis.location?.origin) return gone;
+    if (!elsewhere) return gone;
   }
   try { // another origin, whose answers a page may not read: is there anybody at all?
     await fetch(new URL("/healthz", url), { mode: "no-cors", cache: "no-store", signal: signal() });
