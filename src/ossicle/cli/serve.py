@@ -187,6 +187,7 @@ def welcome(gateway: Gateway, settings: GatewaySettings, console: Console = cons
         for name, spec in settings.models:
             table.add_row("model", f"{escape(name)}  [dim]{escape(spec)}[/]")
     table.add_row("keys", "on" if gateway.house.access.on else "off: this machine only")
+    table.add_row("open", f"{gateway.url}/  [dim]in a browser: talk, and read the words[/]")
     table.add_row("try", f"curl --data-binary @speech.wav {gateway.url}/v1/stream")
     console.print(table)
 

@@ -14,6 +14,7 @@ from ossicle.transports.http.server import stream_endpoint
 
 from .bind import BINDINGS, router
 from .house import House
+from .pages import page_routes
 from .snippets import snippets
 
 __all__ = ["make_app"]
@@ -73,6 +74,7 @@ def make_app(house: House) -> Starlette:
     stream = stream_endpoint(router(house, "http"), house.settings.http)
     app = Starlette(
         routes=[
+            *page_routes(house),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),
