@@ -12,7 +12,8 @@ from ossicle.dialects.native.errors import status
 from ossicle.dialects.native.messages import ErrorBody, encode
 from ossicle.transports.http.server import stream_endpoint
 
-from .bind import router
+from .bind import ENDPOINTS, router
+from .desk import endpoint_route
 from .house import House
 
 __all__ = ["make_app"]
@@ -53,6 +54,7 @@ def make_app(house: House) -> Starlette:
             Route("/metrics", metrics),
             Route("/v1/sessions", sessions),
             Route("/v1/stream", stream_endpoint(router(house, "http")), methods=["POST"]),
+            *(endpoint_route(house, method, path, make(house)) for method, path, make in ENDPOINTS),
         ]
     )
 

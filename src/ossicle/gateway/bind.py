@@ -4,16 +4,19 @@ WebSocket doors understand; adding a dialect adds its lines here."""
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from ossicle.core.endpoint import Endpoint
 from ossicle.core.errors import OssicleError, Refused
 from ossicle.core.legs import Leg
 from ossicle.core.ports import Acceptor, Channel, Dialect, Receiver
 from ossicle.core.wire import Message, Opening
 from ossicle.dialects.native import NativeServer
 from ossicle.dialects.native.errors import refusal
+from ossicle.dialects.twilio import CallServer, header_token, signed
+from ossicle.dialects.twilio.endpoints import STATUS_PATH, VOICE_PATH, status_at, voice_at
 
 from .house import House
 
-__all__ = ["BINDINGS", "Binding", "router"]
+__all__ = ["BINDINGS", "ENDPOINTS", "Binding", "router"]
 
 
 class Binding(NamedTuple):
@@ -21,13 +24,48 @@ class Binding(NamedTuple):
 
     transport: str
     path: str
-    dialect: Callable[[], Dialect]
+    dialect: Callable[[House], Dialect]
+
+
+def _native(_house: House) -> Dialect:
+    return NativeServer()
+
+
+def _twilio(house: House) -> Dialect:
+    guard = signed(
+        house.secrets, public_url=house.settings.public_url, vouched=house.access.vouch("twilio")
+    )
+    return CallServer("twilio", guard=guard)
+
+
+def _telnyx(_house: House) -> Dialect:
+    return CallServer("telnyx", guard=header_token("x-telnyx-streaming-auth-token"))
+
+
+def _plivo(_house: House) -> Dialect:
+    return CallServer("plivo")
+
+
+def _vonage(_house: House) -> Dialect:
+    return CallServer("vonage")
 
 
 BINDINGS: tuple[Binding, ...] = (
-    Binding("websocket", "/v1/stream", NativeServer),
-    Binding("http", "/v1/stream", NativeServer),
+    Binding("websocket", "/plivo/media", _plivo),
+    Binding("websocket", "/telnyx/media", _telnyx),
+    Binding("websocket", "/twilio/media", _twilio),
+    Binding("websocket", "/v1/stream", _native),
+    Binding("websocket", "/vonage/media", _vonage),
+    Binding("http", "/v1/stream", _native),
 )
+
+ENDPOINTS: tuple[tuple[str, str, Callable[[House], Endpoint]], ...] = (
+    ("GET", VOICE_PATH, lambda house: voice_at(house.settings.public_url)),
+    ("POST", VOICE_PATH, lambda house: voice_at(house.settings.public_url)),
+    ("GET", STATUS_PATH, lambda house: status_at(house.settings.public_url)),
+    ("POST", STATUS_PATH, lambda house: status_at(house.settings.public_url)),
+)
+"""Plain HTTP beside sessions: method, path, and what makes the endpoint."""
 
 
 def router(house: House, transport: str, bindings: Iterable[Binding] = BINDINGS) -> Acceptor:
@@ -43,7 +81,7 @@ def router(house: House, transport: str, bindings: Iterable[Binding] = BINDINGS)
             )
             channel.send(refusal(error.fault()))
             return _Nobody()
-        leg = Leg(make(), channel, house)
+        leg = Leg(make(house), channel, house)
         leg.start(opening)
         # `binary` is an instance attribute; the checker takes it for a method and binds it
         return leg  # pyright: ignore[reportReturnType]
