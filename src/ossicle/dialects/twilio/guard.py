@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from ossicle.core.errors import OssicleError
 from ossicle.core.wire import Opening
 
 from .signature import HEADER, SETTINGS_HEADER, places, valid
@@ -56,7 +57,10 @@ def signed(secrets: Secrets, *, public_url: str = "", vouched: str | None = None
     """
 
     def check(opening: Opening) -> Refusal | Vouched:
-        token = secrets(SECRET)
+        try:
+            token = secrets(SECRET)
+        except OssicleError as error:  # there is one, and it cannot be used: nobody comes in
+            return Refusal(503, str(error))
         if not token:
             return Vouched()
         base = public_url or f"{'wss' if opening.secure else 'ws'}://{opening.header('host')}"
