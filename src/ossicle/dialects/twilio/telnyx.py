@@ -5,7 +5,7 @@ The order is that of `chunk`; a piece's place follows from it and its time. Sent
 documentation; not tested against the real service.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -46,10 +46,6 @@ class _Dtmf(msgspec.Struct, frozen=True):
     digit: str
 
 
-class _Error(msgspec.Struct, frozen=True):
-    code: str = ""
-
-
 class _FromTelnyx(msgspec.Struct, frozen=True):
     event: str
     stream_id: str = ""
@@ -57,7 +53,8 @@ class _FromTelnyx(msgspec.Struct, frozen=True):
     media: _Media | None = None
     dtmf: _Dtmf | None = None
     mark: MarkBody | None = None
-    payload: _Error | None = None
+    payload: Any = None
+    """Of an error: its code and text. Of events not known here: anything."""
 
 
 class _MediaOut(msgspec.Struct, frozen=True, tag_field="event", tag="media"):
@@ -106,7 +103,7 @@ class Telnyx:
             case _FromTelnyx(event="stop"):
                 return Stop()
             case _FromTelnyx(event="error"):
-                return Failed(message.payload.code if message.payload is not None else "")
+                return Failed(_code_of(message.payload))
             case _FromTelnyx(event="media" | "start" | "dtmf" | "mark"):
                 raise BadMessage(f"a {message.event} message without its {message.event!r} member")
             case _:
@@ -159,6 +156,11 @@ class Telnyx:
             tracks=start.tracks or ("inbound",),
             parameters={name: str(value) for name, value in start.custom_parameters.items()},
         )
+
+
+def _code_of(payload: object) -> str:
+    code = cast("dict[str, object]", payload).get("code") if isinstance(payload, dict) else None
+    return str(code) if isinstance(code, str | int) else ""
 
 
 def _swapped(data: bytes) -> bytes:
