@@ -5,13 +5,14 @@ A telephone number's webhook may point here, and nothing else has to be written:
 """
 
 import logging
-from urllib.parse import parse_qsl, urlencode
+import re
+from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape, quoteattr
 
 from ossicle.core.endpoint import Desk, Endpoint, Request, Response
 
 from .guard import SECRET
-from .signature import HEADER, SETTINGS_HEADER, Fields, places, valid
+from .signature import HEADER, SETTINGS_HEADER, Fields, places, queries, valid
 
 __all__ = ["MEDIA_PATH", "STATUS_PATH", "VOICE_PATH", "status_at", "twiml", "voice_at"]
 
@@ -21,21 +22,26 @@ VOICE_PATH, STATUS_PATH, MEDIA_PATH = "/twilio/voice", "/twilio/status", "/twili
 
 _MOST_PARAMETER = 500
 """Characters of a name and its value together (Twilio's limit)."""
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that no XML document can hold (XML 1.0 section 2.2); they are left away."""
 _EVENTS = frozenset({"stream-started", "stream-stopped", "stream-error"})
 
 
 def twiml(url: str, parameters: Fields, *, status_url: str = "") -> str:
     """The document that connects a call to the stream at `url`, both ways."""
-    status = f" statusCallback={quoteattr(status_url)}" if status_url else ""
+    status = f" statusCallback={_quoted(status_url)}" if status_url else ""
     inner = "".join(
-        f"<Parameter name={quoteattr(name)} value={quoteattr(value)}/>"
-        for name, value in parameters
+        f"<Parameter name={_quoted(name)} value={_quoted(value)}/>" for name, value in parameters
     )
     return (
         '<?xml version="1.0" encoding="UTF-8"?>'
-        f"<Response><Connect><Stream url={quoteattr(url)}{status}>{inner}</Stream></Connect>"
+        f"<Response><Connect><Stream url={_quoted(url)}{status}>{inner}</Stream></Connect>"
         "</Response>"
     )
+
+
+def _quoted(text: str) -> str:
+    return quoteattr(_NOT_XML.sub("", text))
 
 
 def voice_at(public_url: str) -> Endpoint:
@@ -58,7 +64,7 @@ def voice_at(public_url: str) -> Endpoint:
         parameters += list(given.items())
         document = twiml(_stream_url(base) + MEDIA_PATH, parameters, status_url=base + STATUS_PATH)
         headers = (("content-type", "text/xml; charset=utf-8"), ("cache-control", "no-store"))
-        return Response(200, headers, document.encode("utf-8", "replace"))
+        return Response(200, headers, document.encode())
 
     return voice
 
@@ -86,8 +92,8 @@ def _checked(request: Request, desk: Desk, public_url: str) -> Response | None:
     token = desk.secret(SECRET)
     if not token:
         return None
-    query = urlencode(request.query)
-    urls = places(_base(request, public_url), request.path, query)
+    base = _base(request, public_url)
+    urls = [url for each in queries(request.query) for url in places(base, request.path, each)]
     given, settings = request.header(HEADER), request.header(SETTINGS_HEADER)
     if valid(token, given, urls, _fields(request), settings=settings):
         return None

@@ -6,14 +6,13 @@ opened with, if any), or nobody checked.
 
 from collections.abc import Callable
 from typing import TypeAlias
-from urllib.parse import urlencode
 
 import msgspec
 
 from ossicle.core.errors import OssicleError
 from ossicle.core.wire import Opening
 
-from .signature import HEADER, SETTINGS_HEADER, places, valid
+from .signature import HEADER, SETTINGS_HEADER, places, queries, valid
 
 __all__ = ["SECRET", "Guard", "Refusal", "Secrets", "Vouched", "header_token", "nobody_checks",
            "signed"]  # fmt: skip
@@ -64,11 +63,12 @@ def signed(secrets: Secrets, *, public_url: str = "", vouched: str | None = None
         if not token:
             return Vouched()
         base = public_url or f"{'wss' if opening.secure else 'ws'}://{opening.header('host')}"
-        query = urlencode(opening.query)
-        urls = places(base, opening.path, query) + (places(base, opening.path) if query else ())
+        bases = [base]
         if not public_url and not opening.secure:
             # A tunnel ends TLS before us and leaves the host as it was.
-            urls += places(f"wss://{opening.header('host')}", opening.path, query)
+            bases.append(f"wss://{opening.header('host')}")
+        ways = dict.fromkeys((*queries(opening.query), ""))
+        urls = [url for each in bases for way in ways for url in places(each, opening.path, way)]
         settings = opening.header(SETTINGS_HEADER)
         if valid(token, opening.header(HEADER), urls, settings=settings):
             return Vouched(vouched)

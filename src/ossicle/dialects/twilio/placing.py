@@ -11,6 +11,9 @@ from .calls import Sound
 
 __all__ = ["Placing"]
 
+_MOST_MS = 7 * 86_400_000
+"""A week: no call is longer, and a time beyond it is damaged or a lie."""
+
 
 class Placing:
     """The timeline of one stream."""
@@ -33,7 +36,7 @@ class Placing:
             return None
         if len(self._channels) > 1:
             channel = self._channels.get(sound.track)
-            if channel is None or (sound.at_ms is not None and sound.at_ms < 0):
+            if channel is None or not _possible(sound.at_ms):
                 return None
             return Audio(data=sound.data, at_ms=sound.at_ms, channel=channel)
         at_ms = sound.at_ms
@@ -41,10 +44,14 @@ class Placing:
         if at_ms is None:
             self._until_ms += length
             return Audio(data=sound.data)
-        if at_ms < 0:
+        if not _possible(at_ms):
             return None
         # Less than a piece early or late is the carrier's rounding, not a gap: a hole of 1 ms
         # would be filled with a click.
         follows = -length < at_ms - self._until_ms < length
         self._until_ms = max(self._until_ms, at_ms + length)
         return Audio(data=sound.data) if follows else Audio(data=sound.data, at_ms=at_ms)
+
+
+def _possible(at_ms: int | None) -> bool:
+    return at_ms is None or 0 <= at_ms <= _MOST_MS

@@ -14,9 +14,9 @@ none), so every spelling of the *same* place is tried, and all of them, so that 
 import base64
 import hmac
 from collections.abc import Iterable, Sequence
-from urllib.parse import urlsplit
+from urllib.parse import quote, quote_plus, urlencode, urlsplit
 
-__all__ = ["HEADER", "SETTINGS_HEADER", "algorithm", "places", "signature", "valid"]
+__all__ = ["HEADER", "SETTINGS_HEADER", "algorithm", "places", "queries", "signature", "valid"]
 
 HEADER = "x-twilio-signature"
 SETTINGS_HEADER = "x-twilio-webhooks-signature-settings"
@@ -89,3 +89,11 @@ def places(base: str, path: str, query: str = "") -> tuple[str, ...]:
             for tail in (bare, bare + "/"):
                 urls += [f"{scheme}://{host}{where}{tail}{'?' + query if query else ''}"]
     return tuple(urls)
+
+
+def queries(pairs: Fields) -> tuple[str, ...]:
+    """A query that was decoded, as it may have been written: with `+` or `%20` for a space."""
+    if not pairs:
+        return ("",)
+    ways = (urlencode(pairs, quote_via=quote_plus), urlencode(pairs, quote_via=quote))
+    return tuple(dict.fromkeys(ways))

@@ -62,8 +62,8 @@ def test_parameters_are_options():
     steps = server.receive(
         start(
             lang="de-DE", model="m", hints="eins, zwei:2.5,a:b", interim_results="no",
-            punctuate="1", silence_ms="500", overload="drop_oldest", voice="v", label="desk", token="t",
-            transcript_url="https://example.com/x", mode="bidi", say="Hallo",
+            punctuate="1", silence_ms="500", overload="drop_oldest", voice="v", label="desk",
+            token="t", transcript_url="https://example.com/x", mode="bidi", say="Hallo",
             customer="their own",
         ),
         0.0,
