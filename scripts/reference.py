@@ -22,13 +22,14 @@ from types import ModuleType
 import msgspec
 from surface import command_page, engine_page, metric_page
 
-from ossicle.core import capabilities, ledger
+from ossicle.core import capabilities, errors, events, ledger
 from ossicle.core import options as core_options
 from ossicle.core.errors import CODES
 from ossicle.core.formats import CONTAINERS, MAX_CHANNELS, MAX_RATE, MIN_RATE, WIDTHS
 from ossicle.dialects.native import messages
 from ossicle.dialects.native.errors import STATUS
 from ossicle.dialects.native.query import NAMES
+from ossicle.gateway import hookbody, records
 
 __all__ = ["main", "pages"]
 
@@ -52,7 +53,8 @@ there; on a WebSocket it is the binary message after `audio_out`.
 **Resume**: `?resume=TOKEN&since=SEQ`. `began.taken_bytes` says where to go on. Add `settled_ms=`
 and `turn=` to let a gateway that does not know the token go on as a new session from there.
 
-**Listen in**: `?session=ID`, with `role=observer` (default) or `role=controller`.
+**Listen in**: `?session=ID`, with `role=observer` (default) or `role=controller`; or
+[without this protocol](../howto/observe-sessions.md).
 """
 
 
@@ -133,6 +135,8 @@ def protocol() -> str:
         f"| `channels` | interleaved, 1-{MAX_CHANNELS} | `1` |",
         "| `speaks`, `speaks_rate` | what is heard back | the engine's own |",
         "| `hint` | `word` or `word:boost`; repeat it | |",
+        "| `transcript_url` | [post events there](../howto/webhooks.md), too; repeat it | |",
+        "| `traceparent` | [the trace](../howto/traces-and-logs.md), as in the header | |",
     ]
     held = msgspec.to_builtins(core_options.Options())
     for name, (path, _) in sorted(NAMES.items()):
@@ -180,6 +184,26 @@ def option_page() -> str:
     return "\n".join(out)
 
 
+def exit_page() -> str:
+    """What is posted, and what is kept."""
+    out = [
+        MADE + "# Records and webhooks\n",
+        "JSON; every field is always there. How to use them: [webhooks](../howto/webhooks.md),",
+        "[records](../howto/traces-and-logs.md#the-record-of-a-session).\n",
+        "## Webhook\n",
+        f"`type` is one of {ticked(typing.get_args(hookbody.HookType))}.\n",
+    ]
+    texts = docs_of(hookbody) | {"Word": docs_of(events)["Word"], "Fault": docs_of(errors)["Fault"]}
+    out += [*fields(hookbody.HookBody, texts), ""]
+    for kind, title in ((events.Word, "In `words`"), (errors.Fault, "In `error`")):
+        out += [f"### {title}\n", *fields(kind, texts), ""]
+    texts = docs_of(records)
+    out += ["## Record\n", *fields(records.SessionRecord, texts), ""]
+    for kind, title in ((records.Counts, "In `counts`"), (records.SessionEnd, "In `end`")):
+        out += [f"### {title}\n", *fields(kind, texts), ""]
+    return "\n".join(out)
+
+
 def schema_file() -> str:
     """JSON Schema of every message."""
     both = typing.Union[messages.ClientMessage, messages.ServerMessage]  # noqa: UP007
@@ -198,6 +222,7 @@ def pages() -> dict[str, str]:
         "ossicle-v1.schema.json": schema_file(),
         "options.md": option_page(),
         "engines.md": MADE + engine_page(docs_of(capabilities)["Capabilities"]),
+        "records-and-webhooks.md": exit_page(),
         "cli.md": MADE + command_page(),
         "metrics.md": MADE + metric_page(docs_of(ledger)["LedgerReport"]),
     }

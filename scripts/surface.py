@@ -169,6 +169,7 @@ def metric_page(ledger: dict[str, str]) -> str:
         "| `engine` | its [name](engines.md); two as `pocketsphinx+tone`; `none` = not chosen |",
         "| `reason` | " + " ".join(f"`{each}`" for each in typing.get_args(EndReason)) + " |",
         "| `code` | an [error's](ossicle-v1.md#errors) |",
+        "| `outcome` | `delivered`; `retried`: once more; `rejected`: not wanted; `given_up` |",
         "| `part` | as follows |\n",
         "## Parts of the latency\n",
         "Values of the label `part`. The same as in `ended.ledger`, there with `_ms`.\n",

@@ -114,6 +114,30 @@ async def test_http_lines(url: str, here: Path) -> None:
     assert [line.split(maxsplit=1)[1] for line in lines if line.startswith("final")] == TURNS
 
 
+async def test_webhook_receiver(url: str, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OSSICLE_WEBHOOK_SECRET", "a secret of the test")
+    program = await asyncio.create_subprocess_exec(
+        sys.executable, str(EXAMPLES / "webhook_receiver.py"), "0", stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(20):
+            assert program.stdout is not None
+            port = (await program.stdout.readline()).decode().split()[-1]
+            hook = f"http://127.0.0.1:{port}/words"
+            await asyncio.to_thread(
+                urlopen,
+                f"{url}/v1/stream?transcript_url={hook}",
+                (here / "speech.wav").read_bytes(),
+                10,
+            )
+            out, _ = await program.communicate()
+    finally:
+        if program.returncode is None:
+            program.kill()
+            await program.wait()
+    assert out.decode().splitlines() == TURNS
+
+
 async def test_curl(url: str, here: Path) -> None:
     tool("curl")
     out, _ = await run("sh", str(EXAMPLES / "curl.sh"), "speech.wav", url, here=here)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ossicle.core.commands import Audio, Command, Configure, End, Tell
+from ossicle.core.commands import Audio, Command, Configure, End, Report, Tell
 from ossicle.core.events import (
     Asked,
     AudioOut,
@@ -151,10 +151,10 @@ def test_what_is_said_at_one_end_is_heard_at_the_other(
     ),
     st.sampled_from(["", "front desk"]),
     st.sampled_from([None, "key"]),
-    st.sampled_from([(), ("https://example.com/words?a=1&b=2",)]),
+    st.sampled_from([(), (Report("https://example.com/words?a=1&b=2"),)]),
 )
 def test_a_configuration_arrives_as_parameters(
-    recognition: dict[str, Any], label: str, credential: str | None, report_to: tuple[str, ...]
+    recognition: dict[str, Any], label: str, credential: str | None, report_to: tuple[Report, ...]
 ):
     patch: dict[str, Any] = {"recognition": recognition} | ({"label": label} if label else {})
     configure = Configure(

@@ -20,6 +20,7 @@ __all__ = [
     "Finalize",
     "Join",
     "Played",
+    "Report",
     "Speak",
     "Tell",
 ]
@@ -46,6 +47,19 @@ class Join(msgspec.Struct, frozen=True, gc=False):
     """First turn number of such a new session."""
     role: Literal["owner", "controller", "observer"] = "owner"
     """Owner: feeds audio, one at a time, newest wins. Controller: may ask. Observer: only reads."""
+    wait_s: float = 0.0
+    """How long an observer or controller waits for a session of that name to begin; 0 = it has to
+    be there."""
+
+
+class Report(msgspec.Struct, frozen=True, gc=False):
+    """Post a session's events to a URL, if its host is allow-listed."""
+
+    url: str
+    method: str = "POST"
+    own: bool = False
+    """True: in the session's own dialect, what its text messages would be. False: the webhook of
+    Ossicle."""
 
 
 class Configure(_Command, frozen=True, gc=False):
@@ -60,11 +74,14 @@ class Configure(_Command, frozen=True, gc=False):
     credential: str | None = None
     """API key or token as the client sent it. Never logged. The gateway gives the verdict."""
     names: tuple[str, ...] = ()
-    """Other names of the session (a call id, a path). Carried; no gateway looks them up yet."""
+    """Other names of the session (a call id, a path), by which observers find it."""
     join: Join | None = None
     """Attach to an existing session."""
-    report_to: tuple[str, ...] = ()
-    """URLs to post events to, if allow-listed. Carried; no gateway posts yet."""
+    report_to: tuple[Report, ...] = ()
+    """Where its events are posted, if allow-listed."""
+    audio_from: str = ""
+    """URL that the gateway reads the session's audio from, if its host is allow-listed; the
+    client sends none. Empty = the client sends it."""
 
 
 class Audio(_Command, frozen=True, gc=False):

@@ -4,6 +4,7 @@ from typing import Protocol
 
 import msgspec
 
+from .commands import Configure
 from .formats import AudioFormat
 from .lifecycle import Lifecycle
 from .options import Options
@@ -64,4 +65,12 @@ class Host(Protocol):
 
     def wake(self, session: "Hosted") -> None:
         """`session.wants_engine` or `session.life` changed: its supervisor should look."""
+        ...
+
+    def extend(self, session: "Hosted", leg: object, configure: Configure) -> None:
+        """Its owner names more of what only the house can do: names and reports.
+
+        Raises:
+            Refused: a URL that may not be reached.
+        """
         ...

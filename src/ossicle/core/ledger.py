@@ -54,10 +54,15 @@ class Ledger:
         self._heard: dict[int, int] = {}
         self._converting = 0.0
         self._turns = 0
+        self.ready_at: float | None = None
+        """When an engine could be fed for the first time."""
+        self.decisions: deque[tuple[float, float]] = deque(maxlen=256)
+        """The newest turns: the audio that decided one came, its final was told. For traces."""
 
     def ready(self, now: float) -> None:
         """The engine can be fed."""
-        if "setup" not in self._samples:
+        if self.ready_at is None:
+            self.ready_at = now
             self._add("setup", (now - self._opened_at) * 1000)
 
     def arrived(self, until_ms: int, now: float) -> None:
@@ -115,6 +120,7 @@ class Ledger:
         self._turns += 1
         if (since := self._ended.pop(channel, None)) is not None:
             self._add("engine", (now - since) * 1000)
+            self.decisions.append((since, now))
 
     def add(self, part: str, ms: float) -> None:
         """One more measurement of a part: queue, send, network, playback."""

@@ -131,7 +131,8 @@ class Session:
         self._failures: deque[float] = deque(maxlen=self.settings.replays + 1)
         self._roll_due = False
         self._anonymous = 0
-        self._notices: Counter[str] = Counter()
+        self.notices: Counter[str] = Counter()
+        """How often each code was told."""
         self._dropped = 0
         self._dropped_told = -inf
         self._last_heard = now
@@ -351,6 +352,9 @@ class Session:
                     self.finish(event.reason, usage_of=event)
                 else:
                     self._lost_stream(event.error)
+            case Notice():
+                self.notices[event.code] += 1
+                self._say(event)
             case _:
                 self._say(event)
 
@@ -537,6 +541,8 @@ class Session:
                     self._take(len(command.data), lambda: self.arrival.placed(command, at, origin))
                     self._after_audio()
             case Configure():
+                if command.names or command.report_to:
+                    self.host.extend(self, leg, command)
                 self.configure(command)
             case Finalize() | Cancel(side="in"):
                 self._in_order(command)
@@ -770,10 +776,14 @@ class Session:
             self.feed.drain()
             self._after_audio()
 
+    def warn(self, code: str, text: str) -> None:
+        """For the house: something everybody who follows the session should know."""
+        self._notice("warning", code, text)
+
     def _notice(self, level: str, code: str, text: str, ref: str = "") -> None:
         """A logged notice; a code that repeats without end is said at most 100 times."""
-        self._notices[code] += 1
-        if self._notices[code] <= 100 and self.life.state != "ended":
+        self.notices[code] += 1
+        if self.notices[code] <= 100 and self.life.state != "ended":
             self._say(
                 msgspec.convert({"level": level, "code": code, "text": text, "ref": ref}, Notice)
             )

@@ -6,13 +6,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ossicle.core.errors import OssicleError
+from ossicle.core.errors import OssicleError, Refused
 from ossicle.core.wire import Opening
 from ossicle.dialects.native.errors import status
 from ossicle.dialects.native.messages import ErrorBody, encode
 from ossicle.transports.http.server import stream_endpoint
 
-from .bind import ENDPOINTS, router
+from .bind import BINDINGS, ENDPOINTS, router
 from .desk import endpoint_route
 from .house import House
 
@@ -39,26 +39,51 @@ def make_app(house: House) -> Starlette:
             house.access.check_page(Opening(headers=tuple(request.headers.items())))
             owner = house.access.owner(_credential(request))
         except OssicleError as error:
-            fault = error.fault()
-            return Response(
-                encode(ErrorBody(fault)), status_code=status(fault), media_type="application/json"
-            )
+            return _refusal(error)
+        label = request.query_params.get("label")
         return Response(
-            msgspec.json.encode({"sessions": house.listing(owner)}), media_type="application/json"
+            msgspec.json.encode({"sessions": house.listing(owner, label)}),
+            media_type="application/json",
         )
 
+    async def session(request: Request) -> Response:
+        try:
+            house.access.check_page(Opening(headers=tuple(request.headers.items())))
+            owner = house.access.owner(_credential(request))
+            record = house.exits.records.find(request.path_params["name"], owner)
+            if record is None:
+                raise Refused("there is no such session, or its record is gone", code="not_found")
+        except OssicleError as error:
+            return _refusal(error)
+        return Response(msgspec.json.encode(record), media_type="application/json")
+
+    stream = stream_endpoint(router(house, "http"))
     return Starlette(
         routes=[
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),
             Route("/v1/sessions", sessions),
-            Route("/v1/stream", stream_endpoint(router(house, "http")), methods=["POST"]),
+            Route("/v1/sessions/{name}", session),
+            *(
+                Route(binding.path, stream, methods=list(binding.methods))
+                for binding in BINDINGS
+                if binding.transport == "http"
+            ),
             *(endpoint_route(house, method, path, make(house)) for method, path, make in ENDPOINTS),
         ]
     )
 
 
+def _refusal(error: OssicleError) -> Response:
+    fault = error.fault()
+    return Response(
+        encode(ErrorBody(fault)), status_code=status(fault), media_type="application/json"
+    )
+
+
 def _credential(request: Request) -> str | None:
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
-    return value.strip() if value and scheme.lower() in {"bearer", "token"} else None
+    if value and scheme.lower() in {"bearer", "token"}:
+        return value.strip()
+    return request.query_params.get("token") or None  # where a page can set no header

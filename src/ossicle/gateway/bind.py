@@ -1,6 +1,7 @@
 """Bindings: which dialect answers which path on which wire. The registry of what the HTTP and
 WebSocket doors understand; adding a dialect adds its lines here."""
 
+import re
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -9,14 +10,16 @@ from ossicle.core.errors import OssicleError, Refused
 from ossicle.core.legs import Leg
 from ossicle.core.ports import Acceptor, Channel, Dialect, Receiver
 from ossicle.core.wire import Message, Opening
-from ossicle.dialects.native import NativeServer
+from ossicle.dialects.deepgram import ListenServer, PrerecordedServer
+from ossicle.dialects.native import NativeObserver, NativeServer
 from ossicle.dialects.native.errors import refusal
 from ossicle.dialects.twilio import CallServer, header_token, signed
 from ossicle.dialects.twilio.endpoints import STATUS_PATH, VOICE_PATH, status_at, voice_at
 
 from .house import House
+from .traces import Greeting, trace_of
 
-__all__ = ["BINDINGS", "ENDPOINTS", "Binding", "router"]
+__all__ = ["BINDINGS", "ENDPOINTS", "Binding", "each", "router"]
 
 
 class Binding(NamedTuple):
@@ -25,10 +28,14 @@ class Binding(NamedTuple):
     transport: str
     path: str
     dialect: Callable[[House], Dialect]
+    """Makes one for each channel; most need nothing of the house."""
+    methods: tuple[str, ...] = ("POST",)
+    """Of HTTP."""
 
 
-def _native(_house: House) -> Dialect:
-    return NativeServer()
+def each(make: Callable[[], Dialect]) -> Callable[[House], Dialect]:
+    """A dialect that needs nothing of the house."""
+    return lambda _house: make()
 
 
 def _twilio(house: House) -> Dialect:
@@ -38,25 +45,21 @@ def _twilio(house: House) -> Dialect:
     return CallServer("twilio", guard=guard)
 
 
-def _telnyx(_house: House) -> Dialect:
+def _telnyx() -> Dialect:
     return CallServer("telnyx", guard=header_token("x-telnyx-streaming-auth-token"))
 
 
-def _plivo(_house: House) -> Dialect:
-    return CallServer("plivo")
-
-
-def _vonage(_house: House) -> Dialect:
-    return CallServer("vonage")
-
-
 BINDINGS: tuple[Binding, ...] = (
-    Binding("websocket", "/plivo/media", _plivo),
-    Binding("websocket", "/telnyx/media", _telnyx),
+    Binding("http", "/v1/listen", each(PrerecordedServer)),
+    Binding("websocket", "/plivo/media", each(lambda: CallServer("plivo"))),
+    Binding("websocket", "/telnyx/media", each(_telnyx)),
     Binding("websocket", "/twilio/media", _twilio),
-    Binding("websocket", "/v1/stream", _native),
-    Binding("websocket", "/vonage/media", _vonage),
-    Binding("http", "/v1/stream", _native),
+    Binding("websocket", "/v1/listen", each(ListenServer)),
+    Binding("websocket", "/v1/stream", each(NativeServer)),
+    Binding("websocket", "/v1/sessions/{name}/events", each(NativeObserver)),
+    Binding("websocket", "/vonage/media", each(lambda: CallServer("vonage"))),
+    Binding("http", "/v1/stream", each(NativeServer)),
+    Binding("http", "/v1/sessions/{name}/events", each(NativeObserver), ("GET",)),
 )
 
 ENDPOINTS: tuple[tuple[str, str, Callable[[House], Endpoint]], ...] = (
@@ -71,9 +74,27 @@ ENDPOINTS: tuple[tuple[str, str, Callable[[House], Endpoint]], ...] = (
 def router(house: House, transport: str, bindings: Iterable[Binding] = BINDINGS) -> Acceptor:
     """The acceptor of one wire: finds the binding and starts a leg on it."""
     table = {b.path: b.dialect for b in bindings if b.transport == transport}
+    patterns = [
+        (re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path))), make)
+        for path, make in table.items()
+        if "{" in path
+    ]
+
+    def find(path: str) -> Callable[[House], Dialect] | None:
+        found = table.get(path) if "{" not in path else None
+        for pattern, make in patterns if found is None else ():
+            if pattern.fullmatch(path):
+                return make
+        return found
+
+    def twin(opening: Opening) -> Dialect | None:
+        make = find(opening.path)
+        return make(house) if make is not None else None
+
+    house.exits.twins[transport] = twin
 
     def accept(opening: Opening, channel: Channel) -> Receiver:
-        make = table.get(opening.path)
+        make = find(opening.path)
         if make is None:
             known = ", ".join(sorted(table))
             error = Refused(
@@ -81,7 +102,8 @@ def router(house: House, transport: str, bindings: Iterable[Binding] = BINDINGS)
             )
             channel.send(refusal(error.fault()))
             return _Nobody()
-        leg = Leg(make(house), channel, house)
+        greeting = Greeting(channel, trace_of(opening))
+        greeting.leg = leg = Leg(make(house), greeting, house)
         leg.start(opening)
         # `binary` is an instance attribute; the checker takes it for a method and binds it
         return leg  # pyright: ignore[reportReturnType]

@@ -6,9 +6,12 @@ Implements what the core asks for as `core.legs.Admission` and `core.session.Hos
 """
 
 import asyncio
+import contextlib
 import logging
 import uuid
 from collections import OrderedDict
+from collections.abc import Coroutine
+from typing import Any
 
 from ossicle.audio.codecs import AudioCodecs
 from ossicle.core.commands import Configure, Join
@@ -25,6 +28,7 @@ from ossicle.engines.wrap.split import Split
 from ossicle.transports.faults import report_fault
 
 from .access import Access
+from .exits import Exits
 from .metrics import Metrics
 from .secrets import Secrets
 from .settings import GatewaySettings
@@ -61,6 +65,7 @@ class House:
         self._group: asyncio.TaskGroup | None = None
         self._empty = asyncio.Event()
         self._empty.set()
+        self.exits = Exits(self, settings, count=self.metrics.posted, spawn=self._spawn)
 
     def missing(self) -> list[str]:
         """What keeps the gateway from serving; empty = ready."""
@@ -73,7 +78,7 @@ class House:
             missing.append("the gateway is stopping")
         return missing
 
-    def listing(self, owner: str) -> list[dict[str, object]]:
+    def listing(self, owner: str, label: str | None = None) -> list[dict[str, object]]:
         """The sessions of one owner, for people and scripts."""
         now = self.timers.now()
         return [
@@ -87,7 +92,7 @@ class House:
                 "audio_ms": session.ms(session.journal.end) - session.origin_ms,
             }
             for session in self.sessions.values()
-            if self._owners.get(session.id, "") == owner
+            if self._owners.get(session.id, "") == owner and label in {None, session.options.label}
         ]
 
     async def run(self) -> None:
@@ -110,10 +115,19 @@ class House:
             except Exception as error:  # noqa: BLE001  one session's bug is not the others' end
                 report_fault(log, f"session {session.id}", error)
                 session.fail(OssicleError.wrap(error))
+        self.exits.tick()
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """A task that ends with the house."""
+        if self._group is None:
+            work.close()
+            raise Overloaded("the gateway is not running", code="draining")
+        self._group.create_task(work, name=name)
 
     async def drain(self) -> None:
         """Let sessions finish; tell those that do not to resume elsewhere. Ends in time."""
         self.draining = True
+        self.exits.stopping(Overloaded("the gateway is stopping", code="draining"))
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.settings.drain_s
         last_words = min(2.0, self.settings.drain_s / 4)
@@ -124,6 +138,9 @@ class House:
         for session in tuple(self.sessions.values()):
             session.finish("shutdown", fault)
         await self._until_empty(deadline)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(deadline):
+                await self.exits.reports.drained()
 
     async def _until_empty(self, deadline: float) -> None:
         try:
@@ -148,8 +165,15 @@ class House:
         """A session changed."""
         if (event := self._wakes.get(session.id)) is not None:
             event.set()
+        self.exits.changed(session)
         if session.life.state == "ended":
             self._empty.set()
+
+    def extend(self, session: Hosted, leg: object, configure: Configure) -> None:
+        """More names or reports, from its owner only."""
+        if isinstance(session, Session) and session.owner is not leg:
+            raise Denied("only the owner names a session or has it reported", code="forbidden")
+        self.exits.extend(session, configure)
 
     # ── core.legs.Admission ──
 
@@ -161,9 +185,11 @@ class House:
             if configure.join is not None and not self._new_home(configure.join, owner):
                 self._join(leg, configure.join, owner)
                 return
+            self.exits.check(configure)
             session = self._open(configure, owner)
         except OssicleError as error:
             self.metrics.refused(error.code)
+            self.exits.refused(leg, error.code)
             leg.refuse(error)
             return
         group = self._group
@@ -175,15 +201,16 @@ class House:
         self._wakes[session.id] = woken
         self._owners[session.id] = owner
         self.metrics.opened(leg.opening.transport)
+        self.exits.began(session, leg, configure, owner)
         group.create_task(self._life(session, leg, woken), name=f"session {session.id}")
 
-    def find(self, name: str) -> Session:
-        """A session by its id.
+    def find(self, name: str, owner: str = "") -> Session:
+        """A session by its id, or by a name that its owner gave it.
 
         Raises:
             Refused: there is none.
         """
-        session = self.sessions.get(name)
+        session = self.sessions.get(name) or self.sessions.get(self.exits.find(name, owner))
         if session is None:
             raise Refused("there is no such session", code="not_found")
         return session
@@ -220,6 +247,7 @@ class House:
             self._gone[session.id] = None
             while len(self._gone) > _REMEMBERED:
                 self._gone.popitem(last=False)
+            self.exits.ended(session)
             self.metrics.ended(session, session.ended or Ended(reason="failed"))
             self._empty.set()
 
@@ -232,8 +260,15 @@ class House:
 
     def _join(self, leg: Leg, join: Join, owner: str) -> None:
         if not join.token and join.role != "owner":
-            session = self.find(join.session)
+            try:
+                session = self.find(join.session, owner)
+            except Refused:
+                if not join.wait_s or self.draining:
+                    raise
+                self.exits.wait(leg, join, owner)
+                return
             self._own(session, owner)
+            self.exits.joined(session)
             session.attach(leg, join.role, since=join.since)
             return
         token = parse(join.token)
@@ -247,6 +282,7 @@ class House:
         if not same(session.token, join.token):
             raise Denied("this token does not open that session", code="resume_denied")
         self._own(session, owner)
+        self.exits.joined(session, resumed=True)
         session.attach(leg, since=join.since, resumed=True)
 
     def _own(self, session: Session, owner: str) -> None:

@@ -37,6 +37,10 @@ class Metrics:
             "ossicle_refused", "Connections refused, by error code", ["code"],
             registry=self._registry,
         )  # fmt: skip
+        self._posts = Counter(
+            "ossicle_webhook_posts", "Webhook posts, by what became of them", ["outcome"],
+            registry=self._registry,
+        )  # fmt: skip
         self._audio = Counter(
             "ossicle_audio_seconds", "Audio heard", ["engine"], registry=self._registry
         )
@@ -68,6 +72,10 @@ class Metrics:
     def refused(self, code: str) -> None:
         """A connection was refused."""
         self._refused.labels(code).inc()
+
+    def posted(self, outcome: str, count: int = 1) -> None:
+        """What became of webhook posts: `delivered retried rejected given_up`."""
+        self._posts.labels(outcome).inc(count)
 
     def ended(self, session: Session, ended: Ended) -> None:
         """A session is over: its audio and its ledger."""

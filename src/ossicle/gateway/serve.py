@@ -34,6 +34,7 @@ from .certificates import (
 )
 from .house import House
 from .settings import GatewaySettings
+from .traces import spans_from_environment
 
 __all__ = ["Gateway", "serving"]
 
@@ -127,6 +128,7 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
     if settings.tls_port is not None:
         tls = reloading_context(certificate_files(settings), alpn=("http/1.1",))
     house = House(settings, engine)
+    house.exits.spans = spans_from_environment()
     wanted: list[tuple[str, int | None, ssl.SSLContext | None]] = [("http", settings.port, None)]
     if tls is not None:
         wanted.append(("https", settings.tls_port, tls.context))
@@ -180,6 +182,8 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
             for task in (keeping, watching, following):
                 task.cancel()
             await aclose(engine)
+            if house.exits.spans is not None:
+                await asyncio.to_thread(house.exits.spans.close)
 
 
 def certificate_files(settings: GatewaySettings) -> CertificateFiles:

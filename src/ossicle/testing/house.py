@@ -178,6 +178,7 @@ class HandHouse(Generic[_Engine]):
         self.codecs: Codecs = AudioCodecs()
         self.sessions: list[Session] = []
         self.wakes = 0
+        self.extended: list[Configure] = []
         self.joining: tuple[Session, Role, int | None] | None = None
 
     # ── core.session.Host ──
@@ -189,6 +190,10 @@ class HandHouse(Generic[_Engine]):
     def wake(self, session: Hosted) -> None:
         """Counted."""
         self.wakes += 1
+
+    def extend(self, session: Hosted, leg: object, configure: Configure) -> None:
+        """Kept: there is nobody to post and nobody to look a name up."""
+        self.extended.append(configure)
 
     # ── core.legs.Admission ──
 

@@ -5,7 +5,7 @@ from typing import get_args
 import msgspec
 import pytest
 
-from ossicle.core.commands import Audio, Cancel, Command, Configure, End, Join, Speak, Tell
+from ossicle.core.commands import Audio, Cancel, Command, Configure, End, Join, Report, Speak, Tell
 from ossicle.core.formats import AudioFormat
 from ossicle.core.options import SynthesisOptions
 
@@ -18,7 +18,7 @@ SAMPLES = [
         credential="key",
         names=("CA1", "call"),
         join=Join("s1", "token", 7, 1_200, 3, "observer"),
-        report_to=("https://example.org/",),
+        report_to=(Report("https://example.org/"),),
         ref="1",
     ),
     Audio(b"\x00\xff", 20, 1),

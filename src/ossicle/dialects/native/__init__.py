@@ -5,6 +5,7 @@
 
 from .client import NativeClient
 from .credentials import SUBPROTOCOL
+from .observer import NativeObserver
 from .server import NativeServer
 
-__all__ = ["SUBPROTOCOL", "NativeClient", "NativeServer"]
+__all__ = ["SUBPROTOCOL", "NativeClient", "NativeObserver", "NativeServer"]

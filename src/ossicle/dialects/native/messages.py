@@ -80,6 +80,8 @@ class StartMessage(_Client, frozen=True, tag="start", kw_only=True):
     """What you want to hear; absent = the engine's own."""
     options: dict[str, Any] | UnsetType = UNSET
     """Merge patch (RFC 7396) on the options: absent = unchanged, null = default."""
+    transcript_url: Annotated[str, msgspec.Meta(max_length=2_000)] | None = None
+    """Post events there, too (webhook), if the gateway may reach its host."""
 
 
 class FinalizeMessage(_Client, frozen=True, tag="finalize", kw_only=True):
@@ -473,6 +475,9 @@ def command_of(message: ClientMessage) -> commands.Command | None:
                 speaks=None
                 if speaks is None
                 else parse_format(speaks.encoding, speaks.sample_rate, speaks.channels),
+                report_to=(commands.Report(message.transcript_url),)
+                if message.transcript_url
+                else (),
             )
         case FinalizeMessage():
             return commands.Finalize(ref=message.ref, at_ms=message.at_ms, channel=message.channel)
@@ -522,6 +527,7 @@ def request_of(command: commands.Command) -> ClientMessage:
                 if speaks
                 else None,
                 options=command.patch or UNSET,
+                transcript_url=command.report_to[0].url if command.report_to else None,
             )
         case commands.Finalize():
             return FinalizeMessage(ref=command.ref, at_ms=command.at_ms, channel=command.channel)

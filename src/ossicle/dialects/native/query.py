@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ossicle.core.commands import Configure, Join
+from ossicle.core.commands import Configure, Join, Report
 from ossicle.core.errors import Refused
 from ossicle.core.formats import AudioFormat, parse_format
 
@@ -65,6 +65,7 @@ NAMES: dict[str, tuple[str, Callable[[str], Any]]] = {
 _OTHERS = {
     "encoding", "sample_rate", "channels", "hint", "speaks", "speaks_rate",
     "token", "resume", "since", "settled_ms", "turn", "session", "role",
+    "transcript_url", "traceparent",
 }  # fmt: skip
 
 
@@ -81,9 +82,12 @@ def configure_of(
     one: dict[str, str] = {}
     patch: dict[str, Any] = {}
     hints: list[str] = []
+    urls: list[str] = []
     for name, value in items:
         if name == "hint":
             hints.append(value)
+        elif name == "transcript_url":
+            urls.append(value)
         elif name in _OTHERS:
             one[name] = value
         elif name in NAMES:
@@ -104,6 +108,7 @@ def configure_of(
         speaks=_speaks(one),
         credential=credential,
         join=_join(one),
+        report_to=tuple(Report(url) for url in urls),
     )
 
 
@@ -134,6 +139,7 @@ def flat_of(configure: Configure) -> list[tuple[str, str]]:
         elif value is not None:
             text = str(value).lower() if isinstance(value, bool) else str(value)
             query.append((paths[path], text))
+    query += [("transcript_url", report.url) for report in configure.report_to]
     if (join := configure.join) is not None:
         if join.token:
             query += [("resume", join.token), ("since", str(join.since)), ("turn", str(join.turn))]

@@ -38,6 +38,8 @@ only data."""
 class NativeServer:
     """Implements `core.ports.Dialect`."""
 
+    name = "ossicle.v1"
+
     def __init__(self, *, heartbeat_s: float = _HEARTBEAT_S) -> None:
         self.deadline = inf
         self.plain = True
@@ -48,10 +50,14 @@ class NativeServer:
         self._accepted = False
         self._flow: Flow | None = None
 
-    def open(self, opening: Opening, now: float) -> Steps:
-        """A channel was asked for."""
+    def _choose(self, opening: Opening) -> None:
+        """How this channel is written on."""
         self._wire = _Socket() if opening.traits.framed else _body(opening.header("accept"))
         self._opening = opening
+
+    def open(self, opening: Opening, now: float) -> Steps:
+        """A channel was asked for."""
+        self._choose(opening)
         content_type = "" if opening.traits.framed else opening.header("content-type")
         try:
             configure = configure_of(opening.query, content_type, credential_of(opening))

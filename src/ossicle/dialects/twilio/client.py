@@ -293,7 +293,7 @@ def _parameters(configure: Configure) -> dict[str, str]:
     if configure.credential:
         given["token"] = configure.credential
     if configure.report_to:
-        given["transcript_url"] = configure.report_to[0]
+        given["transcript_url"] = configure.report_to[0].url
     if configure.speaks is not None:
         given["mode"] = "bidi"
     return given

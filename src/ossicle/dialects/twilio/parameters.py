@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from ossicle.core.commands import Configure
+from ossicle.core.commands import Configure, Report
 from ossicle.core.errors import Refused
 from ossicle.core.formats import AudioFormat
 
@@ -108,7 +108,7 @@ def configure_of(start: Start, wishes: Wishes, credential: str | None) -> Config
         speaks=start.source if wishes.speaks else None,
         credential=given.get("token") or credential,
         names=tuple(name for name in (start.call, start.stream) if name),
-        report_to=(url,) if url else (),
+        report_to=(Report(url),) if url else (),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from twilio_table import STARTS
 
-from ossicle.core.commands import Audio, Cancel, Configure, End, Played, Speak, Tell
+from ossicle.core.commands import Audio, Cancel, Configure, End, Played, Report, Speak, Tell
 from ossicle.core.errors import CODES, Denied
 from ossicle.core.events import AudioOut, Ended, SpeechEnded, SpeechStarted, Transcript
 from ossicle.core.formats import AudioFormat
@@ -92,7 +92,7 @@ def test_parameters_are_options():
         speaks=AudioFormat("mulaw", 8_000),
         credential="t",
         names=("CA1", "MZ0a"),
-        report_to=("https://example.com/x",),
+        report_to=(Report("https://example.com/x"),),
     )
 
 
@@ -159,7 +159,7 @@ def test_the_first_message_tells_whose_stream_it_is(carrier: str):
     (configure,) = server.receive(Text(STARTS[carrier]), 0.0)
     assert isinstance(configure, Configure)
     assert server.name == carrier
-    assert server.plain == (carrier == "vonage")
+    assert server.tap(b"x") == (carrier == "vonage")
     assert configure.patch == {"recognition": {"language": "en"}}
 
 
@@ -362,3 +362,8 @@ def test_vonage_sound_counts_as_life_and_is_audio():
     server.receive(Text(STARTS["vonage"]), 0.0)
     assert server.receive(Binary(b"\x01\x02"), 4.0) == (Audio(data=b"\x01\x02"),)
     assert server.deadline == 14.0
+    assert server.tap(b"\x01\x02")  # past the dialect, straight to the session
+    assert server.expire(14.0) == ()
+    assert server.deadline == 24.0
+    assert server.expire(24.0) == (End(),)
+    assert not server.tap(b"\x01\x02"), "sound after the end goes nowhere"
