@@ -77,6 +77,9 @@ def serve(
     drain_s: Annotated[
         float, typer.Option("--drain-s", "--drain", help="Seconds from SIGTERM to the end.")
     ] = 30.0,
+    public_url: Annotated[
+        str, typer.Option(help="https://HOST that the world reaches this gateway by.")
+    ] = "",
     open_to_anyone: Annotated[
         bool, typer.Option(help="Listen on a public address without any key.")
     ] = False,
@@ -102,6 +105,7 @@ def serve(
             ("tls_cert", str(tls_cert)),
             ("tls_key", str(tls_key)),
             ("drain_s", drain_s),
+            ("public_url", public_url),
             ("open_to_anyone", open_to_anyone),
             ("log_level", log_level),
         )

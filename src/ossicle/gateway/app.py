@@ -12,7 +12,8 @@ from ossicle.dialects.native.errors import status
 from ossicle.dialects.native.messages import ErrorBody, encode
 from ossicle.transports.http.server import stream_endpoint
 
-from .bind import BINDINGS, router
+from .bind import BINDINGS, ENDPOINTS, router
+from .desk import endpoint_route
 from .house import House
 from .pages import page_routes
 from .snippets import snippets
@@ -86,6 +87,7 @@ def make_app(house: House) -> Starlette:
                 if binding.transport == "http"
             ),
             Route("/v1/snippets", lines_to_change),
+            *(endpoint_route(house, method, path, make(house)) for method, path, make in ENDPOINTS),
         ]
     )
     answered = {binding.path for binding in BINDINGS}

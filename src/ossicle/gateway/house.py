@@ -31,6 +31,7 @@ from .access import Access
 from .exits import Exits
 from .metrics import Metrics
 from .routing import chosen, cold
+from .secrets import Secrets
 from .settings import GatewaySettings
 from .snippets import Address
 from .supervisor import supervise
@@ -54,6 +55,7 @@ class House:
         self.timers: Timers = LoopTimers()
         self.codecs: Codecs = AudioCodecs()
         self.access = Access(settings.keys, settings.allow_hosts)
+        self.secrets = Secrets(settings.state_dir)
         self.node = settings.node or uuid.uuid4().hex[:8]
         self.sessions: dict[str, Session] = {}
         self.draining = False

@@ -37,6 +37,9 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Its private key."""
     allow_hosts: tuple[str, ...] = ()
     """Host names and origins taken besides loopback; later also where webhooks may go."""
+    public_url: str = ""
+    """Scheme and host that the world reaches this gateway by, behind a proxy or a tunnel; for
+    signatures over it and for documents that name it. Empty = as each request names its host."""
     open_to_anyone: bool = False
     """Listen on a public address without any key."""
     keys: tuple[tuple[str, str], ...] = ()
