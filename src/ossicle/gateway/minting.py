@@ -101,18 +101,16 @@ def secret_in(state_dir: Path) -> bytes:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / "token_signing"
     try:
-        with path.open("xb", opener=_private) as file:
-            file.write(secrets.token_hex(32).encode())
+        made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         pass
+    else:
+        with os.fdopen(made, "wb") as file:
+            file.write(secrets.token_hex(32).encode())
     held = path.read_bytes().strip()
     if len(held) < 32:
         raise Refused(f"{path} is too short to sign with; remove it and it is made anew")
     return held
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _packed(data: bytes) -> str:
