@@ -3,20 +3,29 @@ WebSocket doors understand; adding a dialect adds its lines here."""
 
 import re
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import NamedTuple
 
+from ossicle.audio.speechfile import speech_file
+from ossicle.core.endpoint import Endpoint
 from ossicle.core.errors import OssicleError, Refused
 from ossicle.core.legs import Leg
 from ossicle.core.ports import Acceptor, Channel, Dialect, Receiver
 from ossicle.core.wire import Message, Opening
+from ossicle.dialects.assemblyai import AssemblyServer, LegacyServer
 from ossicle.dialects.deepgram import ListenServer, PrerecordedServer
+from ossicle.dialects.deepgram.flux_server import FluxServer
+from ossicle.dialects.deepgram.speak_request import SpeakRequest
+from ossicle.dialects.deepgram.speak_server import SpeakServer
 from ossicle.dialects.native import NativeObserver, NativeServer
 from ossicle.dialects.native.errors import refusal
+from ossicle.dialects.twilio import CallServer, header_token, signed
+from ossicle.dialects.twilio.endpoints import STATUS_PATH, VOICE_PATH, status_at, voice_at
 
 from .house import House
 from .traces import Greeting, trace_of
 
-__all__ = ["BINDINGS", "Binding", "router"]
+__all__ = ["BINDINGS", "ENDPOINTS", "Binding", "each", "router"]
 
 
 class Binding(NamedTuple):
@@ -24,19 +33,53 @@ class Binding(NamedTuple):
 
     transport: str
     path: str
-    dialect: Callable[[], Dialect]
+    dialect: Callable[[House], Dialect]
+    """Makes one for each channel; most need nothing of the house."""
     methods: tuple[str, ...] = ("POST",)
     """Of HTTP."""
 
 
+def each(make: Callable[[], Dialect]) -> Callable[[House], Dialect]:
+    """A dialect that needs nothing of the house."""
+    return lambda _house: make()
+
+
+def _twilio(house: House) -> Dialect:
+    guard = signed(
+        house.secrets, public_url=house.settings.public_url, vouched=house.access.vouch("twilio")
+    )
+    return CallServer("twilio", guard=guard)
+
+
+def _telnyx() -> Dialect:
+    return CallServer("telnyx", guard=header_token("x-telnyx-streaming-auth-token"))
+
+
 BINDINGS: tuple[Binding, ...] = (
-    Binding("http", "/v1/listen", PrerecordedServer),
-    Binding("websocket", "/v1/listen", ListenServer),
-    Binding("websocket", "/v1/stream", NativeServer),
-    Binding("websocket", "/v1/sessions/{name}/events", NativeObserver),
-    Binding("http", "/v1/stream", NativeServer),
-    Binding("http", "/v1/sessions/{name}/events", NativeObserver, ("GET",)),
+    Binding("http", "/v1/listen", each(PrerecordedServer)),
+    Binding("websocket", "/v1/listen", each(ListenServer)),
+    Binding("http", "/v1/speak", each(partial(SpeakRequest, speech_file))),
+    Binding("websocket", "/v1/speak", each(SpeakServer)),
+    Binding("websocket", "/v2/listen", each(FluxServer)),
+    Binding("websocket", "/v2/realtime/ws", each(LegacyServer)),
+    Binding("websocket", "/v3/ws", each(AssemblyServer)),
+    Binding("websocket", "/twilio/media", _twilio),
+    Binding("websocket", "/telnyx/media", each(_telnyx)),
+    Binding("websocket", "/vonage/media", each(lambda: CallServer("vonage"))),
+    Binding("websocket", "/plivo/media", each(lambda: CallServer("plivo"))),
+    Binding("websocket", "/v1/stream", each(NativeServer)),
+    Binding("http", "/v1/stream", each(NativeServer)),
+    Binding("websocket", "/v1/sessions/{name}/events", each(NativeObserver)),
+    Binding("http", "/v1/sessions/{name}/events", each(NativeObserver), ("GET",)),
 )
+
+ENDPOINTS: tuple[tuple[str, str, Callable[[House], Endpoint]], ...] = (
+    ("GET", VOICE_PATH, lambda house: voice_at(house.settings.public_url)),
+    ("POST", VOICE_PATH, lambda house: voice_at(house.settings.public_url)),
+    ("GET", STATUS_PATH, lambda house: status_at(house.settings.public_url)),
+    ("POST", STATUS_PATH, lambda house: status_at(house.settings.public_url)),
+)
+"""Plain HTTP beside sessions: method, path, and what makes the endpoint."""
 
 
 def router(house: House, transport: str, bindings: Iterable[Binding] = BINDINGS) -> Acceptor:
@@ -48,7 +91,7 @@ def router(house: House, transport: str, bindings: Iterable[Binding] = BINDINGS)
         if "{" in path
     ]
 
-    def find(path: str) -> Callable[[], Dialect] | None:
+    def find(path: str) -> Callable[[House], Dialect] | None:
         found = table.get(path) if "{" not in path else None
         for pattern, make in patterns if found is None else ():
             if pattern.fullmatch(path):
@@ -57,7 +100,7 @@ def router(house: House, transport: str, bindings: Iterable[Binding] = BINDINGS)
 
     def twin(opening: Opening) -> Dialect | None:
         make = find(opening.path)
-        return make() if make is not None else None
+        return make(house) if make is not None else None
 
     house.exits.twins[transport] = twin
 
@@ -71,7 +114,7 @@ def router(house: House, transport: str, bindings: Iterable[Binding] = BINDINGS)
             channel.send(refusal(error.fault()))
             return _Nobody()
         greeting = Greeting(channel, trace_of(opening))
-        greeting.leg = leg = Leg(make(), greeting, house)
+        greeting.leg = leg = Leg(make(house), greeting, house)
         leg.start(opening)
         # `binary` is an instance attribute; the checker takes it for a method and binds it
         return leg  # pyright: ignore[reportReturnType]
