@@ -13,11 +13,14 @@ from ossicle.core.legs import Leg
 from ossicle.core.ports import Acceptor, Channel, Dialect, Receiver
 from ossicle.core.wire import Message, Opening
 from ossicle.dialects.assemblyai import AssemblyServer, LegacyServer
+from ossicle.dialects.assemblyai.endpoints import legacy_token, v3_token
 from ossicle.dialects.deepgram import ListenServer, PrerecordedServer
+from ossicle.dialects.deepgram.endpoints import grant
 from ossicle.dialects.deepgram.flux_server import FluxServer
 from ossicle.dialects.deepgram.speak_request import SpeakRequest
 from ossicle.dialects.deepgram.speak_server import SpeakServer
 from ossicle.dialects.native import NativeObserver, NativeServer
+from ossicle.dialects.native.endpoints import new_token
 from ossicle.dialects.native.errors import refusal
 from ossicle.dialects.twilio import CallServer, header_token, signed
 from ossicle.dialects.twilio.endpoints import STATUS_PATH, VOICE_PATH, status_at, voice_at
@@ -74,6 +77,10 @@ BINDINGS: tuple[Binding, ...] = (
 )
 
 ENDPOINTS: tuple[tuple[str, str, Callable[[House], Endpoint]], ...] = (
+    ("POST", "/v1/auth/grant", lambda _house: grant),
+    ("POST", "/v1/tokens", lambda _house: new_token),
+    ("POST", "/v2/realtime/token", lambda _house: legacy_token),
+    ("GET", "/v3/token", lambda _house: v3_token),
     ("GET", VOICE_PATH, lambda house: voice_at(house.settings.public_url)),
     ("POST", VOICE_PATH, lambda house: voice_at(house.settings.public_url)),
     ("GET", STATUS_PATH, lambda house: status_at(house.settings.public_url)),
