@@ -50,11 +50,12 @@ def javascript_sdk() -> tuple[str, str, str]:
     node = shutil.which("node")
     if node is None:
         missing("node is needed")
-    folder = Path(os.environ.get("OSSICLE_JS") or Path(__file__).parent / "js")
-    manifest = folder / "node_modules" / "@deepgram" / "sdk" / "package.json"
-    if not manifest.exists():
-        missing(f"@deepgram/sdk is needed (npm install in {folder.name})")
-    return str(node), str(folder), json.loads(manifest.read_text())["version"]
+    for folder in (Path(__file__).parent / "js", Path(os.environ.get("NODE_PATH") or ".").parent):
+        manifest = folder / "node_modules" / "@deepgram" / "sdk" / "package.json"
+        if manifest.exists():
+            return str(node), str(folder), json.loads(manifest.read_text())["version"]
+    missing("@deepgram/sdk is needed: npm ci in tests/interop/js, or NODE_PATH")
+    raise AssertionError
 
 
 async def run(
