@@ -11,6 +11,7 @@ from ossicle.core.errors import OssicleError, Refused
 from ossicle.core.legs import Leg
 from ossicle.core.ports import Acceptor, Channel, Dialect, Receiver
 from ossicle.core.wire import Message, Opening
+from ossicle.dialects.assemblyai import AssemblyServer, LegacyServer
 from ossicle.dialects.deepgram import ListenServer, PrerecordedServer
 from ossicle.dialects.deepgram.flux_server import FluxServer
 from ossicle.dialects.deepgram.speak_request import SpeakRequest
@@ -42,6 +43,8 @@ BINDINGS: tuple[Binding, ...] = (
     Binding("websocket", "/v1/stream", NativeServer),
     Binding("websocket", "/v2/listen", FluxServer),
     Binding("websocket", "/v1/sessions/{name}/events", NativeObserver),
+    Binding("websocket", "/v2/realtime/ws", LegacyServer),
+    Binding("websocket", "/v3/ws", AssemblyServer),
     Binding("http", "/v1/stream", NativeServer),
     Binding("http", "/v1/sessions/{name}/events", NativeObserver, ("GET",)),
 )

@@ -23,7 +23,6 @@ from ossicle.core.legs import Leg
 from ossicle.core.options import Options
 from ossicle.core.ports import Codecs, Engine, Timers
 from ossicle.core.session import Session
-from ossicle.engines.lifecycle import is_warm
 from ossicle.engines.wrap.endpointed import Endpointed
 from ossicle.engines.wrap.split import Split
 from ossicle.transports.faults import report_fault
@@ -31,7 +30,9 @@ from ossicle.transports.faults import report_fault
 from .access import Access
 from .exits import Exits
 from .metrics import Metrics
+from .routing import chosen, cold
 from .settings import GatewaySettings
+from .snippets import Address
 from .supervisor import supervise
 from .timers import LoopTimers
 from .tokens import mint, parse, same
@@ -57,6 +58,8 @@ class House:
         self.sessions: dict[str, Session] = {}
         self.draining = False
         self.doors_open = False
+        self.address = Address()
+        """Where it is reached; known once its doors are bound."""
         self.metrics = Metrics(self)
         self._wakes: dict[str, asyncio.Event] = {}
         self._owners: dict[str, str] = {}
@@ -71,8 +74,7 @@ class House:
         missing: list[str] = []
         if not self.doors_open:
             missing.append("a door is not open yet")
-        if not is_warm(self.engine):
-            missing.append(f"engine {self.engine.capabilities.name} is not warm")
+        missing += [f"engine {name} is not warm" for name in cold(self.engine)]
         if self.draining:
             missing.append("the gateway is stopping")
         return missing
@@ -86,6 +88,7 @@ class House:
                 "state": session.life.state,
                 "detached": session.detached_until is not None,
                 "engine": session.engine_name,
+                "model": session.options.recognition.model,
                 "label": session.options.label,
                 "age_ms": round((now - session.opened_at) * 1000),
                 "audio_ms": session.ms(session.journal.end) - session.origin_ms,
@@ -155,7 +158,7 @@ class House:
     def choose(self, options: Options, source: AudioFormat) -> Engine:
         """The engine for a session; several channels on an engine for one get a stream each, and
         one that judges no ends of turns is judged for where the session asks."""
-        engine = self.engine
+        engine = chosen(self.engine, options)
         turns = options.recognition.turns
         asks = turns.confidence is not None or turns.eager is not None
         if asks and engine.capabilities.hears and not engine.capabilities.eager:
