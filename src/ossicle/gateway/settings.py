@@ -29,7 +29,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     key: Path | None = None
     """Its private key."""
     allow_hosts: tuple[str, ...] = ()
-    """Host names and origins taken besides loopback; later also where webhooks may go."""
+    """Host names and origins taken besides loopback, and hosts that webhooks may go to."""
     open_to_anyone: bool = False
     """Listen on a public address without any key."""
     keys: tuple[tuple[str, str], ...] = ()
