@@ -56,6 +56,9 @@ def serve(
     cert: Annotated[Path | None, typer.Option(help="Your own certificate chain, PEM.")] = None,
     key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
     drain: Annotated[float, typer.Option(help="Seconds from SIGTERM to the end.")] = 30.0,
+    public_url: Annotated[
+        str, typer.Option(help="https://HOST that the world reaches this gateway by.")
+    ] = "",
     open_to_anyone: Annotated[
         bool, typer.Option(help="Listen on a public address without any key.")
     ] = False,
@@ -80,6 +83,7 @@ def serve(
         key=key,
         allow_hosts=tuple(allow_host or ()),
         open_to_anyone=open_to_anyone,
+        public_url=public_url,
         keys=keys_from_environment(),
         drain_s=drain,
     )

@@ -14,6 +14,7 @@ from .formats import AudioFormat
 from .intake import Gap, Intake, Piece, Roll
 from .journal import Sound
 from .ports import Codecs, Demuxer, Packet
+from .tracks import Tracks
 
 __all__ = ["Arrival"]
 
@@ -21,12 +22,13 @@ __all__ = ["Arrival"]
 class Arrival:
     """One client's audio, arriving."""
 
-    __slots__ = ("_codecs", "_demuxer", "_intake", "begun", "declared", "source")
+    __slots__ = ("_codecs", "_demuxer", "_intake", "_tracks", "begun", "declared", "source")
 
     def __init__(self, codecs: Codecs) -> None:
         self._codecs = codecs
         self._demuxer: Demuxer | None = None
         self._intake: Intake | None = None
+        self._tracks: Tracks | None = None
         self.declared: AudioFormat | None = None
         """What the client said it sends; None = nothing."""
         self.source: AudioFormat | None = None
@@ -76,7 +78,17 @@ class Arrival:
         self.begun = True
         intake.cursor = max(intake.cursor, at)
         at_ms = None if audio.at_ms is None else audio.at_ms - origin_ms
+        if audio.channel is not None and intake.format.channels > 1:
+            tracks = self._joined(intake.format, at)
+            return _frames(tracks.place(audio.data, at_ms, audio.channel), intake.format)
         return _sounds(intake.place(audio.data, at_ms))
+
+    def _joined(self, source: AudioFormat, at: int) -> Tracks:
+        """Tracks that come one by one; from the first such piece on, all of them do."""
+        if self._tracks is None:
+            track = AudioFormat(source.encoding, source.sample_rate)
+            self._tracks = Tracks(track, source.channels, start_ms=source.ms(at))
+        return self._tracks
 
     def finish(self) -> Sequence[Sound]:
         """No more will come: what was held back.
@@ -89,7 +101,10 @@ class Arrival:
             if self.source is None:
                 raise BadAudio("the audio ended before its format could be recognised")
             return pieces
-        return _sounds(self._intake.flush()) if self._intake is not None else ()
+        if self._intake is None:
+            return ()
+        joined = self._tracks.flush() if self._tracks is not None else ()
+        return (*_frames(joined, self._intake.format), *_sounds(self._intake.flush()))
 
     @property
     def plain(self) -> bool:
@@ -116,3 +131,8 @@ class Arrival:
 
 def _sounds(pieces: Sequence[Piece]) -> Sequence[Sound]:
     return [Gap(piece.units) if isinstance(piece, Roll) else piece for piece in pieces]
+
+
+def _frames(pieces: Sequence[bytes | Roll], whole: AudioFormat) -> Sequence[Sound]:
+    """What joined tracks give: a jump is counted in units of one track there."""
+    return [Gap(p.units * whole.channels) if isinstance(p, Roll) else p for p in pieces]

@@ -232,6 +232,10 @@ class Leg:
     def closed(self, error: OssicleError | None) -> None:
         """The channel is over."""
         already = self.gone
+        if error is not None and not already and self.session is not None:
+            # Gone without a goodbye. To some peers that is the usual end (a telephone call), and
+            # what they said before is still to be finished: the dialect may ask for that.
+            self._run(self._of_dialect(self.dialect.receive, Close(1006)))
         self._leave()
         session, self.session = self.session, None
         if session is not None:

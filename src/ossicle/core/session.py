@@ -294,6 +294,15 @@ class Session:
         self.wants_engine = self._roll_due = False
         return self.feed.new_sink(self, self.origin_ms)
 
+    @property
+    def engine_options(self) -> Options:
+        """For the supervisor: what to open an engine with. It speaks in its own best format; the
+        way from there to the client's is ours."""
+        engine = self.engine
+        if engine is None or self.options.speaks is None:
+            return self.options
+        return msgspec.structs.replace(self.options, speaks=engine.capabilities.speaks[0])
+
     def opened(self, sink: StreamSink, stream: Stream) -> None:
         """For the supervisor: an engine stream is there."""
         if sink.deaf or self.life.state == "ended":

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import ipaddress
 import os
+import secrets
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
@@ -43,12 +44,23 @@ class Access:
 
     def __init__(self, keys: Iterable[tuple[str, str]], allow_hosts: Iterable[str] = ()) -> None:
         self._keys = tuple((owner, _digest(key)) for owner, key in keys)
+        self._vouched: dict[str, str] = {}
         self._hosts = frozenset(host.lower() for host in allow_hosts)
 
     @property
     def on(self) -> bool:
         """Keys are asked for."""
         return bool(self._keys)
+
+    def vouch(self, owner: str) -> str:
+        """A key that never leaves this process, for peers whose signature a dialect has verified:
+        their sessions belong to `owner`."""
+        key = self._vouched.get(owner)
+        if key is None:
+            key = self._vouched[owner] = secrets.token_urlsafe(32)
+            if self._keys:  # off stays off
+                self._keys = (*self._keys, (owner, _digest(key)))
+        return key
 
     def owner(self, credential: str | None) -> str:
         """Whose key this is; "" while keys are off.

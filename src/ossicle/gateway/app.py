@@ -12,7 +12,8 @@ from ossicle.dialects.native.errors import status
 from ossicle.dialects.native.messages import ErrorBody, encode
 from ossicle.transports.http.server import stream_endpoint
 
-from .bind import BINDINGS, router
+from .bind import BINDINGS, ENDPOINTS, router
+from .desk import endpoint_route
 from .house import House
 
 __all__ = ["make_app"]
@@ -69,6 +70,7 @@ def make_app(house: House) -> Starlette:
                 for binding in BINDINGS
                 if binding.transport == "http"
             ),
+            *(endpoint_route(house, method, path, make(house)) for method, path, make in ENDPOINTS),
         ]
     )
 

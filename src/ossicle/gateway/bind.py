@@ -5,17 +5,20 @@ import re
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from ossicle.core.endpoint import Endpoint
 from ossicle.core.errors import OssicleError, Refused
 from ossicle.core.legs import Leg
 from ossicle.core.ports import Acceptor, Channel, Dialect, Receiver
 from ossicle.core.wire import Message, Opening
 from ossicle.dialects.native import NativeObserver, NativeServer
 from ossicle.dialects.native.errors import refusal
+from ossicle.dialects.twilio import CallServer, header_token, signed
+from ossicle.dialects.twilio.endpoints import STATUS_PATH, VOICE_PATH, status_at, voice_at
 
 from .house import House
 from .traces import Greeting, trace_of
 
-__all__ = ["BINDINGS", "Binding", "router"]
+__all__ = ["BINDINGS", "ENDPOINTS", "Binding", "router"]
 
 
 class Binding(NamedTuple):
@@ -23,17 +26,56 @@ class Binding(NamedTuple):
 
     transport: str
     path: str
-    dialect: Callable[[], Dialect]
+    dialect: Callable[[House], Dialect]
     methods: tuple[str, ...] = ("POST",)
     """Of HTTP."""
 
 
+def _native(_house: House) -> Dialect:
+    return NativeServer()
+
+
+def _observer(_house: House) -> Dialect:
+    return NativeObserver()
+
+
+def _twilio(house: House) -> Dialect:
+    guard = signed(
+        house.secrets, public_url=house.settings.public_url, vouched=house.access.vouch("twilio")
+    )
+    return CallServer("twilio", guard=guard)
+
+
+def _telnyx(_house: House) -> Dialect:
+    return CallServer("telnyx", guard=header_token("x-telnyx-streaming-auth-token"))
+
+
+def _plivo(_house: House) -> Dialect:
+    return CallServer("plivo")
+
+
+def _vonage(_house: House) -> Dialect:
+    return CallServer("vonage")
+
+
 BINDINGS: tuple[Binding, ...] = (
-    Binding("websocket", "/v1/stream", NativeServer),
-    Binding("websocket", "/v1/sessions/{name}/events", NativeObserver),
-    Binding("http", "/v1/stream", NativeServer),
-    Binding("http", "/v1/sessions/{name}/events", NativeObserver, ("GET",)),
+    Binding("websocket", "/plivo/media", _plivo),
+    Binding("websocket", "/telnyx/media", _telnyx),
+    Binding("websocket", "/twilio/media", _twilio),
+    Binding("websocket", "/v1/sessions/{name}/events", _observer),
+    Binding("websocket", "/v1/stream", _native),
+    Binding("websocket", "/vonage/media", _vonage),
+    Binding("http", "/v1/sessions/{name}/events", _observer, ("GET",)),
+    Binding("http", "/v1/stream", _native),
 )
+
+ENDPOINTS: tuple[tuple[str, str, Callable[[House], Endpoint]], ...] = (
+    ("GET", VOICE_PATH, lambda house: voice_at(house.settings.public_url)),
+    ("POST", VOICE_PATH, lambda house: voice_at(house.settings.public_url)),
+    ("GET", STATUS_PATH, lambda house: status_at(house.settings.public_url)),
+    ("POST", STATUS_PATH, lambda house: status_at(house.settings.public_url)),
+)
+"""Plain HTTP beside sessions: method, path, and what makes the endpoint."""
 
 
 def router(house: House, transport: str, bindings: Iterable[Binding] = BINDINGS) -> Acceptor:
@@ -45,7 +87,7 @@ def router(house: House, transport: str, bindings: Iterable[Binding] = BINDINGS)
         if "{" in path
     ]
 
-    def find(path: str) -> Callable[[], Dialect] | None:
+    def find(path: str) -> Callable[[House], Dialect] | None:
         found = table.get(path) if "{" not in path else None
         for pattern, make in patterns if found is None else ():
             if pattern.fullmatch(path):
@@ -54,7 +96,7 @@ def router(house: House, transport: str, bindings: Iterable[Binding] = BINDINGS)
 
     def twin(opening: Opening) -> Dialect | None:
         make = find(opening.path)
-        return make() if make is not None else None
+        return make(house) if make is not None else None
 
     house.exits.twins[transport] = twin
 
@@ -68,7 +110,7 @@ def router(house: House, transport: str, bindings: Iterable[Binding] = BINDINGS)
             channel.send(refusal(error.fault()))
             return _Nobody()
         greeting = Greeting(channel, trace_of(opening))
-        greeting.leg = leg = Leg(make(), greeting, house)
+        greeting.leg = leg = Leg(make(house), greeting, house)
         leg.start(opening)
         # `binary` is an instance attribute; the checker takes it for a method and binds it
         return leg  # pyright: ignore[reportReturnType]

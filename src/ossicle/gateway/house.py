@@ -30,6 +30,7 @@ from ossicle.transports.faults import report_fault
 from .access import Access
 from .exits import Exits
 from .metrics import Metrics
+from .secrets import Secrets
 from .settings import GatewaySettings
 from .supervisor import supervise
 from .timers import LoopTimers
@@ -52,6 +53,7 @@ class House:
         self.timers: Timers = LoopTimers()
         self.codecs: Codecs = AudioCodecs()
         self.access = Access(settings.keys, settings.allow_hosts)
+        self.secrets = Secrets(settings.state_dir)
         self.node = settings.node or uuid.uuid4().hex[:8]
         self.sessions: dict[str, Session] = {}
         self.draining = False

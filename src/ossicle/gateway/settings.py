@@ -30,6 +30,9 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Its private key."""
     allow_hosts: tuple[str, ...] = ()
     """Host names and origins taken besides loopback, and hosts that webhooks may go to."""
+    public_url: str = ""
+    """Scheme and host that the world reaches this gateway by, behind a proxy or a tunnel; for
+    signatures over it and for documents that name it. Empty = as each request names its host."""
     open_to_anyone: bool = False
     """Listen on a public address without any key."""
     keys: tuple[tuple[str, str], ...] = ()

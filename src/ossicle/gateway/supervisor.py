@@ -82,7 +82,7 @@ async def _open_engine(session: Session, woken: asyncio.Event) -> None:
         return
     sink = session.new_sink()
     limit = session.settings.open_s
-    opening = asyncio.ensure_future(engine.open(session.options, sink))
+    opening = asyncio.ensure_future(engine.open(session.engine_options, sink))
     opening.add_done_callback(lambda _: woken.set())
     handed = False
     try:

@@ -40,17 +40,24 @@ _NOISE: tuple[Message, ...] = (
 """What a broken or hostile peer might send."""
 
 
-def check_server(make: Callable[[], Dialect], opening: Opening) -> None:
+def check_server(
+    make: Callable[[], Dialect], opening: Opening, hello: Sequence[Message] = ()
+) -> None:
     """The laws of a server half, for an opening it takes.
+
+    Args:
+        make: makes one.
+        opening: how a channel is asked for.
+        hello: messages that say what is wanted, where the opening does not (contracts M3).
 
     Raises:
         AssertionError: names the law of `core.ports` that is broken.
     """
-    _opens(make(), opening)
-    _refuses(make, opening)
-    _bears_noise(make, opening)
-    _ends(make(), opening)
-    _keeps_time(make(), opening)
+    _opens(make(), opening, hello)
+    _refuses(make, opening, hello)
+    _bears_noise(make, opening, hello)
+    _ends(make(), opening, hello)
+    _keeps_time(make(), opening, hello)
 
 
 def check_pair(
@@ -80,6 +87,9 @@ def check_pair(
     first = configure or Configure(format=AudioFormat())
     opening = asks.open(first)
     steps = answers.open(opening, 0.0)
+    for message in _messages(steps):  # accepted at once: what is wanted is said afterwards
+        for hello in _messages(asks.receive(message, 0.0)):
+            steps += answers.receive(hello, 0.0)
     heard = [kept(step) for step in steps if isinstance(step, Configure)]
     assert heard == [kept(first)], f"the opening said {first}, the server half heard {heard}"
     begun: list[Event] = [Began(session="s", engine="e"), Configured(options=Options())]
@@ -115,18 +125,25 @@ def _same(kind: str, sent: list[object], came: list[object]) -> None:
     assert len(sent) == len(came), f"{len(sent)} {kind}s were sent, {len(came)} came"
 
 
-def _opens(dialect: Dialect, opening: Opening) -> None:
+def _begin(dialect: Dialect, opening: Opening, hello: Sequence[Message]) -> Steps:
     steps = _steps(dialect.open(opening, 0.0), "open")
+    for message in hello:
+        steps += _steps(dialect.receive(message, 0.0), f"receive({type(message).__name__})")
+    return steps
+
+
+def _opens(dialect: Dialect, opening: Opening, hello: Sequence[Message]) -> None:
+    steps = _begin(dialect, opening, hello)
     configures = [step for step in steps if isinstance(step, Configure)]
     assert len(configures) == 1, f"an opening asks for one session, this one for {len(configures)}"
     before = [step for step in steps if _is_message(step)]
     assert not before or isinstance(before[0], Accept), f"the first message out is {before[0]}"
 
 
-def _refuses(make: Callable[[], Dialect], opening: Opening) -> None:
+def _refuses(make: Callable[[], Dialect], opening: Opening, hello: Sequence[Message]) -> None:
     for code, kind in CODES.items():
         dialect = make()
-        dialect.open(opening, 0.0)
+        _begin(dialect, opening, hello)
         fault = kind("a sentence for a person", code=code).fault()
         out = list(_messages(dialect.send(Ended(reason="refused", error=fault), 0.0)))
         assert out, f"a refusal for {code} says nothing"
@@ -134,10 +151,10 @@ def _refuses(make: Callable[[], Dialect], opening: Opening) -> None:
         assert dialect.deadline == inf, f"a timer is left after a refusal for {code}"
 
 
-def _bears_noise(make: Callable[[], Dialect], opening: Opening) -> None:
+def _bears_noise(make: Callable[[], Dialect], opening: Opening, hello: Sequence[Message]) -> None:
     for noise in (*_NOISE, Fin(), Close(1006), Close(1000)):
         dialect = make()
-        dialect.open(opening, 0.0)
+        _begin(dialect, opening, hello)
         dialect.send(Began(session="s"), 0.0)
         dialect.send(Configured(), 0.0)
         steps = _steps(dialect.receive(noise, 0.1), f"receive({type(noise).__name__})")
@@ -145,9 +162,9 @@ def _bears_noise(make: Callable[[], Dialect], opening: Opening) -> None:
             assert not isinstance(step, Accept), "it accepted twice"
 
 
-def _ends(dialect: Dialect, opening: Opening) -> None:
-    dialect.open(opening, 0.0)
-    out: list[Message] = []
+def _ends(dialect: Dialect, opening: Opening, hello: Sequence[Message]) -> None:
+    # Some accept at once and say what is wrong afterwards (contracts M3).
+    out = list(_messages(_begin(dialect, opening, hello)))
     for event in (
         Began(session="s"),
         Configured(),
@@ -165,8 +182,8 @@ def _ends(dialect: Dialect, opening: Opening) -> None:
     assert dialect.deadline == inf, "a timer is left after the end"
 
 
-def _keeps_time(dialect: Dialect, opening: Opening) -> None:
-    dialect.open(opening, 0.0)
+def _keeps_time(dialect: Dialect, opening: Opening, hello: Sequence[Message]) -> None:
+    _begin(dialect, opening, hello)
     dialect.send(Began(session="s"), 0.0)
     dialect.send(Configured(), 0.0)
     now = 0.0

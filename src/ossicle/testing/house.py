@@ -265,7 +265,7 @@ class HandHouse(Generic[_Engine]):
         engine, sink = session.engine, session.new_sink()
         assert engine is not None
         try:
-            stream = _finished(engine.open(session.options, sink))
+            stream = _finished(engine.open(session.engine_options, sink))
         except Exception as error:  # noqa: BLE001  handed on, as the supervisor does
             session.unopened(sink, error)
         else:

@@ -20,7 +20,7 @@ from ossicle.gateway.house import House
 from ossicle.gateway.settings import GatewaySettings
 from ossicle.transports.memory.pair import MemoryPair
 
-BINDINGS = (Binding("memory", "/v1/stream", NativeServer),)
+BINDINGS = (Binding("memory", "/v1/stream", lambda _: NativeServer()),)
 
 
 class FastClock:
