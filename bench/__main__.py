@@ -10,7 +10,7 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.table import Table
 
-from . import engine, looplag, memory, opening, scale, slow, sound, websocket
+from . import base64, dialects, engine, looplag, memory, opening, scale, slow, sound, websocket
 from .progress import Progress
 from .results import Section, write
 
@@ -18,6 +18,8 @@ __all__ = ["MEASUREMENTS", "main"]
 
 MEASUREMENTS: dict[str, Callable[..., Section]] = {
     "websocket": websocket.measure,
+    "dialects": dialects.measure,
+    "base64": base64.measure,
     "memory": memory.measure,
     "opening": opening.measure,
     "looplag": looplag.measure,

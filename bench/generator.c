@@ -1,6 +1,7 @@
 /* Sends audio on many connections at once, as lightly as possible, and counts what comes back.
  *
  *   generator ws|tcp HOST PORT CONNECTIONS FRAME_BYTES INTERVAL_MS PATH
+ *   generator text   HOST PORT CONNECTIONS FILE        INTERVAL_MS PATH
  *
  * Frames are spread evenly in time: every connection has its own place within the interval, the
  * worst case for a server, which can batch nothing. INTERVAL_MS 0 sends nothing (idle
@@ -9,7 +10,8 @@
  *   now_ns frames sent_bytes replies received_bytes payload_bytes late_frames closed
  *
  * `ws` frames are masked and made once (RFC 6455 5.3 wants a fresh mask per frame; a generator
- * that only loads a server does not need it). `tcp` sends as many bytes without meaning.
+ * that only loads a server does not need it). `tcp` sends as many bytes without meaning, `text` the
+ * file as one text message.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -150,14 +152,24 @@ static void open_one(struct connection *c, struct sockaddr_in *to, const char *p
 
 int main(int argc, char **argv) {
     if (argc != 8) {
-        fprintf(stderr, "ws|tcp HOST PORT CONNECTIONS FRAME_BYTES INTERVAL_MS PATH\n");
+        fprintf(stderr, "ws|tcp|text HOST PORT CONNECTIONS FRAME_BYTES|FILE INTERVAL_MS PATH\n");
         return 2;
     }
-    websocket = !strcmp(argv[1], "ws");
+    int text = !strcmp(argv[1], "text");
+    websocket = text || !strcmp(argv[1], "ws");
+    static unsigned char said[65536];
+    size_t length = 0;
+    if (text) {
+        FILE *file = fopen(argv[5], "rb");
+        if (!file)
+            die(argv[5]);
+        length = fread(said, 1, sizeof said, file);
+        fclose(file);
+    }
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(atoi(argv[3]))};
     inet_pton(AF_INET, argv[2], &to.sin_addr);
     count = atoi(argv[4]);
-    size_t body = atol(argv[5]), head = body < 126 ? 6 : body < 65536 ? 8 : 14;
+    size_t body = text ? length : (size_t)atol(argv[5]), head = body < 126 ? 6 : body < 65536 ? 8 : 14;
     interval = atof(argv[6]) * 1000000;
     size = head + body;
     frame = calloc(1, size);
@@ -175,6 +187,11 @@ int main(int argc, char **argv) {
             frame[2 + i] = (uint64_t)body >> (56 - 8 * i);
     }
     memcpy(frame + head - 4, "\x5a\x3c\x96\xe1", 4);
+    if (text) {
+        frame[0] = 0x81;
+        for (size_t i = 0; i < body; i++)
+            frame[head + i] = said[i] ^ frame[head - 4 + i % 4];
+    }
 
     all = calloc(count, sizeof *all);
     int poll = epoll_create1(0), alarm = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);

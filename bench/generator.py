@@ -7,6 +7,7 @@ import asyncio
 import os
 import sys
 import time
+from pathlib import Path
 from typing import cast
 
 import uvloop
@@ -23,6 +24,15 @@ def masked(body: int) -> bytes:
     else:
         head = b"\x82\xff" + body.to_bytes(8, "big")
     return head + MASK + os.urandom(body)
+
+
+def spoken(path: str) -> bytes:
+    """The file as one masked text frame."""
+    said = Path(path).read_bytes()
+    frame = bytearray(masked(len(said)))
+    frame[0] = 0x81
+    frame[-len(said) :] = bytes(byte ^ MASK[i % 4] for i, byte in enumerate(said))
+    return bytes(frame)
 
 
 class Counters:
@@ -108,7 +118,7 @@ class Connection(asyncio.Protocol):
 async def main(arguments: list[str]) -> None:
     kind, host, port, count, body, interval_ms, path = arguments
     loop = asyncio.get_running_loop()
-    counters, frame = Counters(), masked(int(body))
+    counters, frame = Counters(), spoken(body) if kind == "text" else masked(int(body))
     request = (
         f"GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
@@ -116,7 +126,7 @@ async def main(arguments: list[str]) -> None:
     connections: list[Connection] = []
     for _ in range(int(count)):
         _, one = await loop.create_connection(
-            lambda: Connection(counters, request if kind == "ws" else b""), host, int(port)
+            lambda: Connection(counters, b"" if kind == "tcp" else request), host, int(port)
         )
         await one.open
         connections.append(one)

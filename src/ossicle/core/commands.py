@@ -79,6 +79,9 @@ class Configure(_Command, frozen=True, gc=False):
     """Attach to an existing session."""
     report_to: tuple[Report, ...] = ()
     """Where its events are posted, if allow-listed."""
+    audio_from: str = ""
+    """URL that the gateway reads the session's audio from, if its host is allow-listed; the
+    client sends none. Empty = the client sends it."""
 
 
 class Audio(_Command, frozen=True, gc=False):

@@ -49,6 +49,9 @@ class TurnOptions(msgspec.Struct, frozen=True):
     """Speech probability above which a frame counts as speech."""
     eager: Share | None = None
     """End-of-turn confidence for a provisional end; None = never provisional."""
+    confidence: Share | None = None
+    """End-of-turn confidence at which a turn ends before `silence_ms` passed; None = silence alone
+    decides."""
     detect: bool = True
     """False: only `Finalize` and `End` close a turn."""
 

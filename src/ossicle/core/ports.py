@@ -8,7 +8,7 @@ returns at once, and a part that needs to wait says so by credit or by `pause`.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 
@@ -35,6 +35,7 @@ __all__ = [
     "Sink",
     "Steps",
     "Stream",
+    "Tapped",
     "Timer",
     "Timers",
 ]
@@ -49,6 +50,12 @@ ClientSteps: TypeAlias = tuple[Message | Event, ...]
 class Dialect(Protocol):
     """A provider's protocol, server half. One instance per leg. No sockets, no clock, no tasks:
     the time is an argument and the next deadline an attribute."""
+
+    @property
+    def name(self) -> str:
+        """Whose protocol, and which of theirs: `ossicle.v1`, `deepgram.listen`. For lists, metrics
+        and records."""
+        ...
 
     deadline: float
     """Monotonic seconds when `expire` wants to be called; inf = never. Time stands still for a
@@ -73,6 +80,17 @@ class Dialect(Protocol):
 
     def expire(self, now: float) -> Steps:
         """`deadline` passed."""
+        ...
+
+
+@runtime_checkable
+class Tapped(Protocol):
+    """A dialect that is not plain only because it has to see every byte (a checksum, a counter)."""
+
+    def tap(self, data: bytes) -> bool:
+        """A reliable Binary of the owner. True: it was noted, and is audio that goes on as it is.
+        False: nothing was noted, and `receive` gets it. Must not raise; there is no clock here,
+        so an idle rule compares counts when its deadline passes."""
         ...
 
 

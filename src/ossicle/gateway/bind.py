@@ -3,13 +3,20 @@ WebSocket doors understand; adding a dialect adds its lines here."""
 
 import re
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import NamedTuple
 
+from ossicle.audio.speechfile import speech_file
 from ossicle.core.endpoint import Endpoint
 from ossicle.core.errors import OssicleError, Refused
 from ossicle.core.legs import Leg
 from ossicle.core.ports import Acceptor, Channel, Dialect, Receiver
 from ossicle.core.wire import Message, Opening
+from ossicle.dialects.assemblyai import AssemblyServer, LegacyServer
+from ossicle.dialects.deepgram import ListenServer, PrerecordedServer
+from ossicle.dialects.deepgram.flux_server import FluxServer
+from ossicle.dialects.deepgram.speak_request import SpeakRequest
+from ossicle.dialects.deepgram.speak_server import SpeakServer
 from ossicle.dialects.native import NativeObserver, NativeServer
 from ossicle.dialects.native.errors import refusal
 from ossicle.dialects.twilio import CallServer, header_token, signed
@@ -31,12 +38,9 @@ class Binding(NamedTuple):
     """Of HTTP."""
 
 
-def _native(_house: House) -> Dialect:
-    return NativeServer()
-
-
-def _observer(_house: House) -> Dialect:
-    return NativeObserver()
+def _alone(make: Callable[[], Dialect]) -> Callable[[House], Dialect]:
+    """A dialect that needs nothing of the house."""
+    return lambda _house: make()
 
 
 def _twilio(house: House) -> Dialect:
@@ -59,14 +63,21 @@ def _vonage(_house: House) -> Dialect:
 
 
 BINDINGS: tuple[Binding, ...] = (
+    Binding("http", "/v1/listen", _alone(PrerecordedServer)),
+    Binding("websocket", "/v1/listen", _alone(ListenServer)),
+    Binding("http", "/v1/speak", _alone(partial(SpeakRequest, speech_file))),
+    Binding("websocket", "/v1/speak", _alone(SpeakServer)),
+    Binding("websocket", "/v1/stream", _alone(NativeServer)),
+    Binding("websocket", "/v2/listen", _alone(FluxServer)),
+    Binding("websocket", "/v1/sessions/{name}/events", _alone(NativeObserver)),
+    Binding("websocket", "/v2/realtime/ws", _alone(LegacyServer)),
+    Binding("websocket", "/v3/ws", _alone(AssemblyServer)),
+    Binding("http", "/v1/stream", _alone(NativeServer)),
+    Binding("http", "/v1/sessions/{name}/events", _alone(NativeObserver), ("GET",)),
     Binding("websocket", "/plivo/media", _plivo),
     Binding("websocket", "/telnyx/media", _telnyx),
     Binding("websocket", "/twilio/media", _twilio),
-    Binding("websocket", "/v1/sessions/{name}/events", _observer),
-    Binding("websocket", "/v1/stream", _native),
     Binding("websocket", "/vonage/media", _vonage),
-    Binding("http", "/v1/sessions/{name}/events", _observer, ("GET",)),
-    Binding("http", "/v1/stream", _native),
 )
 
 ENDPOINTS: tuple[tuple[str, str, Callable[[House], Endpoint]], ...] = (

@@ -23,15 +23,17 @@ from ossicle.core.legs import Leg
 from ossicle.core.options import Options
 from ossicle.core.ports import Codecs, Engine, Timers
 from ossicle.core.session import Session
-from ossicle.engines.lifecycle import is_warm
+from ossicle.engines.wrap.endpointed import Endpointed
 from ossicle.engines.wrap.split import Split
 from ossicle.transports.faults import report_fault
 
 from .access import Access
 from .exits import Exits
 from .metrics import Metrics
+from .routing import chosen, cold
 from .secrets import Secrets
 from .settings import GatewaySettings
+from .snippets import Address
 from .supervisor import supervise
 from .timers import LoopTimers
 from .tokens import mint, parse, same
@@ -58,6 +60,8 @@ class House:
         self.sessions: dict[str, Session] = {}
         self.draining = False
         self.doors_open = False
+        self.address = Address()
+        """Where it is reached; known once its doors are bound."""
         self.metrics = Metrics(self)
         self._wakes: dict[str, asyncio.Event] = {}
         self._owners: dict[str, str] = {}
@@ -72,8 +76,7 @@ class House:
         missing: list[str] = []
         if not self.doors_open:
             missing.append("a door is not open yet")
-        if not is_warm(self.engine):
-            missing.append(f"engine {self.engine.capabilities.name} is not warm")
+        missing += [f"engine {name} is not warm" for name in cold(self.engine)]
         if self.draining:
             missing.append("the gateway is stopping")
         return missing
@@ -87,6 +90,7 @@ class House:
                 "state": session.life.state,
                 "detached": session.detached_until is not None,
                 "engine": session.engine_name,
+                "model": session.options.recognition.model,
                 "label": session.options.label,
                 "age_ms": round((now - session.opened_at) * 1000),
                 "audio_ms": session.ms(session.journal.end) - session.origin_ms,
@@ -154,8 +158,13 @@ class House:
     # ── core.session.Host ──
 
     def choose(self, options: Options, source: AudioFormat) -> Engine:
-        """The engine for a session; several channels on an engine for one get a stream each."""
-        engine = self.engine
+        """The engine for a session; several channels on an engine for one get a stream each, and
+        one that judges no ends of turns is judged for where the session asks."""
+        engine = chosen(self.engine, options)
+        turns = options.recognition.turns
+        asks = turns.confidence is not None or turns.eager is not None
+        if asks and engine.capabilities.hears and not engine.capabilities.eager:
+            engine = Endpointed(engine)
         split = options.recognition.channels == "split"
         if split and source.channels > engine.capabilities.channels:
             return Split(engine, channels=source.channels)
