@@ -10,7 +10,19 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.table import Table
 
-from . import base64, dialects, engine, looplag, memory, opening, scale, slow, sound, websocket
+from . import (
+    base64,
+    browser,
+    dialects,
+    engine,
+    looplag,
+    memory,
+    opening,
+    scale,
+    slow,
+    sound,
+    websocket,
+)
 from .progress import Progress
 from .results import Section, write
 
@@ -27,6 +39,7 @@ MEASUREMENTS: dict[str, Callable[..., Section]] = {
     "slow": slow.measure,
     "scale": scale.measure,
     "sound": sound.measure,
+    "browser": browser.measure,
 }
 
 

@@ -105,8 +105,8 @@ def serve(
             ("tls_cert", str(tls_cert)),
             ("tls_key", str(tls_key)),
             ("drain_s", drain_s),
-            ("open_to_anyone", open_to_anyone),
             ("public_url", public_url),
+            ("open_to_anyone", open_to_anyone),
             ("log_level", log_level),
         )
         if _given(ctx, name)
@@ -191,6 +191,7 @@ def welcome(gateway: Gateway, settings: GatewaySettings, console: Console = cons
         for name, spec in settings.models:
             table.add_row("model", f"{escape(name)}  [dim]{escape(spec)}[/]")
     table.add_row("keys", "on" if gateway.house.access.on else "off: this machine only")
+    table.add_row("open", f"{gateway.url}/  [dim]in a browser: talk, and read the words[/]")
     table.add_row("try", f"curl --data-binary @speech.wav {gateway.url}/v1/stream")
     console.print(table)
 

@@ -15,6 +15,7 @@ from ossicle.transports.http.server import stream_endpoint
 from .bind import BINDINGS, ENDPOINTS, router
 from .desk import endpoint_route
 from .house import House
+from .pages import page_routes
 from .snippets import snippets
 
 __all__ = ["make_app"]
@@ -74,6 +75,7 @@ def make_app(house: House) -> Starlette:
     stream = stream_endpoint(router(house, "http"), house.settings.http)
     app = Starlette(
         routes=[
+            *page_routes(house),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),
@@ -84,8 +86,8 @@ def make_app(house: House) -> Starlette:
                 for binding in BINDINGS
                 if binding.transport == "http"
             ),
-            *(endpoint_route(house, method, path, make(house)) for method, path, make in ENDPOINTS),
             Route("/v1/snippets", lines_to_change),
+            *(endpoint_route(house, method, path, make(house)) for method, path, make in ENDPOINTS),
         ]
     )
     answered = {binding.path for binding in BINDINGS}

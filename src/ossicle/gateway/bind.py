@@ -13,11 +13,14 @@ from ossicle.core.legs import Leg
 from ossicle.core.ports import Acceptor, Channel, Dialect, Receiver
 from ossicle.core.wire import Message, Opening
 from ossicle.dialects.assemblyai import AssemblyServer, LegacyServer
+from ossicle.dialects.assemblyai.endpoints import legacy_token, v3_token
 from ossicle.dialects.deepgram import ListenServer, PrerecordedServer
+from ossicle.dialects.deepgram.endpoints import grant
 from ossicle.dialects.deepgram.flux_server import FluxServer
 from ossicle.dialects.deepgram.speak_request import SpeakRequest
 from ossicle.dialects.deepgram.speak_server import SpeakServer
 from ossicle.dialects.native import NativeObserver, NativeServer
+from ossicle.dialects.native.endpoints import new_token
 from ossicle.dialects.native.errors import refusal
 from ossicle.dialects.twilio import CallServer, header_token, signed
 from ossicle.dialects.twilio.endpoints import STATUS_PATH, VOICE_PATH, status_at, voice_at
@@ -25,7 +28,7 @@ from ossicle.dialects.twilio.endpoints import STATUS_PATH, VOICE_PATH, status_at
 from .house import House
 from .traces import Greeting, trace_of
 
-__all__ = ["BINDINGS", "ENDPOINTS", "Binding", "router"]
+__all__ = ["BINDINGS", "ENDPOINTS", "Binding", "each", "router"]
 
 
 class Binding(NamedTuple):
@@ -34,11 +37,12 @@ class Binding(NamedTuple):
     transport: str
     path: str
     dialect: Callable[[House], Dialect]
+    """Makes one for each channel; most need nothing of the house."""
     methods: tuple[str, ...] = ("POST",)
     """Of HTTP."""
 
 
-def _alone(make: Callable[[], Dialect]) -> Callable[[House], Dialect]:
+def each(make: Callable[[], Dialect]) -> Callable[[House], Dialect]:
     """A dialect that needs nothing of the house."""
     return lambda _house: make()
 
@@ -50,37 +54,33 @@ def _twilio(house: House) -> Dialect:
     return CallServer("twilio", guard=guard)
 
 
-def _telnyx(_house: House) -> Dialect:
+def _telnyx() -> Dialect:
     return CallServer("telnyx", guard=header_token("x-telnyx-streaming-auth-token"))
 
 
-def _plivo(_house: House) -> Dialect:
-    return CallServer("plivo")
-
-
-def _vonage(_house: House) -> Dialect:
-    return CallServer("vonage")
-
-
 BINDINGS: tuple[Binding, ...] = (
-    Binding("http", "/v1/listen", _alone(PrerecordedServer)),
-    Binding("websocket", "/v1/listen", _alone(ListenServer)),
-    Binding("http", "/v1/speak", _alone(partial(SpeakRequest, speech_file))),
-    Binding("websocket", "/v1/speak", _alone(SpeakServer)),
-    Binding("websocket", "/v1/stream", _alone(NativeServer)),
-    Binding("websocket", "/v2/listen", _alone(FluxServer)),
-    Binding("websocket", "/v1/sessions/{name}/events", _alone(NativeObserver)),
-    Binding("websocket", "/v2/realtime/ws", _alone(LegacyServer)),
-    Binding("websocket", "/v3/ws", _alone(AssemblyServer)),
-    Binding("http", "/v1/stream", _alone(NativeServer)),
-    Binding("http", "/v1/sessions/{name}/events", _alone(NativeObserver), ("GET",)),
-    Binding("websocket", "/plivo/media", _plivo),
-    Binding("websocket", "/telnyx/media", _telnyx),
+    Binding("http", "/v1/listen", each(PrerecordedServer)),
+    Binding("websocket", "/v1/listen", each(ListenServer)),
+    Binding("http", "/v1/speak", each(partial(SpeakRequest, speech_file))),
+    Binding("websocket", "/v1/speak", each(SpeakServer)),
+    Binding("websocket", "/v2/listen", each(FluxServer)),
+    Binding("websocket", "/v2/realtime/ws", each(LegacyServer)),
+    Binding("websocket", "/v3/ws", each(AssemblyServer)),
     Binding("websocket", "/twilio/media", _twilio),
-    Binding("websocket", "/vonage/media", _vonage),
+    Binding("websocket", "/telnyx/media", each(_telnyx)),
+    Binding("websocket", "/vonage/media", each(lambda: CallServer("vonage"))),
+    Binding("websocket", "/plivo/media", each(lambda: CallServer("plivo"))),
+    Binding("websocket", "/v1/stream", each(NativeServer)),
+    Binding("http", "/v1/stream", each(NativeServer)),
+    Binding("websocket", "/v1/sessions/{name}/events", each(NativeObserver)),
+    Binding("http", "/v1/sessions/{name}/events", each(NativeObserver), ("GET",)),
 )
 
 ENDPOINTS: tuple[tuple[str, str, Callable[[House], Endpoint]], ...] = (
+    ("POST", "/v1/auth/grant", lambda _house: grant),
+    ("POST", "/v1/tokens", lambda _house: new_token),
+    ("POST", "/v2/realtime/token", lambda _house: legacy_token),
+    ("GET", "/v3/token", lambda _house: v3_token),
     ("GET", VOICE_PATH, lambda house: voice_at(house.settings.public_url)),
     ("POST", VOICE_PATH, lambda house: voice_at(house.settings.public_url)),
     ("GET", STATUS_PATH, lambda house: status_at(house.settings.public_url)),

@@ -7,6 +7,7 @@ Implements what the core asks for as `core.legs.Admission` and `core.session.Hos
 
 import asyncio
 import contextlib
+import functools
 import logging
 import uuid
 from collections import OrderedDict
@@ -30,6 +31,7 @@ from ossicle.transports.faults import report_fault
 from .access import Access
 from .exits import Exits
 from .metrics import Metrics
+from .minting import Mint, secret_in
 from .routing import chosen, cold
 from .secrets import Secrets
 from .settings import GatewaySettings
@@ -54,7 +56,7 @@ class House:
         self.engine = engine
         self.timers: Timers = LoopTimers()
         self.codecs: Codecs = AudioCodecs()
-        self.access = Access(settings.keys, settings.allow_hosts)
+        self.access = Access(settings.keys, settings.allow_hosts, self._tokens)
         self.secrets = Secrets(settings.state_dir)
         self.node = settings.node or uuid.uuid4().hex[:8]
         self.sessions: dict[str, Session] = {}
@@ -212,6 +214,14 @@ class House:
         self.metrics.opened(leg.opening.transport)
         self.exits.began(session, leg, configure, owner)
         group.create_task(self._life(session, leg, woken), name=f"session {session.id}")
+
+    @functools.cached_property
+    def _signed(self) -> Mint:
+        return Mint(secret_in(self.settings.state_dir))
+
+    def _tokens(self) -> Mint:
+        """Made at the first token, so that a gateway that needs none writes no secret."""
+        return self._signed
 
     def find(self, name: str, owner: str = "") -> Session:
         """A session by its id, or by a name that its owner gave it.

@@ -91,6 +91,7 @@ class CallServer:
         self._wishes = Wishes()
         self._alive_until = inf
         self._before = 0
+        self._frames = self._heard_frames = False
         self._over = False
         self._why = ""
 
@@ -120,6 +121,13 @@ class CallServer:
             case _:
                 return ()
 
+    def tap(self, data: bytes) -> bool:
+        """See `core.ports.Tapped`: frames of sound go past us to the session."""
+        if not self._frames or self._over:
+            return False
+        self._heard_frames = True
+        return True
+
     def send(self, event: Event, now: float) -> Steps:
         """An event: only sound and its control can be said."""
         mouth = self._mouth
@@ -145,6 +153,9 @@ class CallServer:
         """The next piece of sound is due, or nothing was heard of the carrier for too long."""
         if now < self.deadline:
             return ()
+        if now >= self._alive_until and self._heard_frames and not self._over:
+            self._heard_frames = False
+            self._alive_until = now + self._silence_s
         if now >= self._alive_until:
             self._alive_until = inf
             if self._start is None:
@@ -154,7 +165,7 @@ class CallServer:
         return self._timed(self._mouth.expire(now) if self._mouth is not None else ())
 
     def _binary(self, data: bytes, now: float) -> Steps:
-        if self.plain:
+        if self._frames:
             self._alive(now)
             return self._heard(Sound(data), now)
         return self._broken(BadMessage("binary messages are not part of this stream"))
@@ -226,8 +237,7 @@ class CallServer:
         self._start, self._wishes = start, wishes
         self.name = self._carrier.name if self._carrier is not None else self.name
         self._placing = Placing(start.source, start.tracks)
-        if isinstance(self._carrier, Vonage):
-            self.plain = True
+        self._frames = isinstance(self._carrier, Vonage)
         if wishes.speaks and self._carrier is not None:
             self._mouth = Mouth(self._carrier, start.source, wishes.lead_ms)
         self._alive(now)

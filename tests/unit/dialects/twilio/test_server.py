@@ -159,7 +159,7 @@ def test_the_first_message_tells_whose_stream_it_is(carrier: str):
     (configure,) = server.receive(Text(STARTS[carrier]), 0.0)
     assert isinstance(configure, Configure)
     assert server.name == carrier
-    assert server.plain == (carrier == "vonage")
+    assert server.tap(b"x") == (carrier == "vonage")
     assert configure.patch == {"recognition": {"language": "en"}}
 
 
@@ -362,3 +362,8 @@ def test_vonage_sound_counts_as_life_and_is_audio():
     server.receive(Text(STARTS["vonage"]), 0.0)
     assert server.receive(Binary(b"\x01\x02"), 4.0) == (Audio(data=b"\x01\x02"),)
     assert server.deadline == 14.0
+    assert server.tap(b"\x01\x02")  # past the dialect, straight to the session
+    assert server.expire(14.0) == ()
+    assert server.deadline == 24.0
+    assert server.expire(24.0) == (End(),)
+    assert not server.tap(b"\x01\x02"), "sound after the end goes nowhere"
