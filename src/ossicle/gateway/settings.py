@@ -36,7 +36,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     key: Path | None = None
     """Its private key."""
     allow_hosts: tuple[str, ...] = ()
-    """Host names and origins taken besides loopback; later also where webhooks may go."""
+    """Host names and origins taken besides loopback, and hosts that webhooks may go to."""
     public_url: str = ""
     """Scheme and host that the world reaches this gateway by, behind a proxy or a tunnel; for
     signatures over it and for documents that name it. Empty = as each request names its host."""
