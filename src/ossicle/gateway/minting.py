@@ -102,10 +102,11 @@ def secret_in(state_dir: Path) -> bytes:
     path = folder / "token_signing"
     try:
         made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(made, "wb") as file:
-            file.write(secrets.token_hex(32).encode())
     except FileExistsError:
         pass
+    else:
+        with os.fdopen(made, "wb") as file:
+            file.write(secrets.token_hex(32).encode())
     held = path.read_bytes().strip()
     if len(held) < 32:
         raise Refused(f"{path} is too short to sign with; remove it and it is made anew")
