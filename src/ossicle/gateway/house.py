@@ -237,6 +237,8 @@ class House:
     def _open(self, configure: Configure, owner: str) -> Session:
         if self.draining:
             raise Overloaded("the gateway is stopping; try another, or again soon", code="draining")
+        if configure.audio_from:
+            raise Refused("audio is not read by URL here; send its bytes", code="bad_option")
         if len(self.sessions) >= self.settings.sessions:
             raise Overloaded(
                 f"{len(self.sessions)} sessions are open, the limit is {self.settings.sessions} "

@@ -1,4 +1,3 @@
-import os
 import re
 import stat
 
@@ -93,7 +92,7 @@ def test_the_secret_is_made_once_and_only_we_can_read_it(tmp_path):
     first = secret_in(tmp_path)
     assert len(first) >= 32
     assert secret_in(tmp_path) == first
-    assert stat.S_IMODE(os.stat(tmp_path / "secrets" / "token_signing").st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "secrets" / "token_signing").stat().st_mode) == 0o600
 
 
 def test_a_secret_that_is_too_short_is_named(tmp_path):
