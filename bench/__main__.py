@@ -10,7 +10,19 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.table import Table
 
-from . import dialects, engine, looplag, memory, opening, scale, slow, sound, websocket
+from . import (
+    base64,
+    dialects,
+    engine,
+    looplag,
+    memory,
+    opening,
+    scale,
+    slow,
+    sound,
+    telephone,
+    websocket,
+)
 from .progress import Progress
 from .results import Section, write
 
@@ -19,6 +31,8 @@ __all__ = ["MEASUREMENTS", "main"]
 MEASUREMENTS: dict[str, Callable[..., Section]] = {
     "websocket": websocket.measure,
     "dialects": dialects.measure,
+    "base64": base64.measure,
+    "telephone": telephone.measure,
     "memory": memory.measure,
     "opening": opening.measure,
     "looplag": looplag.measure,

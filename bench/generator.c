@@ -1,6 +1,9 @@
 /* Sends audio on many connections at once, as lightly as possible, and counts what comes back.
  *
  *   generator ws|tcp HOST PORT CONNECTIONS FRAME_BYTES INTERVAL_MS PATH
+ *   generator text   HOST PORT CONNECTIONS FILE        INTERVAL_MS PATH
+ *
+ * The file's last line is what is sent again and again; those before it are said once, at first.
  *
  * Frames are spread evenly in time: every connection has its own place within the interval, the
  * worst case for a server, which can batch nothing. INTERVAL_MS 0 sends nothing (idle
@@ -9,7 +12,8 @@
  *   now_ns frames sent_bytes replies received_bytes payload_bytes late_frames closed
  *
  * `ws` frames are masked and made once (RFC 6455 5.3 wants a fresh mask per frame; a generator
- * that only loads a server does not need it). `tcp` sends as many bytes without meaning.
+ * that only loads a server does not need it). `tcp` sends as many bytes without meaning, `text` the
+ * file as one text message.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -115,6 +119,24 @@ static void transmit(struct connection *c) {
         frames++;
 }
 
+static unsigned char hello[65536];
+static size_t hello_size;       /* said by every connection once it is open */
+
+/* A text frame with a mask of zeros: its bytes stand as they are. */
+static void greet(const unsigned char *text, size_t length) {
+    unsigned char *to = hello + hello_size;
+    size_t head = length < 126 ? 6 : 8;
+    if (hello_size + head + length > sizeof hello)
+        die("hello");
+    memset(to, 0, head);
+    to[0] = 0x81;
+    to[1] = 0x80 | (length < 126 ? length : 126);
+    if (length >= 126)
+        to[2] = length >> 8, to[3] = length;
+    memcpy(to + head, text, length);
+    hello_size += head + length;
+}
+
 static void open_one(struct connection *c, struct sockaddr_in *to, const char *path) {
     int one = 1;
     c->fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -142,6 +164,8 @@ static void open_one(struct connection *c, struct sockaddr_in *to, const char *p
                 exit(1);
             }
             take(c, end + 4, have - (end + 4 - buffer));
+            if (hello_size && write(c->fd, hello, hello_size) != (ssize_t)hello_size)
+                die("hello");
             break;
         }
     }
@@ -150,14 +174,31 @@ static void open_one(struct connection *c, struct sockaddr_in *to, const char *p
 
 int main(int argc, char **argv) {
     if (argc != 8) {
-        fprintf(stderr, "ws|tcp HOST PORT CONNECTIONS FRAME_BYTES INTERVAL_MS PATH\n");
+        fprintf(stderr, "ws|tcp|text HOST PORT CONNECTIONS FRAME_BYTES|FILE INTERVAL_MS PATH\n");
         return 2;
     }
-    websocket = !strcmp(argv[1], "ws");
+    int text = !strcmp(argv[1], "text");
+    websocket = text || !strcmp(argv[1], "ws");
+    static unsigned char said[65536];
+    size_t length = 0;
+    if (text) {
+        FILE *file = fopen(argv[5], "rb");
+        if (!file)
+            die(argv[5]);
+        length = fread(said, 1, sizeof said, file);
+        fclose(file);
+        unsigned char *line = said, *end;
+        while ((end = memchr(line, '\n', said + length - line)) && end + 1 < said + length) {
+            greet(line, end - line);
+            line = end + 1;
+        }
+        length = said + length - line;
+        memmove(said, line, length);
+    }
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(atoi(argv[3]))};
     inet_pton(AF_INET, argv[2], &to.sin_addr);
     count = atoi(argv[4]);
-    size_t body = atol(argv[5]), head = body < 126 ? 6 : body < 65536 ? 8 : 14;
+    size_t body = text ? length : (size_t)atol(argv[5]), head = body < 126 ? 6 : body < 65536 ? 8 : 14;
     interval = atof(argv[6]) * 1000000;
     size = head + body;
     frame = calloc(1, size);
@@ -175,6 +216,11 @@ int main(int argc, char **argv) {
             frame[2 + i] = (uint64_t)body >> (56 - 8 * i);
     }
     memcpy(frame + head - 4, "\x5a\x3c\x96\xe1", 4);
+    if (text) {
+        frame[0] = 0x81;
+        for (size_t i = 0; i < body; i++)
+            frame[head + i] = said[i] ^ frame[head - 4 + i % 4];
+    }
 
     all = calloc(count, sizeof *all);
     int poll = epoll_create1(0), alarm = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);

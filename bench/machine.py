@@ -195,16 +195,23 @@ def load(
     body: int = 640,
     interval_ms: float = 20.0,
     path: str = AUDIO,
+    text: str | None = None,
 ) -> Generator[Load, None, None]:
-    """Clients that send evenly spread frames; 0 ms = that send nothing."""
+    """Clients that send evenly spread frames; 0 ms = that send nothing. `text` is sent instead of
+    binary frames, with `kind` "text"."""
     where = urlsplit(server.url)
-    numbers = (str(connections), str(body), str(interval_ms))
-    command = [*_generator(), kind, str(where.hostname), str(where.port), *numbers, path]
-    process = Load(command, cores()[1])
-    try:
-        yield process
-    finally:
-        process.close()
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as said:
+        if text is not None:
+            said.write(text)
+            said.flush()
+        what = str(body) if text is None else said.name
+        numbers = (str(connections), what, str(interval_ms))
+        command = [*_generator(), kind, str(where.hostname), str(where.port), *numbers, path]
+        process = Load(command, cores()[1])
+        try:
+            yield process
+        finally:
+            process.close()
 
 
 @cache

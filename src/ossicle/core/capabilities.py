@@ -43,6 +43,8 @@ class Capabilities(msgspec.Struct, frozen=True):
     """It has a second, slower pass for finals."""
     answers: bool = False
     """It replies by itself (an agent)."""
+    eager: bool = False
+    """It judges the end of a turn and gives provisional ends itself."""
     live_changes: frozenset[str] = frozenset()
     """Dotted names of options that can change without opening a new stream."""
     note: str = ""

@@ -49,6 +49,8 @@ class TurnOptions(msgspec.Struct, frozen=True):
     """Speech probability above which a frame counts as speech."""
     eager: Share | None = None
     """End-of-turn confidence for a provisional end; None = never provisional."""
+    confidence: Share | None = None
+    """End-of-turn confidence at which a turn ends; None = silence alone."""
     detect: bool = True
     """False: only `Finalize` and `End` close a turn."""
 

@@ -10,6 +10,7 @@ from ossicle.core.errors import OssicleError, Refused
 from ossicle.core.legs import Leg
 from ossicle.core.ports import Acceptor, Channel, Dialect, Receiver
 from ossicle.core.wire import Message, Opening
+from ossicle.dialects.assemblyai import AssemblyServer, LegacyServer
 from ossicle.dialects.deepgram import ListenServer, PrerecordedServer
 from ossicle.dialects.native import NativeObserver, NativeServer
 from ossicle.dialects.native.errors import refusal
@@ -58,6 +59,8 @@ BINDINGS: tuple[Binding, ...] = (
     Binding("websocket", "/v1/stream", each(NativeServer)),
     Binding("websocket", "/v1/sessions/{name}/events", each(NativeObserver)),
     Binding("websocket", "/vonage/media", each(lambda: CallServer("vonage"))),
+    Binding("websocket", "/v2/realtime/ws", each(LegacyServer)),
+    Binding("websocket", "/v3/ws", each(AssemblyServer)),
     Binding("http", "/v1/stream", each(NativeServer)),
     Binding("http", "/v1/sessions/{name}/events", each(NativeObserver), ("GET",)),
 )

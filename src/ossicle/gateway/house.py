@@ -24,6 +24,7 @@ from ossicle.core.options import Options
 from ossicle.core.ports import Codecs, Engine, Timers
 from ossicle.core.session import Session
 from ossicle.engines.lifecycle import is_warm
+from ossicle.engines.wrap.endpointed import Endpointed
 from ossicle.engines.wrap.split import Split
 from ossicle.transports.faults import report_fault
 
@@ -154,8 +155,13 @@ class House:
     # ── core.session.Host ──
 
     def choose(self, options: Options, source: AudioFormat) -> Engine:
-        """The engine for a session; several channels on an engine for one get a stream each."""
+        """The engine for a session; several channels on an engine for one get a stream each, and
+        one that judges no ends of turns is judged for where the session asks."""
         engine = self.engine
+        turns = options.recognition.turns
+        asks = turns.confidence is not None or turns.eager is not None
+        if asks and engine.capabilities.hears and not engine.capabilities.eager:
+            engine = Endpointed(engine)
         split = options.recognition.channels == "split"
         if split and source.channels > engine.capabilities.channels:
             return Split(engine, channels=source.channels)

@@ -20,6 +20,10 @@ __all__ = ["Models", "serve"]
 _READ = 65_536
 _REPORT_EVERY = 4_000
 """Samples between two reports of progress: 0.25 s, a small part of the window they move."""
+_REPORT_CLOSELY = 800
+"""And where turns end at short pauses: whoever judges a pause (`engines.wrap.endpointed`) knows by
+these reports how long it is."""
+_SHORT_PAUSE_MS = 300
 
 
 class Models:
@@ -39,7 +43,7 @@ def serve(peer: socket.socket, models: Models) -> None:
     framer = Framer()
     listener: Listener | None = None
     out: list[bytes] = []
-    reported = 0
+    reported, every = 0, _REPORT_EVERY
 
     def tell(event: Told) -> None:
         out.append(frame(event))
@@ -50,6 +54,8 @@ def serve(peer: socket.socket, models: Models) -> None:
                 if listener is None:
                     if not isinstance(item, Options):
                         raise ValueError("a stream begins with its options")
+                    if item.recognition.turns.silence_ms <= _SHORT_PAUSE_MS:
+                        every = _REPORT_CLOSELY
                     listener = Listener(item, models.decoder, models.vad(), tell)
                     continue
                 match item:
@@ -61,7 +67,7 @@ def serve(peer: socket.socket, models: Models) -> None:
                         listener.ask(item)
                     case _:
                         raise ValueError(f"a stream is not asked {type(item).__name__}")
-                if listener.position - reported >= _REPORT_EVERY:
+                if listener.position - reported >= every:
                     reported = listener.position
                     out.append(frame(Progress(reported)))
                 if out:

@@ -1,0 +1,95 @@
+"""Temporary tokens: `GET /v3/token` and `POST /v2/realtime/token`.
+
+A browser gets one from its own server and opens the socket with `?token=`; the key never leaves
+the server. The gateway makes and checks the tokens; what is AssemblyAI's here is the shape.
+
+Losses: a token may be used more than once while it lives, and `max_session_duration_seconds` is
+checked but bounds nothing, because a token of the gateway carries only its own end.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, TypeVar
+
+import msgspec
+
+from ossicle.core.endpoint import Desk, Request, Response
+from ossicle.core.errors import Denied, OssicleError, Overloaded, Refused
+
+from .credentials import credential_in
+
+__all__ = ["legacy_token", "v3_token"]
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    expires_in_seconds: Annotated[int, msgspec.Meta(ge=1, le=600)]
+    max_session_duration_seconds: Annotated[int, msgspec.Meta(ge=60, le=10_800)] = 10_800
+
+
+class _Token(msgspec.Struct, frozen=True):
+    token: str
+    expires_in_seconds: int
+
+
+class _LegacyAsked(msgspec.Struct, frozen=True):
+    expires_in: Annotated[int, msgspec.Meta(ge=60, le=360_000)]
+
+
+class _LegacyToken(msgspec.Struct, frozen=True):
+    token: str
+
+
+class _Failure(msgspec.Struct, frozen=True):
+    error: str
+
+
+async def v3_token(request: Request, desk: Desk) -> Response:
+    """`?expires_in_seconds=` 1-600, `max_session_duration_seconds=` 60-10800."""
+    try:
+        asked = _read(lambda: msgspec.convert(dict(request.query), _Asked, strict=False))
+        credential = credential_in(request.header, lambda _: "")
+        minted = await desk.mint(credential, asked.expires_in_seconds)
+    except OssicleError as error:
+        return _refusal(error)
+    return _json(200, _Token(minted.token, asked.expires_in_seconds))
+
+
+async def legacy_token(request: Request, desk: Desk) -> Response:
+    """A JSON body with `expires_in`, 60-360000 seconds."""
+    try:
+        asked = _read(lambda: msgspec.json.decode(request.body, type=_LegacyAsked))
+        credential = credential_in(request.header, lambda _: "")
+        minted = await desk.mint(credential, asked.expires_in)
+    except OssicleError as error:
+        return _refusal(error)
+    return _json(200, _LegacyToken(minted.token))
+
+
+_Read = TypeVar("_Read")
+
+
+def _read(read: Callable[[], _Read]) -> _Read:
+    try:
+        return read()
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+        raise Refused(f"{str(error)[:160]}", code="bad_option") from error
+
+
+def _refusal(error: OssicleError) -> Response:
+    return _json(_status(error), _Failure(error.fault().text))
+
+
+def _status(error: OssicleError) -> int:
+    match error:
+        case Denied():
+            return 403 if error.code == "forbidden" else 401
+        case Refused():
+            return 400
+        case Overloaded():
+            return 429
+        case _:
+            return 500
+
+
+def _json(status: int, body: msgspec.Struct) -> Response:
+    headers = (("content-type", "application/json"), ("cache-control", "no-store"))
+    return Response(status, headers, msgspec.json.encode(body))
