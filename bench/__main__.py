@@ -12,6 +12,7 @@ from rich.table import Table
 
 from . import (
     base64,
+    browser,
     dialects,
     engine,
     looplag,
@@ -40,6 +41,7 @@ MEASUREMENTS: dict[str, Callable[..., Section]] = {
     "slow": slow.measure,
     "scale": scale.measure,
     "sound": sound.measure,
+    "browser": browser.measure,
 }
 
 

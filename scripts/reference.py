@@ -20,6 +20,7 @@ from pathlib import Path
 from types import ModuleType
 
 import msgspec
+from configuration_page import configuration_page
 from surface import command_page, engine_page, metric_page
 
 from ossicle.core import capabilities, errors, events, ledger
@@ -223,6 +224,7 @@ def pages() -> dict[str, str]:
         "options.md": option_page(),
         "engines.md": MADE + engine_page(docs_of(capabilities)["Capabilities"]),
         "records-and-webhooks.md": exit_page(),
+        "configuration.md": MADE + configuration_page(),
         "cli.md": MADE + command_page(),
         "metrics.md": MADE + metric_page(docs_of(ledger)["LedgerReport"]),
     }

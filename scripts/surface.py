@@ -80,24 +80,42 @@ def engine_page(about: dict[str, str]) -> str:
     return "\n".join(out) + "\n"
 
 
+def commands() -> dict[str, tuple[typing.Any, dict[str, object]]]:
+    """Every command by its whole name, with the types of its parameters."""
+    found: dict[str, tuple[typing.Any, dict[str, object]]] = {}
+
+    def walk(group: typing.Any, made: typer.Typer, above: str) -> None:
+        hints = {
+            each.callback.__name__: typing.get_type_hints(each.callback)
+            for each in made.registered_commands
+            if each.callback is not None
+        }
+        inner = {each.name: each.typer_instance for each in made.registered_groups}
+        for name, command in group.commands.items():
+            if name in inner and inner[name] is not None:
+                walk(command, inner[name], f"{above}{name} ")
+            else:
+                found[above + name] = (command, hints[command.callback.__name__])
+
+    walk(typer.main.get_command(app), app, "")
+    return found
+
+
 def command_page() -> str:
     """Every command with its flags."""
-    group = typing.cast("typer.core.TyperGroup", typer.main.get_command(app))
-    hints = {
-        each.callback.__name__: typing.get_type_hints(each.callback)
-        for each in app.registered_commands
-        if each.callback is not None
-    }
+    every = commands()
     out = ["# Commands\n", "Each explains itself: `ossicle COMMAND --help`.\n"]
     out += ["| command | |", "|---|---|"]
     out += [
-        f"| [`ossicle {name}`](#ossicle-{name}) | {(command.help or '').splitlines()[0]} |"
-        for name, command in group.commands.items()
+        f"| [`ossicle {name}`](#ossicle-{name.replace(' ', '-')}) "
+        f"| {(command.help or '').splitlines()[0]} |"
+        for name, (command, _) in every.items()
     ]
-    for name, command in group.commands.items():
+    for name, (command, hints) in every.items():
         out += [f"\n## `ossicle {name}`\n", (command.help or "").strip() + "\n"]
-        out += ["| | default | variable | |", "|---|---|---|---|"]
-        out += [flag(each, hints[name].get(each.name or "")) for each in command.params]
+        if command.params:
+            out += ["| | default | variable | |", "|---|---|---|---|"]
+            out += [flag(each, hints.get(each.name or "")) for each in command.params]
     return "\n".join(out) + "\n"
 
 

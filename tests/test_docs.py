@@ -23,6 +23,8 @@ from ossicle.core.session import SessionSettings
 from ossicle.dialects.native import query
 from ossicle.dialects.native.errors import STATUS
 from ossicle.gateway import metrics
+from ossicle.gateway.configuration import Misconfigured, configure
+from ossicle.gateway.naming import SETTINGS as SETTINGS_BY_NAME
 from ossicle.gateway.settings import GatewaySettings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -114,11 +116,19 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
 
 
 COMMANDS: dict[str, typing.Any] = typing.cast("typing.Any", typer.main.get_command(app)).commands
-FLAGS = {
-    name: {opt for each in command.params for opt in (*each.opts, *each.secondary_opts)}
-    | {"--help"}
-    for name, command in COMMANDS.items()
-}
+
+
+def flags_of(command: typing.Any) -> set[str]:
+    """Of a command, and of those below it."""
+    below = getattr(command, "commands", {}).values()
+    return (
+        {opt for each in command.params for opt in (*each.opts, *each.secondary_opts)}
+        | {"--help"}
+        | {flag for each in below for flag in flags_of(each)}
+    )
+
+
+FLAGS = {name: flags_of(command) for name, command in COMMANDS.items()}
 
 
 @every_page
@@ -130,6 +140,9 @@ def test_commands_and_flags_exist(page: Path) -> None:
             if name not in COMMANDS:
                 wrong.append(f"ossicle {name}")
                 continue
+            below = getattr(COMMANDS[name], "commands", None)
+            if below is not None and (first := rest.split()[:1]) and first[0] not in below:
+                wrong.append(f"ossicle {name} {first[0]}")
             used = set(re.findall(r"(?<=\s)--[a-z][a-z-]*", rest))
             wrong += [f"ossicle {name} {flag}" for flag in used - FLAGS[name]]
     alone = {word.split("=")[0].split()[0] for word in INLINE.findall(prose(page))
@@ -179,6 +192,7 @@ def test_metrics_and_variables_exist(page: Path) -> None:
         for path in (ROOT / folder).rglob("*.py")
     ) + (ROOT / "Makefile").read_text("utf-8")
     known = set(re.findall(r"OSSICLE_[A-Z_]+", sources))
+    known |= {setting.variable for setting in SETTINGS_BY_NAME.values()}
     text = page.read_text("utf-8")
     assert set(re.findall(r"OSSICLE_[A-Z_]*[A-Z]", text)) - known == set()
     figures = set(re.findall(r'"(ossicle_[a-z_]+)"', inspect.getsource(metrics)))
@@ -211,13 +225,20 @@ def test_no_page_names_a_machine_or_a_registry(page: Path) -> None:
 
 
 @every_block
-def test_block_is_code(block: Block) -> None:
+def test_block_is_code(block: Block, tmp_path: Path) -> None:
     if block.mark.startswith("example: "):
         example = (ROOT / "examples" / block.mark.removeprefix("example: ")).read_text("utf-8")
         assert block.text in example, "the example says something else"
         return
     assert block.mark in {"", "runs"}, "a mark is `runs` or `example: FILE`"
-    if block.language == "python":
+    if block.language == "toml":
+        file = tmp_path / "ossicle.toml"
+        file.write_text(block.text, "utf-8")
+        try:
+            configure(file)
+        except Misconfigured as error:
+            pytest.fail(str(error))
+    elif block.language == "python":
         flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | ast.PyCF_ONLY_AST
         compile(textwrap.dedent(block.text), str(block), "exec", flags)
     else:

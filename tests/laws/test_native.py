@@ -71,6 +71,7 @@ turns = st.builds(
     st.integers(0, 3_600_000),
     share,
     maybe_share,
+    maybe_share,
     st.booleans(),
 )
 hints = st.builds(

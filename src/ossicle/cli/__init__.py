@@ -3,9 +3,11 @@
 import typer
 
 from .certs import certs
+from .config import config
 from .demo import demo
 from .engines import engines
 from .serve import serve
+from .snippet import snippet
 from .transcribe import transcribe
 
 __all__ = ["app", "main"]
@@ -22,6 +24,8 @@ app.command()(transcribe)
 app.command()(certs)
 app.command()(demo)
 app.command()(engines)
+app.command()(snippet)
+app.add_typer(config, name="config")
 
 
 def main() -> None:

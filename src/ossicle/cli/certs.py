@@ -17,7 +17,9 @@ __all__ = ["certs"]
 
 
 def certs(
-    state_dir: Annotated[Path, typer.Option(help="Where the local CA is kept.")] = STATE_DIR,
+    state_dir: Annotated[
+        Path, typer.Option(help="Where the local CA is kept.", envvar="OSSICLE_STATE_DIR")
+    ] = STATE_DIR,
     host: Annotated[
         list[str] | None, typer.Option(help="A further name for the certificate; repeatable.")
     ] = None,

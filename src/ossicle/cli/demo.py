@@ -51,7 +51,9 @@ def demo(
     engine: Annotated[str, typer.Option(help="NAME[:ARG].")] = "pocketsphinx",
     port_: Annotated[str, typer.Option("--port", help="HTTP and WebSocket.")] = "8080",
     tls_port: Annotated[str, typer.Option(help="The same over TLS.")] = "8443",
-    state_dir: Annotated[Path, typer.Option(help="Where the local CA is kept.")] = STATE_DIR,
+    state_dir: Annotated[
+        Path, typer.Option(help="Where the local CA is kept.", envvar="OSSICLE_STATE_DIR")
+    ] = STATE_DIR,
 ) -> None:
     """Start a gateway, stream human speech through it, and show what it hears."""
     set_up(level="warning")

@@ -2,22 +2,12 @@
 
 import typer
 
+from ossicle.gateway.naming import LATER
+
 __all__ = ["LATER", "Port", "port"]
 
 Port = int | None
 """A port, 0 for any free one, None for closed."""
-
-LATER = {
-    "grpc_port": "gRPC",
-    "grpc_tls_port": "gRPC over TLS",
-    "quic_port": "WebTransport and Media over QUIC",
-    "sip_port": "SIP",
-    "sip_tls_port": "SIP over TLS",
-    "rtp_ports": "RTP",
-    "ice_ports": "WebRTC",
-    "announce": "WebRTC and SIP addresses",
-}
-"""Flags whose door is not in this version: each is named in one line when it is asked for."""
 
 
 def port(value: str) -> Port:

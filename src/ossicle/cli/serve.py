@@ -3,13 +3,16 @@
 import asyncio
 import contextlib
 import importlib.util
+import os
 import signal
 from collections.abc import Coroutine, Generator
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
+import msgspec
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ossicle.core.errors import OssicleError
@@ -17,10 +20,13 @@ from ossicle.core.ports import Engine
 from ossicle.engines.compose import Combined
 from ossicle.engines.open import default_voice, open_engine
 from ossicle.gateway.access import keys_from_environment
+from ossicle.gateway.configuration import Misconfigured, configure
 from ossicle.gateway.logs import set_up
+from ossicle.gateway.routing import Routed, route
 from ossicle.gateway.serve import Gateway, certificate_files, serving
 from ossicle.gateway.settings import GatewaySettings
 
+from .config import stop
 from .doors import LATER, port
 
 __all__ = ["STATE_DIR", "build_engine", "run", "serve", "stop_signals", "welcome"]
@@ -33,6 +39,7 @@ STATE_DIR = Path("~/.local/state/ossicle")
 
 
 def serve(
+    ctx: typer.Context,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port_: Annotated[str, typer.Option("--port", help="HTTP and WebSocket.")] = "8080",
     tls_port: Annotated[str, typer.Option(help="The same over TLS.")] = "8443",
@@ -48,14 +55,28 @@ def serve(
         str, typer.Option(help="NAME[:ARG]; see `ossicle engines`.")
     ] = "pocketsphinx",
     voice: Annotated[str, typer.Option(help="NAME of the voice, or off.")] = "",
-    config: Annotated[Path | None, typer.Option(help="TOML file. Not in this version.")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file.", envvar="OSSICLE_CONFIG")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="NAME=VALUE: any other setting; repeatable."),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=ENGINE: who hears for a model name; patterns; repeatable."),
+    ] = None,
     state_dir: Annotated[Path, typer.Option(help="Where the local CA is kept.")] = STATE_DIR,
     allow_host: Annotated[
         list[str] | None, typer.Option(help="A host or origin taken besides loopback; repeatable.")
     ] = None,
-    cert: Annotated[Path | None, typer.Option(help="Your own certificate chain, PEM.")] = None,
-    key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
-    drain: Annotated[float, typer.Option(help="Seconds from SIGTERM to the end.")] = 30.0,
+    tls_cert: Annotated[
+        Path | None, typer.Option("--tls-cert", "--cert", help="Your own certificate chain, PEM.")
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option("--tls-key", "--key", help="Its private key, PEM.")
+    ] = None,
+    drain_s: Annotated[
+        float, typer.Option("--drain-s", "--drain", help="Seconds from SIGTERM to the end.")
+    ] = 30.0,
     public_url: Annotated[
         str, typer.Option(help="https://HOST that the world reaches this gateway by.")
     ] = "",
@@ -69,31 +90,40 @@ def serve(
     Keys come from OSSICLE_KEYS="name:secret,name:secret"; without any, only this machine may use
     it. A port of 0 is any free one, `off` closes that door.
     """
-    if config is not None:
-        _stop(f"--config {config}: configuration files are not in this version; use flags")
     given = {name: value for name, value in locals().items() if name in LATER and value}
-    settings = GatewaySettings(
-        host=host,
-        port=port(port_),
-        tls_port=port(tls_port),
-        engine=engine,
-        voice=voice,
-        state_dir=state_dir,
-        certificate=cert,
-        key=key,
-        allow_hosts=tuple(allow_host or ()),
-        open_to_anyone=open_to_anyone,
-        public_url=public_url,
-        keys=keys_from_environment(),
-        drain_s=drain,
-    )
-    set_up(level=log_level)
+    flags = {
+        name: value
+        for name, value in (
+            ("host", host),
+            ("port", port(port_)),
+            ("tls_port", port(tls_port)),
+            ("engine", engine),
+            ("voice", voice),
+            ("models", dict(_route(each) for each in model or ())),
+            ("state_dir", str(state_dir)),
+            ("allow_host", allow_host),
+            ("tls_cert", str(tls_cert)),
+            ("tls_key", str(tls_key)),
+            ("drain_s", drain_s),
+            ("public_url", public_url),
+            ("open_to_anyone", open_to_anyone),
+            ("log_level", log_level),
+        )
+        if _given(ctx, name)
+    }
+    flags = {name: "off" if value is None else value for name, value in flags.items()}
+    try:
+        found = configure(config, os.environ, flags, set_ or ())
+    except Misconfigured as error:
+        stop(error)
+    settings = msgspec.structs.replace(found.settings, keys=keys_from_environment())
+    set_up(level=settings.log_level)
+    for note in found.notes:
+        console.print(f"[yellow]note[/] {escape(note)}", soft_wrap=True)
     for name, value in given.items():
         if value != "off":
             flag = "--" + name.replace("_", "-")
             console.print(f"[yellow]{flag} {value}[/]: {LATER[name]} is not in this version")
-    if settings.port is None and settings.tls_port is None:
-        _stop("both --port and --tls-port are off: there would be no door")
     try:
         run(_serve(settings))
     except (OssicleError, OSError) as error:
@@ -101,16 +131,34 @@ def serve(
 
 
 def build_engine(settings: GatewaySettings) -> Engine:
-    """The engine that hears, and the voice beside it.
+    """The engines that hear, each with a voice beside it.
 
     Raises:
         Refused: an unknown name; the text suggests one.
         MissingExtra: it is not installed.
     """
-    recogniser = open_engine(settings.engine)
-    if settings.voice == "off" or recogniser.capabilities.speaks:
-        return recogniser
-    return Combined(recogniser, open_engine(settings.voice or default_voice()))
+
+    def with_voice(spec: str) -> Engine:
+        recogniser = open_engine(spec)
+        if settings.voice == "off" or recogniser.capabilities.speaks:
+            return recogniser
+        return Combined(recogniser, open_engine(settings.voice or default_voice()))
+
+    return route(settings, with_voice)
+
+
+def _given(ctx: typer.Context, name: str) -> bool:
+    """Whether a flag was on the command line; its default gives way to file and environment."""
+    parameter = {"port": "port_", "models": "model"}.get(name, name)
+    source = ctx.get_parameter_source(parameter)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _route(text: str) -> tuple[str, str]:
+    name, equals, spec = text.partition("=")
+    if not (name.strip() and equals and spec.strip()):
+        raise typer.BadParameter(f"{text[:60]!r} is no route: use --model NAME=ENGINE")
+    return name.strip(), spec.strip()
 
 
 async def _serve(settings: GatewaySettings) -> None:
@@ -139,7 +187,11 @@ def welcome(gateway: Gateway, settings: GatewaySettings, console: Console = cons
         table.add_row("trust", f"{authority}  [dim](ossicle certs)[/]")
     able = gateway.house.engine.capabilities
     table.add_row("engine", f"{able.name}  [dim]{able.note}[/]")
+    if isinstance(gateway.house.engine, Routed):
+        for name, spec in settings.models:
+            table.add_row("model", f"{escape(name)}  [dim]{escape(spec)}[/]")
     table.add_row("keys", "on" if gateway.house.access.on else "off: this machine only")
+    table.add_row("open", f"{gateway.url}/  [dim]in a browser: talk, and read the words[/]")
     table.add_row("try", f"curl --data-binary @speech.wav {gateway.url}/v1/stream")
     console.print(table)
 

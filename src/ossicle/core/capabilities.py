@@ -23,6 +23,8 @@ class Capabilities(msgspec.Struct, frozen=True):
     """Most channels in one stream; more are mixed, or split into several streams."""
     languages: tuple[str, ...] = ()
     """BCP-47 tags; empty = any, or not known."""
+    eager: bool = False
+    """It judges the end of a turn by more than silence, and gives provisional ends."""
     turns: bool = True
     """It ends turns itself. False: every final is a turn of its own."""
     interim_results: bool = True
@@ -43,8 +45,6 @@ class Capabilities(msgspec.Struct, frozen=True):
     """It has a second, slower pass for finals."""
     answers: bool = False
     """It replies by itself (an agent)."""
-    eager: bool = False
-    """It judges the end of a turn and gives provisional ends itself."""
     live_changes: frozenset[str] = frozenset()
     """Dotted names of options that can change without opening a new stream."""
     note: str = ""

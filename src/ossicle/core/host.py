@@ -35,6 +35,7 @@ class SessionSettings(msgspec.Struct, frozen=True):
     replays: int = 5
     """Engine failures survived within `replay_window_s`; one more ends the session."""
     replay_window_s: float = 30.0
+    """How far back failures are counted."""
     replay_wait_s: tuple[float, ...] = (0.0, 0.1, 0.5, 1.0, 2.0)
     """Wait before the first, second, … attempt to open another stream."""
 

@@ -50,7 +50,8 @@ class TurnOptions(msgspec.Struct, frozen=True):
     eager: Share | None = None
     """End-of-turn confidence for a provisional end; None = never provisional."""
     confidence: Share | None = None
-    """End-of-turn confidence at which a turn ends; None = silence alone."""
+    """End-of-turn confidence at which a turn ends before `silence_ms` passed; None = silence alone
+    decides."""
     detect: bool = True
     """False: only `Finalize` and `End` close a turn."""
 

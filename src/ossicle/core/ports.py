@@ -51,6 +51,12 @@ class Dialect(Protocol):
     """A provider's protocol, server half. One instance per leg. No sockets, no clock, no tasks:
     the time is an argument and the next deadline an attribute."""
 
+    @property
+    def name(self) -> str:
+        """Whose protocol, and which of theirs: `ossicle.v1`, `deepgram.listen`. For lists, metrics
+        and records."""
+        ...
+
     deadline: float
     """Monotonic seconds when `expire` wants to be called; inf = never. Time stands still for a
     leg while its channel is paused by us."""

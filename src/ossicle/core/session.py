@@ -101,6 +101,9 @@ class Session:
         """What the client sends, once known."""
         self.engine: Engine | None = None
         self.engine_name = ""
+        self._model = ""
+        """The name that `engine` was chosen for."""
+        self._voice: tuple[AudioFormat, ...] = ()
         self.wants_engine = False
         """The supervisor should open `engine` (not before `retry_at`)."""
         self.retry_at = 0.0
@@ -266,6 +269,7 @@ class Session:
         self.speech.shape(speaks, way)
         self.source = source
         self.engine, self.engine_name = engine, able.name
+        self._model, self._voice = self.options.recognition.model, able.speaks
         self.turns.whole_turns = able.turns
         self._channels = hears.channels if hears is not None and split else 1
         self.feed.shape(
@@ -276,6 +280,47 @@ class Session:
             self._notice("warning", "option_not_supported", text)
         self.wants_engine = True
         self.host.wake(self)
+
+    def _engine_for(self, options: Options) -> Engine:
+        """The engine for options that changed: another one where another model is asked for.
+
+        Raises:
+            Refused: no engine has that model, or it cannot take this one's place.
+        """
+        engine, source = self.engine, self.source
+        assert engine is not None
+        if source is None or options.recognition.model == self._model:
+            return engine
+        other = self.host.choose(options, source)
+        able = other.capabilities
+        if (bool(able.hears), able.speaks) != (self.options.hears is not None, self._voice):
+            raise Refused(
+                f"model {options.recognition.model[:60]!r} is heard by engine {able.name}, whose "
+                f"sound is not that of {self.engine_name}; open a new session for it",
+                code="bad_option",
+            )
+        return other
+
+    def _change_engine(self) -> None:
+        """Go on with the engine of the model asked for; the next stream is opened on it."""
+        try:
+            engine = self._engine_for(self.options)
+        except OssicleError as error:
+            self.fail(error)
+            return
+        self._model = self.options.recognition.model
+        source = self.source
+        if engine is self.engine or source is None:
+            return
+        able = engine.capabilities
+        split = self.options.recognition.channels == "split" and source.channels > 1
+        if able.hears:
+            hears = heard_as(source, able, split)
+            self.options = msgspec.structs.replace(self.options, hears=hears)
+        self.turns.whole_turns = able.turns
+        if able.name != self.engine_name:
+            self._notice("info", "engine_changed", f"engine {able.name} hears from here on")
+        self.engine, self.engine_name = engine, able.name
 
     # ── the engine's side ──
 
@@ -497,6 +542,9 @@ class Session:
         self._reopen()
 
     def _reopen(self) -> None:
+        self._change_engine()
+        if self.life.state == "ended":
+            return
         self.life.step("reopen")
         self.turns.restart()
         lost = self.feed.rewind()
@@ -625,13 +673,18 @@ class Session:
             self._say(Configured(options=self.options, ref=command.ref))
             return
         names = changed_names(before, changed)
-        able = self.engine.capabilities
-        known = misfits(before, able)
+        try:
+            engine = self._engine_for(changed)
+        except OssicleError:
+            self.options = before
+            raise
+        able = engine.capabilities
+        known = misfits(before, self.engine.capabilities)
         unable = [text for text in misfits(changed, able) if text not in known]
         if unable and changed.strict:
             self.options = before
             raise Refused("; ".join(unable), code="bad_option")
-        if names <= able.live_changes | _OURS:
+        if engine is self.engine and names <= able.live_changes | _OURS:
             self._room()
             self.feed.push(command)
             self._after_drain()
@@ -639,6 +692,8 @@ class Session:
             self._roll()
         else:
             self._roll_due = True
+            if self.wants_engine:  # nobody opens the old one yet
+                self._change_engine()
         self._say(Configured(options=self.options, ref=command.ref))
         for text in unable:
             self._notice("warning", "option_not_supported", text, ref=command.ref)

@@ -57,7 +57,7 @@ _MOST: Final = 0.99
 
 _HALF: Final = {
     "question": 250,
-    "answer": 250,
+    "answer": 280,
     "complete": 400,
     "open": 450,
     "number": 800,

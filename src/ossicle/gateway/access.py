@@ -9,11 +9,14 @@ import hmac
 import ipaddress
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
+from ossicle.core.endpoint import Minted
 from ossicle.core.errors import Denied, Refused
 from ossicle.core.wire import Opening
+
+from .minting import Mint, is_token
 
 __all__ = ["Access", "keys_from_environment", "loopback"]
 
@@ -42,10 +45,22 @@ def loopback(host: str) -> bool:
 class Access:
     """The gateway's verdicts."""
 
-    def __init__(self, keys: Iterable[tuple[str, str]], allow_hosts: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        keys: Iterable[tuple[str, str]],
+        allow_hosts: Iterable[str] = (),
+        mint: Callable[[], Mint] | None = None,
+    ) -> None:
+        """
+        Args:
+            keys: (owner, key) pairs; none = keys are off.
+            allow_hosts: host names and origins besides loopback.
+            mint: makes and reads tokens, asked for at the first one; None = none are made here.
+        """
         self._keys = tuple((owner, _digest(key)) for owner, key in keys)
         self._vouched: dict[str, str] = {}
         self._hosts = frozenset(host.lower() for host in allow_hosts)
+        self._make_mint = mint
 
     @property
     def on(self) -> bool:
@@ -66,20 +81,52 @@ class Access:
         """Whose key this is; "" while keys are off.
 
         Raises:
-            Denied: none was given, or it is not known.
+            Denied: none was given, it is not known, or it is a token that is over.
         """
+        if credential is not None and is_token(credential):
+            return self._of_token(credential)
+        return self._of_key(credential)[0]
+
+    def mint(self, credential: str | None, ttl_s: float) -> Minted:
+        """A token for the owner of a key, good wherever the key is.
+
+        Raises:
+            Denied: the key is not known, or is a token: tokens mint no tokens.
+            Refused: no tokens are made here, or the time is out of bounds.
+        """
+        if credential is not None and is_token(credential):
+            raise Denied("a token makes no tokens; use an API key")
+        owner, fingerprint = self._of_key(credential)
+        return self._mint().issue(owner, fingerprint, ttl_s)
+
+    def _of_token(self, token: str) -> str:
+        claims = self._mint().read(token)
         if not self._keys:
             return ""
+        for owner, digest in self._keys:
+            if owner == claims.owner and _fingerprint(digest) == claims.key:
+                return owner
+        raise Denied("the key that made this token is no longer in force")
+
+    def _mint(self) -> Mint:
+        if self._make_mint is None:
+            raise Refused("this gateway makes no tokens; use a key", code="not_found")
+        return self._make_mint()
+
+    def _of_key(self, credential: str | None) -> tuple[str, str]:
+        """Whose key, and its fingerprint."""
+        if not self._keys:
+            return "", ""
         if credential is None:
             raise Denied(
                 "a key is needed: send `Authorization: Bearer KEY`, or offer the subprotocols "
                 "`ossicle.v1, token, KEY`"
             )
         given = _digest(credential)
-        found: str | None = None
+        found: tuple[str, str] | None = None
         for owner, digest in self._keys:  # all of them, so that time tells nothing
             if hmac.compare_digest(given, digest):
-                found = owner
+                found = owner, _fingerprint(digest)
         if found is None:
             raise Denied("this key is not known")
         return found
@@ -123,3 +170,8 @@ def _host_of(url: str) -> str:
 def _digest(key: str) -> bytes:
     """Keys are held and compared as digests: equal length, and not readable in a core dump."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
+
+
+def _fingerprint(digest: bytes) -> str:
+    """Names a key in a token without telling it."""
+    return hashlib.sha256(b"fingerprint " + digest).hexdigest()[:16]

@@ -15,6 +15,8 @@ from ossicle.transports.http.server import stream_endpoint
 from .bind import BINDINGS, ENDPOINTS, router
 from .desk import endpoint_route
 from .house import House
+from .pages import page_routes
+from .snippets import snippets
 
 __all__ = ["make_app"]
 
@@ -39,7 +41,7 @@ def make_app(house: House) -> Starlette:
             house.access.check_page(Opening(headers=tuple(request.headers.items())))
             owner = house.access.owner(_credential(request))
         except OssicleError as error:
-            return _refusal(error)
+            return _refused(error)
         label = request.query_params.get("label")
         return Response(
             msgspec.json.encode({"sessions": house.listing(owner, label)}),
@@ -54,12 +56,26 @@ def make_app(house: House) -> Starlette:
             if record is None:
                 raise Refused("there is no such session, or its record is gone", code="not_found")
         except OssicleError as error:
-            return _refusal(error)
+            return _refused(error)
         return Response(msgspec.json.encode(record), media_type="application/json")
 
-    stream = stream_endpoint(router(house, "http"))
-    return Starlette(
+    async def lines_to_change(request: Request) -> Response:
+        try:
+            house.access.check_page(Opening(headers=tuple(request.headers.items())))
+            house.access.owner(_credential(request))
+        except OssicleError as error:
+            return _refused(error)
+        here = house.address.seen_from(request.headers.get("host", ""))
+        return Response(
+            msgspec.json.encode({"snippets": snippets(here, answered)}),
+            media_type="application/json",
+            headers={"cache-control": "no-store"},
+        )
+
+    stream = stream_endpoint(router(house, "http"), house.settings.http)
+    app = Starlette(
         routes=[
+            *page_routes(house),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),
@@ -70,12 +86,16 @@ def make_app(house: House) -> Starlette:
                 for binding in BINDINGS
                 if binding.transport == "http"
             ),
+            Route("/v1/snippets", lines_to_change),
             *(endpoint_route(house, method, path, make(house)) for method, path, make in ENDPOINTS),
         ]
     )
+    answered = {binding.path for binding in BINDINGS}
+    answered |= {route.path for route in app.routes if isinstance(route, Route)}
+    return app
 
 
-def _refusal(error: OssicleError) -> Response:
+def _refused(error: OssicleError) -> Response:
     fault = error.fault()
     return Response(
         encode(ErrorBody(fault)), status_code=status(fault), media_type="application/json"

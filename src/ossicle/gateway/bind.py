@@ -3,16 +3,24 @@ WebSocket doors understand; adding a dialect adds its lines here."""
 
 import re
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import NamedTuple
 
+from ossicle.audio.speechfile import speech_file
 from ossicle.core.endpoint import Endpoint
 from ossicle.core.errors import OssicleError, Refused
 from ossicle.core.legs import Leg
 from ossicle.core.ports import Acceptor, Channel, Dialect, Receiver
 from ossicle.core.wire import Message, Opening
 from ossicle.dialects.assemblyai import AssemblyServer, LegacyServer
+from ossicle.dialects.assemblyai.endpoints import legacy_token, v3_token
 from ossicle.dialects.deepgram import ListenServer, PrerecordedServer
+from ossicle.dialects.deepgram.endpoints import grant
+from ossicle.dialects.deepgram.flux_server import FluxServer
+from ossicle.dialects.deepgram.speak_request import SpeakRequest
+from ossicle.dialects.deepgram.speak_server import SpeakServer
 from ossicle.dialects.native import NativeObserver, NativeServer
+from ossicle.dialects.native.endpoints import new_token
 from ossicle.dialects.native.errors import refusal
 from ossicle.dialects.twilio import CallServer, header_token, signed
 from ossicle.dialects.twilio.endpoints import STATUS_PATH, VOICE_PATH, status_at, voice_at
@@ -52,20 +60,27 @@ def _telnyx() -> Dialect:
 
 BINDINGS: tuple[Binding, ...] = (
     Binding("http", "/v1/listen", each(PrerecordedServer)),
-    Binding("websocket", "/plivo/media", each(lambda: CallServer("plivo"))),
-    Binding("websocket", "/telnyx/media", each(_telnyx)),
-    Binding("websocket", "/twilio/media", _twilio),
     Binding("websocket", "/v1/listen", each(ListenServer)),
-    Binding("websocket", "/v1/stream", each(NativeServer)),
-    Binding("websocket", "/v1/sessions/{name}/events", each(NativeObserver)),
-    Binding("websocket", "/vonage/media", each(lambda: CallServer("vonage"))),
+    Binding("http", "/v1/speak", each(partial(SpeakRequest, speech_file))),
+    Binding("websocket", "/v1/speak", each(SpeakServer)),
+    Binding("websocket", "/v2/listen", each(FluxServer)),
     Binding("websocket", "/v2/realtime/ws", each(LegacyServer)),
     Binding("websocket", "/v3/ws", each(AssemblyServer)),
+    Binding("websocket", "/twilio/media", _twilio),
+    Binding("websocket", "/telnyx/media", each(_telnyx)),
+    Binding("websocket", "/vonage/media", each(lambda: CallServer("vonage"))),
+    Binding("websocket", "/plivo/media", each(lambda: CallServer("plivo"))),
+    Binding("websocket", "/v1/stream", each(NativeServer)),
     Binding("http", "/v1/stream", each(NativeServer)),
+    Binding("websocket", "/v1/sessions/{name}/events", each(NativeObserver)),
     Binding("http", "/v1/sessions/{name}/events", each(NativeObserver), ("GET",)),
 )
 
 ENDPOINTS: tuple[tuple[str, str, Callable[[House], Endpoint]], ...] = (
+    ("POST", "/v1/auth/grant", lambda _house: grant),
+    ("POST", "/v1/tokens", lambda _house: new_token),
+    ("POST", "/v2/realtime/token", lambda _house: legacy_token),
+    ("GET", "/v3/token", lambda _house: v3_token),
     ("GET", VOICE_PATH, lambda house: voice_at(house.settings.public_url)),
     ("POST", VOICE_PATH, lambda house: voice_at(house.settings.public_url)),
     ("GET", STATUS_PATH, lambda house: status_at(house.settings.public_url)),

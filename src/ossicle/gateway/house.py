@@ -7,6 +7,7 @@ Implements what the core asks for as `core.legs.Admission` and `core.session.Hos
 
 import asyncio
 import contextlib
+import functools
 import logging
 import uuid
 from collections import OrderedDict
@@ -23,7 +24,6 @@ from ossicle.core.legs import Leg
 from ossicle.core.options import Options
 from ossicle.core.ports import Codecs, Engine, Timers
 from ossicle.core.session import Session
-from ossicle.engines.lifecycle import is_warm
 from ossicle.engines.wrap.endpointed import Endpointed
 from ossicle.engines.wrap.split import Split
 from ossicle.transports.faults import report_fault
@@ -31,8 +31,11 @@ from ossicle.transports.faults import report_fault
 from .access import Access
 from .exits import Exits
 from .metrics import Metrics
+from .minting import Mint, secret_in
+from .routing import chosen, cold
 from .secrets import Secrets
 from .settings import GatewaySettings
+from .snippets import Address
 from .supervisor import supervise
 from .timers import LoopTimers
 from .tokens import mint, parse, same
@@ -53,12 +56,14 @@ class House:
         self.engine = engine
         self.timers: Timers = LoopTimers()
         self.codecs: Codecs = AudioCodecs()
-        self.access = Access(settings.keys, settings.allow_hosts)
+        self.access = Access(settings.keys, settings.allow_hosts, self._tokens)
         self.secrets = Secrets(settings.state_dir)
         self.node = settings.node or uuid.uuid4().hex[:8]
         self.sessions: dict[str, Session] = {}
         self.draining = False
         self.doors_open = False
+        self.address = Address()
+        """Where it is reached; known once its doors are bound."""
         self.metrics = Metrics(self)
         self._wakes: dict[str, asyncio.Event] = {}
         self._owners: dict[str, str] = {}
@@ -73,8 +78,7 @@ class House:
         missing: list[str] = []
         if not self.doors_open:
             missing.append("a door is not open yet")
-        if not is_warm(self.engine):
-            missing.append(f"engine {self.engine.capabilities.name} is not warm")
+        missing += [f"engine {name} is not warm" for name in cold(self.engine)]
         if self.draining:
             missing.append("the gateway is stopping")
         return missing
@@ -88,6 +92,7 @@ class House:
                 "state": session.life.state,
                 "detached": session.detached_until is not None,
                 "engine": session.engine_name,
+                "model": session.options.recognition.model,
                 "label": session.options.label,
                 "age_ms": round((now - session.opened_at) * 1000),
                 "audio_ms": session.ms(session.journal.end) - session.origin_ms,
@@ -157,7 +162,7 @@ class House:
     def choose(self, options: Options, source: AudioFormat) -> Engine:
         """The engine for a session; several channels on an engine for one get a stream each, and
         one that judges no ends of turns is judged for where the session asks."""
-        engine = self.engine
+        engine = chosen(self.engine, options)
         turns = options.recognition.turns
         asks = turns.confidence is not None or turns.eager is not None
         if asks and engine.capabilities.hears and not engine.capabilities.eager:
@@ -210,6 +215,14 @@ class House:
         self.exits.began(session, leg, configure, owner)
         group.create_task(self._life(session, leg, woken), name=f"session {session.id}")
 
+    @functools.cached_property
+    def _signed(self) -> Mint:
+        return Mint(secret_in(self.settings.state_dir))
+
+    def _tokens(self) -> Mint:
+        """Made at the first token, so that a gateway that needs none writes no secret."""
+        return self._signed
+
     def find(self, name: str, owner: str = "") -> Session:
         """A session by its id, or by a name that its owner gave it.
 
@@ -224,6 +237,8 @@ class House:
     def _open(self, configure: Configure, owner: str) -> Session:
         if self.draining:
             raise Overloaded("the gateway is stopping; try another, or again soon", code="draining")
+        if configure.audio_from:
+            raise Refused("audio is not read by URL here; send its bytes", code="bad_option")
         if len(self.sessions) >= self.settings.sessions:
             raise Overloaded(
                 f"{len(self.sessions)} sessions are open, the limit is {self.settings.sessions} "

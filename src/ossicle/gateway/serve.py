@@ -34,6 +34,7 @@ from .certificates import (
 )
 from .house import House
 from .settings import GatewaySettings
+from .snippets import Address
 from .traces import spans_from_environment
 
 __all__ = ["Gateway", "serving"]
@@ -124,9 +125,10 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
     check_exposure(settings)
     # onnxruntime, wherever an engine imports it, would call home (and does so from a thread)
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    tls = None
+    tls, files = None, None
     if settings.tls_port is not None:
-        tls = reloading_context(certificate_files(settings), alpn=("http/1.1",))
+        files = certificate_files(settings)
+        tls = reloading_context(files, alpn=("http/1.1",))
     house = House(settings, engine)
     house.exits.spans = spans_from_environment()
     wanted: list[tuple[str, int | None, ssl.SSLContext | None]] = [("http", settings.port, None)]
@@ -134,14 +136,14 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
         wanted.append(("https", settings.tls_port, tls.context))
     doors: dict[str, Door] = {}
     app = make_app(house)
-    upgrade = websocket_protocol(router(house, "websocket"))
+    upgrade = websocket_protocol(router(house, "websocket"), settings.websocket)
     try:
         for name, port, context in wanted:
             if port is None:
                 continue
             config = uvicorn.Config(
                 app,
-                http=http_protocol(),
+                http=http_protocol(settings.http),
                 ws=upgrade,
                 lifespan="off",
                 log_config=None,
@@ -158,6 +160,7 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
             door.bound.close()
         raise
     gateway = Gateway(house, doors)
+    house.address = _address(doors, files)
     async with asyncio.TaskGroup() as group:
         keeping = group.create_task(house.run(), name="house")
         watching = group.create_task(house.metrics.watch_loop(), name="loop lag")
@@ -198,6 +201,12 @@ def certificate_files(settings: GatewaySettings) -> CertificateFiles:
     return local_certificates(
         settings.state_dir.expanduser(), [name for name in names if name not in _ANY]
     )
+
+
+def _address(doors: dict[str, Door], files: CertificateFiles | None) -> Address:
+    urls = {name: door.url for name, door in doors.items()}
+    ca = files.authority if files is not None else None
+    return Address(urls.get("http", ""), urls.get("https", ""), str(ca or ""))
 
 
 async def _follow(tls: ReloadingContext | None, settings: GatewaySettings) -> None:

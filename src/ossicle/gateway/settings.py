@@ -1,10 +1,13 @@
 """Everything about a running gateway that somebody may want to change, with sane defaults."""
 
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
 from ossicle.core.session import SessionSettings
+from ossicle.transports.http.server import HttpSettings
+from ossicle.transports.websocket.server import WebSocketSettings
 
 __all__ = ["GatewaySettings"]
 
@@ -15,11 +18,15 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     """Address to listen on. Anything but loopback needs keys, or `open_to_anyone`."""
     port: int | None = 8080
-    """HTTP and WebSocket; 0 = any free port, None = closed."""
+    """HTTP and WebSocket; 0 = any free port, off (None) = closed."""
     tls_port: int | None = 8443
     """The same over TLS."""
     engine: str = "pocketsphinx"
     """`NAME[:ARG]` of the engine that hears."""
+    models: tuple[tuple[str, str], ...] = ()
+    """Model name or pattern (`nova-*`) and the engine that hears for it."""
+    unknown_model: Literal["default", "refuse"] = "default"
+    """A model name that no route knows: heard by `engine`, or refused."""
     voice: str = ""
     """`NAME[:ARG]` of the engine that speaks; empty = espeak if it is there, else tones."""
     state_dir: Path = Path("~/.local/state/ossicle")
@@ -29,7 +36,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     key: Path | None = None
     """Its private key."""
     allow_hosts: tuple[str, ...] = ()
-    """Host names and origins taken besides loopback; later also where webhooks may go."""
+    """Host names and origins taken besides loopback, and hosts that webhooks may go to."""
     public_url: str = ""
     """Scheme and host that the world reaches this gateway by, behind a proxy or a tunnel; for
     signatures over it and for documents that name it. Empty = as each request names its host."""
@@ -46,5 +53,11 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """From SIGTERM to the end: sessions may finish meanwhile, then they are told to resume."""
     node: str = ""
     """Name in resume tokens, for load balancers to route by; empty = made up at start."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """How much is logged."""
     session: SessionSettings = SessionSettings()
     """Bounds of each session."""
+    http: HttpSettings = HttpSettings()
+    """Limits of plain HTTP."""
+    websocket: WebSocketSettings = WebSocketSettings()
+    """Limits of each WebSocket."""

@@ -69,6 +69,7 @@ class HandChannel:
 class PeerDialect:
     """Commands in, events out, nothing in between. `reply` may answer an event with commands."""
 
+    name = "peer"
     deadline = float("inf")
 
     def __init__(self, configure: Configure, *, plain: bool, resumable: bool) -> None:

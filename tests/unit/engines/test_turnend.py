@@ -61,8 +61,10 @@ def test_a_threshold_of_seven_tenths_in_milliseconds():
     def needed(text):
         return next(ms for ms in range(0, 5000, 10) if sure(text, ms) >= 0.7)
 
-    assert [needed(t) for t in ("what time is it", "Turn left.", "five five", "I want to", "um")] \
-        == [390, 620, 1230, 1840, 2300]  # fmt: skip
+    texts = ("what time is it", "yes please", "Turn left.", "turn left", "five five", "first,")
+    assert [needed(t) for t in (*texts, "I want to", "um")] == [
+        390, 430, 620, 690, 1230, 1530, 1840, 2300,
+    ]  # fmt: skip
 
 
 def test_words_that_still_change_count_half():

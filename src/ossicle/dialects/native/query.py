@@ -52,6 +52,7 @@ NAMES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "max_turn_ms": ("recognition.turns.max_ms", int),
     "threshold": ("recognition.turns.threshold", float),
     "eager": ("recognition.turns.eager", float),
+    "confidence": ("recognition.turns.confidence", float),
     "detect_turns": ("recognition.turns.detect", _flag),
     "voice": ("synthesis.voice", str),
     "voice_language": ("synthesis.language", str),

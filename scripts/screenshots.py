@@ -1,0 +1,96 @@
+"""The pictures in docs/images, made anew: the playground in Chromium, hearing human speech.
+
+.venv/bin/python scripts/screenshots.py       needs Chromium and the clips of `make run`
+"""
+
+import asyncio
+import sys
+import tempfile
+import wave
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "scripts")]
+
+from clips import main as fetch_clips  # noqa: E402
+
+from chromium import Page, chromium  # noqa: E402
+from harness import gateway_with  # noqa: E402
+from ossicle.engines.compose import Combined  # noqa: E402
+from ossicle.engines.open import open_engine  # noqa: E402
+
+IMAGES = ROOT / "docs" / "images"
+WIDE, PHONE = (1280, 800), (390, 844)
+
+
+def speech(folder: Path, clips: Path) -> Path:
+    """Two commands with a pause between them."""
+    parts: list[np.ndarray] = []
+    for name in ("go-forward.wav", "numbers.wav", "go-forward.wav"):
+        with wave.open(str(clips / name)) as file:
+            samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+        parts += [samples, np.zeros(16_000, "<i2")]
+    path = folder / "speech.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(np.concatenate(parts).tobytes())
+    return path
+
+
+async def talk(page: Page) -> None:
+    await page.click("#talk")
+    await page.until("document.querySelectorAll('#finals p').length >= 1")
+    await page.until("document.querySelector('#partial').innerText.trim().split(' ').length > 1")
+    await page.run("window.scrollTo(0, 0)")
+
+
+async def finish(page: Page) -> None:
+    await page.until("document.querySelectorAll('#finals p').length >= 3")
+    await page.click("#talk")
+    await page.until("document.querySelector('#status').innerText.startsWith('Done')")
+    await page.run("window.scrollTo(0, 0)")
+
+
+async def main(clips: Path) -> None:
+    IMAGES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        engine = Combined(open_engine("pocketsphinx:2"), open_engine("tone"))
+        async with gateway_with(folder, engine) as gateway:
+            await gateway.ready()
+            async with chromium(folder, microphone=speech(folder, clips)) as browser:
+                page = await browser.open(gateway.url, width=WIDE[0], height=WIDE[1])
+                await page.until("document.querySelector('#sessions').innerText")
+                await page.picture(IMAGES / "playground-idle.png")
+                await talk(page)
+                await page.picture(IMAGES / "playground-live.png")
+                await finish(page)
+                await page.look(dark=True)
+                await page.run("document.querySelector('#words').focus()")
+                for _ in range(3):
+                    await page.key("ArrowRight")
+                await page.picture(IMAGES / "playground-done-dark.png")
+            (folder / "profile").rename(folder / "old")
+            async with chromium(folder, microphone=speech(folder, clips)) as browser:
+                page = await browser.open(gateway.url, width=PHONE[0], height=PHONE[1], dark=True)
+                await talk(page)
+                await page.picture(IMAGES / "playground-phone-dark.png")
+            (folder / "profile").rename(folder / "older")
+            async with chromium(folder, allow=False) as browser:
+                page = await browser.open(gateway.url, width=PHONE[0], height=PHONE[1])
+                await page.click("#talk")
+                await page.until("!document.querySelector('#alert').hidden")
+                await page.run("window.scrollTo(0, 0)")
+                await page.picture(IMAGES / "playground-denied-phone.png")
+
+
+if __name__ == "__main__":
+    import os
+
+    if "OSSICLE_CLIPS" not in os.environ:
+        fetch_clips()
+    asyncio.run(main(Path(os.environ["OSSICLE_CLIPS"])))

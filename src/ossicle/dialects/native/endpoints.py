@@ -1,0 +1,46 @@
+"""`POST /v1/tokens`: an API key becomes a token that ends by itself, for a browser to hold.
+
+curl -X POST -H "Authorization: Bearer $KEY" -d '{"ttl_s": 60}' http://localhost:8080/v1/tokens
+"""
+
+from typing import Annotated
+
+import msgspec
+
+from ossicle.core.endpoint import Desk, Request, Response
+from ossicle.core.errors import BadMessage
+from ossicle.core.wire import Opening
+
+from .credentials import credential_of
+
+__all__ = ["new_token"]
+
+_DEFAULT_S = 60.0
+
+
+class _Asked(msgspec.Struct, forbid_unknown_fields=True):
+    ttl_s: Annotated[float, msgspec.Meta(ge=1)] = _DEFAULT_S
+
+
+class _Token(msgspec.Struct):
+    token: str
+    expires_in_s: float
+    expires_at: float
+
+
+async def new_token(request: Request, desk: Desk) -> Response:
+    """A token for the owner of the key in the header.
+
+    Raises:
+        Denied: no key, an unknown one, or a token, which makes no tokens.
+        BadMessage: the body is not what is asked for.
+    """
+    try:
+        asked = msgspec.json.decode(request.body or b"{}", type=_Asked)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+        raise BadMessage('the body is {} or {"ttl_s": SECONDS}, at least 1') from error
+    minted = await desk.mint(credential_of(Opening(headers=request.headers)), asked.ttl_s)
+    return Response(
+        headers=(("content-type", "application/json"), ("cache-control", "no-store")),
+        body=msgspec.json.encode(_Token(minted.token, minted.expires_in_s, minted.expires_at)),
+    )

@@ -1,0 +1,125 @@
+"""Tokens that end by themselves, minted by a key: for browsers, which should never hold a key.
+
+    ossicle-t.PAYLOAD.SIGNATURE      base64url; legal as a WebSocket subprotocol
+
+The payload names the owner, the key that minted it and when it ends; the signature is
+HMAC-SHA256 under a secret of the state directory, so that every gateway with the same one agrees.
+Nothing is stored: a token stays good until it ends or its key is withdrawn.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from ossicle.core.endpoint import Minted
+from ossicle.core.errors import Denied, Refused
+
+__all__ = ["LONGEST_S", "Claims", "Mint", "is_token", "secret_in"]
+
+LONGEST_S = 100 * 3600.0
+"""The longest life a token may be asked for, in seconds: what the legacy AssemblyAI API allows."""
+
+_PREFIX = "ossicle-t."
+_MOST_CHARACTERS = 2_048
+
+
+class Claims(msgspec.Struct, frozen=True, rename={"owner": "o", "key": "k", "ends": "e"}):
+    """What a token says."""
+
+    owner: Annotated[str, msgspec.Meta(max_length=200)]
+    key: Annotated[str, msgspec.Meta(max_length=64)]
+    """Fingerprint of the key that minted it; empty where keys are off."""
+    ends: float
+    """Seconds of the epoch."""
+
+
+def is_token(credential: str) -> bool:
+    """Whether it has the form of a minted token. A key that looks like one is never accepted."""
+    return credential.startswith(_PREFIX)
+
+
+class Mint:
+    """Makes and reads tokens under one secret."""
+
+    def __init__(self, secret: bytes, now: Callable[[], float] = time.time) -> None:
+        self._secret = secret
+        self._now = now
+
+    def issue(self, owner: str, key: str, ttl_s: float) -> Minted:
+        """A token good for `ttl_s` seconds.
+
+        Raises:
+            Refused: the time is not within 1 second and `LONGEST_S`.
+        """
+        if not 1.0 <= ttl_s <= LONGEST_S:
+            raise Refused(f"a token lives 1 to {LONGEST_S:g} seconds, not {ttl_s:g}")
+        ends = self._now() + ttl_s
+        payload = _packed(msgspec.json.encode(Claims(owner, key, ends)))
+        return Minted(f"{_PREFIX}{payload}.{_packed(self._sign(payload))}", ttl_s, ends)
+
+    def read(self, token: str) -> Claims:
+        """What a token says.
+
+        Raises:
+            Denied: it was not made here, was changed, or is over.
+        """
+        payload, _, signature = token.removeprefix(_PREFIX).partition(".")
+        given = _unpacked(signature) if len(token) <= _MOST_CHARACTERS else b""
+        if not hmac.compare_digest(given, self._sign(payload)):
+            raise Denied("this token was not made by this gateway")
+        try:
+            claims = msgspec.json.decode(_unpacked(payload), type=Claims)
+        except (msgspec.MsgspecError, UnicodeError) as error:  # signed, by another version of us
+            raise Denied("this token cannot be read by this version") from error
+        over = self._now() - claims.ends
+        if over >= 0:
+            raise Denied(f"this token ended {over:.0f} seconds ago; ask for a new one")
+        return claims
+
+    def _sign(self, payload: str) -> bytes:
+        text = payload.encode("utf-8", "surrogatepass")
+        return hmac.digest(self._secret, text, hashlib.sha256)
+
+
+def secret_in(state_dir: Path) -> bytes:
+    """The signing secret of a state directory, made at first use (mode 0600).
+
+    Raises:
+        Refused: the file is there and too short to be one.
+        OSError: the directory cannot be written.
+    """
+    folder = state_dir.expanduser() / "secrets"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / "token_signing"
+    try:
+        made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        pass
+    else:
+        with os.fdopen(made, "wb") as file:
+            file.write(secrets.token_hex(32).encode())
+    held = path.read_bytes().strip()
+    if len(held) < 32:
+        raise Refused(f"{path} is too short to sign with; remove it and it is made anew")
+    return held
+
+
+def _packed(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _unpacked(text: str) -> bytes:
+    try:
+        padded = text.encode("ascii") + b"=" * (-len(text) % 4)
+        return base64.b64decode(padded, altchars=b"-_", validate=True)
+    except (UnicodeEncodeError, binascii.Error):
+        return b""

@@ -1,0 +1,487 @@
+"""The lines that point other people's SDKs at this gateway: data, and a way to fill it in.
+
+Pure: knows addresses and nothing else. The command line, the playground (`GET /v1/snippets`) and
+the tests show, copy and run the same texts.
+
+    here = Address(http="http://localhost:8080", https="https://localhost:8443", ca="/x/ca.pem")
+    for each in snippets(here, paths={"/v1/stream"}):
+        print(each.title, each.text, sep="\n")
+
+A dialect adds its templates with one `Template` in `TEMPLATES`; they are offered once its path is
+bound. Keys never appear: the texts read them from `OSSICLE_KEY`.
+"""
+
+import difflib
+import re
+from collections.abc import Collection, Iterable
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+
+from ossicle.core.errors import Refused
+
+__all__ = ["TEMPLATES", "Address", "Snippet", "Template", "find", "snippets"]
+
+
+class Address(msgspec.Struct, frozen=True):
+    """Where this gateway is reached."""
+
+    http: str = ""
+    """As `http://HOST:PORT`; empty = that door is closed."""
+    https: str = ""
+    """As `https://HOST:PORT`; empty = that door is closed."""
+    ca: str = ""
+    """Path of the local authority's `ca.pem`; empty = the certificate is trusted anyway."""
+
+    def seen_from(self, host: str) -> "Address":
+        """The same doors under the name that a client used for this machine (a `Host` header, its
+        port ignored). A name that is none leaves the address as it is."""
+        name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
+        if not _HOST.fullmatch(name):
+            return self
+        return msgspec.structs.replace(
+            self, http=_renamed(self.http, name), https=_renamed(self.https, name)
+        )
+
+
+class Template(msgspec.Struct, frozen=True):
+    """One text to fill in. `{{http}}` and the like stand for addresses; a line that begins with
+    `» ` is one of those that make the difference."""
+
+    sdk: str
+    """What people call it."""
+    language: str
+    path: str
+    """The path at this gateway that it ends at: not offered while nothing answers there."""
+    text: str
+    title: str = ""
+    """For lists; empty = made from the SDK and the language."""
+    suffix: str = ""
+    """Of a file that would hold the text."""
+    install: str = ""
+    """The command that fetches the SDK."""
+    secure: bool = False
+    """The client insists on TLS."""
+
+
+class Snippet(msgspec.Struct, frozen=True):
+    """One text, filled in."""
+
+    sdk: str
+    language: str
+    title: str
+    text: str
+    changes: tuple[int, ...]
+    """Numbers of the lines, from 1, that differ from what the vendor's documents say."""
+    install: str = ""
+    suffix: str = ""
+
+
+def snippets(here: Address, paths: Collection[str]) -> tuple[Snippet, ...]:
+    """Every text that works at this gateway, in the order of `TEMPLATES`.
+
+    Args:
+        here: its addresses.
+        paths: where something answers.
+    """
+    return tuple(
+        fill(each, here) for each in TEMPLATES if each.path in paths and _reached(each, here)
+    )
+
+
+def find(
+    here: Address, paths: Collection[str], sdk: str, language: str = ""
+) -> tuple[Snippet, ...]:
+    """The texts of one SDK, in one language or in all.
+
+    Raises:
+        Refused: no such SDK or language, nothing answers at its path in this version, or it
+            insists on TLS and that door is closed. The text names what there is.
+    """
+    wanted = _same(sdk)
+    of_sdk = [each for each in TEMPLATES if each.sdk == wanted]
+    if not of_sdk:
+        raise Refused(_unknown("SDK", sdk, (each.sdk for each in TEMPLATES)), code="bad_option")
+    spoken = _LANGUAGES.get(language.lower(), language.lower())
+    chosen = [each for each in of_sdk if not language or each.language == spoken]
+    if not chosen:
+        names = (each.language for each in of_sdk)
+        raise Refused(_unknown(f"language of {wanted}", language, names), code="bad_option")
+    answered = [each for each in chosen if each.path in paths]
+    if not answered:
+        raise Refused(
+            f"{wanted} needs {chosen[0].path}, where nothing answers in this version",
+            code="not_found",
+        )
+    reached = [each for each in answered if _reached(each, here)]
+    if not reached:
+        raise Refused(
+            f"{wanted} in {answered[0].language} insists on TLS and that door is closed: start the"
+            " gateway with --tls-port",
+            code="bad_option",
+        )
+    return tuple(fill(each, here) for each in reached)
+
+
+def fill(template: Template, here: Address) -> Snippet:
+    """One text for one gateway."""
+    url = here.https if template.secure or not here.http else here.http
+    secure = url.startswith("https:")
+    ca = here.ca if secure else ""
+    values = {
+        "url": url,
+        "ws": ("wss" if secure else "ws") + "://" + urlsplit(url).netloc,
+        "host": urlsplit(url).netloc,
+        "python": f"SSL_CERT_FILE={ca} python" if ca else "python",
+        "node": f"NODE_EXTRA_CA_CERTS={ca} node" if ca else "node",
+        "curl_ca": f"--cacert {ca} " if ca else "",
+        "install": template.install,
+    }
+    lines: list[str] = []
+    changes: list[int] = []
+    for line in template.text.strip("\n").splitlines():
+        if line.startswith(_MARK):
+            changes.append(len(lines) + 1)
+        for name, value in values.items():
+            line = line.replace("{{" + name + "}}", value)  # noqa: PLW2901  filled step by step
+        lines.append(line.removeprefix(_MARK))
+    title = template.title or f"{template.sdk.capitalize()}, {template.language}"
+    return Snippet(
+        template.sdk,
+        template.language,
+        title,
+        "\n".join(lines) + "\n",
+        tuple(changes),
+        template.install,
+        template.suffix,
+    )
+
+
+def _renamed(url: str, name: str) -> str:
+    if not url:
+        return url
+    port = urlsplit(url).port
+    return urlunsplit((urlsplit(url).scheme, f"{name}:{port}" if port else name, "", "", ""))
+
+
+def _reached(template: Template, here: Address) -> bool:
+    return bool(here.https) if template.secure else bool(here.http or here.https)
+
+
+def _same(name: str) -> str:
+    """Names as people write them: `@deepgram/sdk`, `deepgram-sdk`, `Deepgram`."""
+    plain = name.strip().lower().removeprefix("@").removesuffix("/sdk").removesuffix("-sdk")
+    return _NAMES.get(plain, plain)
+
+
+def _unknown(what: str, name: str, known: Iterable[str]) -> str:
+    names = list(dict.fromkeys(known))
+    near = difflib.get_close_matches(name.lower(), names, 1)
+    guess = f"did you mean {near[0]!r}? " if near else ""
+    return f"{what} {name[:60]!r} is not known; {guess}there are {', '.join(names)}"
+
+
+_MARK = "» "
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\]")
+_LANGUAGES = {"js": "javascript", "node": "javascript", "py": "python", "bash": "shell",
+              "sh": "shell", "twiml": "xml"}  # fmt: skip
+_NAMES = {"aai": "assemblyai", "assembly": "assemblyai", "deepgram-flux": "flux"}
+
+
+TEMPLATES: tuple[Template, ...] = (
+    Template(
+        "ossicle", "python", "/v1/stream",
+        """
+# {{install}}
+# {{python}} words.py speech.wav
+import os
+import sys
+
+import ossicle
+
+» url = "{{url}}"
+said = ossicle.transcribe(sys.argv[1], url=url, key=os.environ.get("OSSICLE_KEY"))
+print(said.text)
+""",
+        suffix=".py", install="pip install ossicle",
+    ),
+    Template(
+        "ossicle", "javascript", "/ossicle.js",
+        """
+» import { connect, microphone } from "{{url}}/ossicle.js";
+
+» const stream = await connect({ url: "{{url}}" });  // token: a key, or a function that fetches one
+const mic = await microphone(stream);  // mic.stop(), then stream.end(), when it is over
+for await (const event of stream) {
+  if (event.type === "transcript" && event.final) console.log(event.text);
+}
+""",
+        title="Ossicle, JavaScript in a page", suffix=".js",
+    ),
+    Template(
+        "deepgram", "python", "/v1/listen",
+        """
+# {{install}}
+# {{python}} live.py speech.wav
+import os
+import sys
+import threading
+from pathlib import Path
+
+from deepgram import DeepgramClient
+from deepgram.core.events import EventType
+from deepgram.environment import DeepgramClientEnvironment
+
+» here = DeepgramClientEnvironment(
+»     base="{{url}}", production="{{ws}}", agent="{{ws}}", agent_rest="{{url}}"
+» )
+» client = DeepgramClient(api_key=os.environ.get("OSSICLE_KEY", "unused"), environment=here)
+
+
+def heard(message):
+    if message.type == "Results" and message.is_final:
+        print(message.channel.alternatives[0].transcript)
+
+
+with client.listen.v1.connect(model="nova-3") as connection:  # no encoding: a file, as it is
+    connection.on(EventType.MESSAGE, heard)
+    listening = threading.Thread(target=connection.start_listening)
+    listening.start()
+    sound = Path(sys.argv[1]).read_bytes()
+    for at in range(0, len(sound), 32_000):  # a message may hold 1 MiB at most
+        connection.send_media(sound[at : at + 32_000])
+    connection.send_close_stream()
+    listening.join()
+""",
+        suffix=".py", install="pip install deepgram-sdk",
+    ),
+    Template(
+        "deepgram", "javascript", "/v1/listen",
+        """
+// {{install}}
+// {{node}} live.mjs speech.wav
+import { readFile } from "node:fs/promises";
+import { DeepgramClient } from "@deepgram/sdk";
+
+const client = new DeepgramClient({
+  apiKey: process.env.OSSICLE_KEY ?? "unused",
+»   environment: { base: "{{url}}", production: "{{ws}}", agent: "{{ws}}", agentRest: "{{url}}" },
+});
+const connection = await client.listen.v1.createConnection({ model: "nova-3" });
+connection.on("message", (message) => {
+  if (message.type === "Results" && message.is_final) {
+    console.log(message.channel.alternatives[0].transcript);
+  }
+});
+connection.connect();
+await connection.waitForOpen();
+const sound = await readFile(process.argv[2]);
+for (let at = 0; at < sound.length; at += 32000) {  // a message may hold 1 MiB at most
+  connection.sendMedia(sound.subarray(at, at + 32000));
+}
+connection.sendCloseStream({ type: "CloseStream" });
+""",
+        title="Deepgram, JavaScript", suffix=".mjs", install="npm install @deepgram/sdk",
+    ),
+    Template(
+        "flux", "python", "/v2/listen",
+        """
+# {{install}}
+# {{python}} turns.py speech.wav
+import os
+import sys
+import threading
+from pathlib import Path
+
+from deepgram import DeepgramClient
+from deepgram.core.events import EventType
+from deepgram.environment import DeepgramClientEnvironment
+
+» here = DeepgramClientEnvironment(
+»     base="{{url}}", production="{{ws}}", agent="{{ws}}", agent_rest="{{url}}"
+» )
+» client = DeepgramClient(api_key=os.environ.get("OSSICLE_KEY", "unused"), environment=here)
+said = {}
+
+
+def heard(message):
+    if message.type == "TurnInfo":
+        said[message.turn_index] = message.transcript
+
+
+with client.listen.v2.connect(model="flux-general-en") as connection:
+    connection.on(EventType.MESSAGE, heard)
+    listening = threading.Thread(target=connection.start_listening)
+    listening.start()
+    sound = Path(sys.argv[1]).read_bytes()
+    for at in range(0, len(sound), 32_000):  # a message may hold 1 MiB at most
+        connection.send_media(sound[at : at + 32_000])
+    connection.send_close_stream()
+    listening.join()
+print(*said.values(), sep="\\n")
+""",
+        title="Deepgram Flux, Python", suffix=".py", install="pip install deepgram-sdk",
+    ),
+    Template(
+        "flux", "javascript", "/v2/listen",
+        """
+// {{install}}
+// {{node}} turns.mjs speech.wav
+import { readFile } from "node:fs/promises";
+import { DeepgramClient } from "@deepgram/sdk";
+
+const client = new DeepgramClient({
+  apiKey: process.env.OSSICLE_KEY ?? "unused",
+»   environment: { base: "{{url}}", production: "{{ws}}", agent: "{{ws}}", agentRest: "{{url}}" },
+});
+const said = new Map();
+const connection = await client.listen.v2.createConnection({ model: "flux-general-en" });
+connection.on("message", (message) => {
+  if (message.type === "TurnInfo") said.set(message.turn_index, message.transcript);
+});
+connection.on("close", () => console.log([...said.values()].join("\\n")));
+connection.connect();
+await connection.waitForOpen();
+const sound = await readFile(process.argv[2]);
+for (let at = 0; at < sound.length; at += 32000) {  // a message may hold 1 MiB at most
+  connection.sendMedia(sound.subarray(at, at + 32000));
+}
+connection.sendCloseStream({ type: "CloseStream" });
+""",
+        title="Deepgram Flux, JavaScript", suffix=".mjs", install="npm install @deepgram/sdk",
+    ),
+    Template(
+        "assemblyai", "python", "/v3/ws",
+        """
+# {{install}}
+# {{python}} turns.py speech.wav
+import os
+import sys
+import wave
+
+from assemblyai.streaming.v3 import (
+    StreamingClient,
+    StreamingClientOptions,
+    StreamingEvents,
+    StreamingParameters,
+)
+
+client = StreamingClient(
+    StreamingClientOptions(
+»         api_host="{{ws}}", api_key=os.environ.get("OSSICLE_KEY", "unused")
+    )
+)
+
+
+def heard(_client, turn):
+    if turn.end_of_turn:
+        print(turn.transcript)
+
+
+client.on(StreamingEvents.Turn, heard)
+with wave.open(sys.argv[1]) as file:
+    client.connect(StreamingParameters(sample_rate=file.getframerate()))
+    while piece := file.readframes(file.getframerate() // 10):
+        client.stream(piece)
+client.disconnect(terminate=True)
+""",
+        title="AssemblyAI, Python", suffix=".py", install="pip install assemblyai",
+    ),
+    Template(
+        "assemblyai", "javascript", "/v3/ws",
+        """
+// {{install}}
+// {{node}} turns.mjs speech.wav
+import { readFile } from "node:fs/promises";
+import { StreamingTranscriber } from "assemblyai";
+
+const transcriber = new StreamingTranscriber({
+  apiKey: process.env.OSSICLE_KEY ?? "unused",
+»   websocketBaseUrl: "{{ws}}/v3/ws",
+  sampleRate: 16000,
+});
+transcriber.on("turn", (turn) => {
+  if (turn.end_of_turn) console.log(turn.transcript);
+});
+await transcriber.connect();
+const sound = (await readFile(process.argv[2])).subarray(44);  // behind the header of a WAV file
+for (let at = 0; at < sound.length; at += 3200) {
+  transcriber.sendAudio(Uint8Array.from(sound.subarray(at, at + 3200)).buffer);
+}
+await transcriber.close();
+""",
+        title="AssemblyAI, JavaScript", suffix=".mjs", install="npm install assemblyai",
+        secure=True,
+    ),
+    Template(
+        "twilio", "xml", "/twilio/media",
+        """
+<?xml version="1.0" encoding="UTF-8"?>
+<!-- Twilio's servers dial this address: it must be public, with a certificate that they trust. -->
+<Response>
+  <Connect>
+»     <Stream url="{{ws}}/twilio/media">
+      <Parameter name="language" value="en-US" />
+    </Stream>
+  </Connect>
+</Response>
+""",
+        title="Twilio, TwiML", suffix=".xml", secure=True,
+    ),
+    Template(
+        "twilio", "python", "/twilio/media",
+        """
+# {{install}}
+# prints the TwiML for your voice webhook; Twilio's servers dial the address, so it must be public
+from twilio.twiml.voice_response import Connect, VoiceResponse
+
+response = VoiceResponse()
+connect = Connect()
+» stream = connect.stream(url="{{ws}}/twilio/media")
+stream.parameter(name="language", value="en-US")
+response.append(connect)
+print(response)
+""",
+        suffix=".py", install="pip install twilio", secure=True,
+    ),
+    Template(
+        "twilio", "javascript", "/twilio/media",
+        """
+// {{install}}
+// prints the TwiML for your voice webhook; Twilio's servers dial the address, so it must be public
+import twilio from "twilio";
+
+const response = new twilio.twiml.VoiceResponse();
+» const stream = response.connect().stream({ url: "{{ws}}/twilio/media" });
+stream.parameter({ name: "language", value: "en-US" });
+console.log(response.toString());
+""",
+        title="Twilio, JavaScript", suffix=".mjs", install="npm install twilio", secure=True,
+    ),
+    Template(
+        "curl", "shell", "/v1/stream",
+        """
+curl {{curl_ca}}-H "Authorization: Bearer ${OSSICLE_KEY:-unused}" -H 'Accept: text/plain' \\
+»   --data-binary @speech.wav {{url}}/v1/stream
+""",
+        title="curl", suffix=".sh",
+    ),
+    Template(
+        "websocket", "javascript", "/v1/stream",
+        """
+// in a page or in Node 22; `sound` holds the bytes of a file: WAV, WebM, Ogg, MP3, FLAC
+const key = "unused";  // in a page: a short-lived token that your server fetched
+» const socket = new WebSocket("{{ws}}/v1/stream", ["ossicle.v1", "token", key]);
+socket.onopen = () => {
+  for (let at = 0; at < sound.length; at += 32000) socket.send(sound.slice(at, at + 32000));
+  socket.send(JSON.stringify({ type: "end" }));
+};
+socket.onmessage = ({ data }) => {
+  const event = JSON.parse(data);
+  if (event.type === "transcript" && event.final) console.log(event.text);
+};
+""",
+        title="WebSocket, JavaScript", suffix=".mjs",
+    ),
+)  # fmt: skip
+"""Every text there is. Each is run by `tests/interop/test_snippets.py` once its path is bound."""

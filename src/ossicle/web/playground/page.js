@@ -1,0 +1,390 @@
+/**
+ * The playground: `ossicle.js` in use. Everything about sound and connections is there; here is
+ * only what the page shows.
+ *
+ * @module
+ */
+
+import { connect, decodeFile, Microphone, microphone, OssicleError, Player, sendFile } from "../ossicle.js";
+import { Captions } from "./captions.js";
+import { draw, Felt } from "./ledger.js";
+import { copyButtons, showEngine, showSessions, showSnippets, themeSwitch } from "./panels.js";
+import { FORMATS } from "./subtitles.js";
+
+/** @import { LedgerReport, OssicleEvent, StreamState } from "../ossicle.js" */
+/** @import { SpeechStream } from "../ossicle.js" */
+
+const SESSIONS_EVERY_MS = 3000;
+const KEY = "ossicle.key";
+
+/** @param {string} id */
+const find = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+/** @param {string} id */
+const input = (id) => /** @type {HTMLInputElement} */ (document.getElementById(id));
+
+const captions = new Captions();
+const talk = find("talk");
+
+/**
+ * One session of this page.
+ *
+ * @typedef {object} Run
+ * @property {SpeechStream} stream
+ * @property {Microphone | null} mic
+ * @property {Player} player
+ * @property {Felt} felt
+ */
+
+/** @type {Run | null} */
+let run = null;
+/** Between the click and the first sound, and between the last sound and the last word. */
+let busy = false;
+/** The gateway asks for a key. */
+let keys = false;
+
+// ── what is shown ──
+
+/** @param {string} text */
+function status(text) {
+  if (find("status").textContent !== text) find("status").textContent = text;
+}
+
+/** @param {unknown} error */
+function complain(error) {
+  const known = error instanceof OssicleError;
+  find("alert-text").textContent = known
+    ? sentence(error.message)
+    : "This page has a fault of its own: load it again. The browser's console says more.";
+  find("alert").hidden = false;
+  find("alert").dataset.code = known ? error.code : "page";
+  if (!known) console.error(error);
+}
+
+/** @param {string} text */
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
+
+function show() {
+  const live = run !== null;
+  const listening = run?.mic != null;
+  talk.setAttribute("aria-pressed", String(listening));
+  find("talk-text").textContent = live ? "Stop" : "Start microphone";
+  input("file").disabled = live || busy;
+  find("file-label").classList.toggle("off", live || busy);
+  for (const button of document.querySelectorAll("button[data-save], #clear")) {
+    /** @type {HTMLButtonElement} */ (button).disabled = captions.finals.length === 0;
+  }
+  find("voice").hidden = !run?.stream.speaks;
+}
+
+/** @param {StreamState} state */
+function connection({ state, buffered_s, error }) {
+  if (state === "connecting") status("Connecting…");
+  else if (state === "live") status(run?.mic ? "Listening" : "Connected");
+  else if (state === "waiting") {
+    const held = buffered_s ? `; ${buffered_s.toFixed(1)} s of sound wait here` : "";
+    status(`The gateway is not there (${error?.code ?? "lost"}); trying again${held}`);
+  }
+}
+
+// ── a session ──
+
+function parameters() {
+  const hint = input("hints").value.split(",").map((each) => each.trim()).filter(Boolean);
+  return {
+    language: input("language").value.trim(),
+    silence_ms: input("silence").value === "800" ? "" : input("silence").value,
+    hint: hint.slice(0, 100),
+    label: "playground",
+  };
+}
+
+/**
+ * @param {"pcm_s16le" | "auto"} encoding
+ * @returns {Promise<Run>}
+ */
+async function begin(encoding) {
+  const stream = await connect({
+    url: location.origin,
+    token: () => input("key").value.trim(),
+    parameters: parameters(),
+    encoding,
+    onstate: connection,
+  });
+  return { stream, mic: null, player: new Player(stream), felt: new Felt() };
+}
+
+async function startMicrophone() {
+  status("Waiting for the microphone…");
+  /** @type {Felt | null} */
+  let felt = null;
+  let captured = 0;
+  const mic = await microphone(null, {
+    deviceId: input("device").value,
+    echoCancellation: input("echo").checked,
+    noiseSuppression: input("noise").checked,
+    autoGainControl: input("gain").checked,
+    onlevel: ({ rms, peak }) => {
+      input("level").value = /** @type {any} */ (Math.min(1, peak > 0.98 ? 1 : 2.2 * rms ** 0.6));
+      if (felt) felt.captured((captured += 40), performance.now());
+    },
+    onloss: (ms) => status(`Nobody takes the sound: ${(ms / 1000).toFixed(1)} s were not sent`),
+    onlost: (error) => {
+      complain(error);
+      void stop();
+    },
+  });
+  try {
+    const made = await begin("pcm_s16le");
+    made.mic = mic;
+    felt = made.felt;
+    mic.attach(made.stream);
+    run = made;
+    granted(mic);
+    void devices();
+    status("Listening");
+    void read(made);
+  } catch (error) {
+    await mic.stop();
+    throw error;
+  }
+}
+
+/** @param {File} file */
+async function startFile(file) {
+  const asIs = !/\.(m4a|mp4|aac|wma|aiff?)$/i.test(file.name) && !/aac|mp4|aiff/.test(file.type);
+  status(`Sending ${file.name}`);
+  const decoded = asIs ? null : await decodeFile(file);
+  const made = await begin(asIs ? "auto" : "pcm_s16le");
+  run = made;
+  void read(made);
+  show();
+  try {
+    if (decoded) {
+      await made.stream.send(decoded);
+      await made.stream.end();
+    } else {
+      await sendFile(made.stream, file, (share) => {
+        if (share < 1) status(`Sending ${file.name}: ${Math.round(100 * share)} %`);
+        else status("Waiting for the last words");
+      });
+    }
+  } catch (error) {
+    if (!made.stream.over) throw error; // else the reader below says it
+  }
+}
+
+/** Events until the end. @param {Run} made */
+async function read(made) {
+  /** @type {LedgerReport | null} */
+  let report = null;
+  let words = 0;
+  try {
+    for await (const event of made.stream) {
+      made.player.take(event);
+      report = take(made, event) ?? report;
+      if (event.type === "transcript" && event.final && event.text) {
+        words += event.text.split(/\s+/).length;
+      }
+    }
+    status(words ? `Done: ${words} ${words === 1 ? "word" : "words"}` : "Done. No word was heard");
+  } catch (error) {
+    complain(error);
+    status("Stopped");
+  } finally {
+    await made.mic?.stop();
+    await made.player.close();
+    captions.settle();
+    draw(find("ledger"), { felt: made.felt.median, report });
+    input("level").value = "0";
+    if (run === made) run = null;
+    busy = false;
+    show();
+    void sessions();
+  }
+}
+
+/**
+ * @param {Run} made
+ * @param {OssicleEvent} event
+ * @returns {LedgerReport | null | undefined}
+ */
+function take(made, event) {
+  switch (event.type) {
+    case "began":
+    case "configured":
+      show();
+      return null;
+    case "transcript":
+      if (event.side === "out") {
+        if (event.final) captions.said(event.text);
+        return null;
+      }
+      captions.take(event);
+      made.felt.shown(event.end_ms, performance.now());
+      draw(find("ledger"), { felt: made.felt.median, report: null });
+      if (event.final) show();
+      return null;
+    case "notice":
+      if (event.level !== "info") complain(new OssicleError(event.text, { code: event.code }));
+      return null;
+    case "ended":
+      return event.ledger;
+    default:
+      return null;
+  }
+}
+
+async function stop() {
+  const made = run;
+  if (!made || busy) return;
+  busy = true;
+  status("Waiting for the last words");
+  const { mic } = made;
+  made.mic = null;
+  show();
+  try {
+    await mic?.stop();
+    await made.stream.end();
+  } catch (error) {
+    if (!made.stream.over) complain(error);
+  }
+}
+
+/** @param {() => Promise<void>} what */
+async function start(what) {
+  if (run || busy) return;
+  busy = true;
+  find("alert").hidden = true;
+  show();
+  try {
+    await what();
+  } catch (error) {
+    complain(error);
+    status("Ready");
+    leave();
+  } finally {
+    busy = false;
+    show();
+    void sessions();
+  }
+}
+
+function leave() {
+  run?.stream.close();
+}
+
+// ── around it ──
+
+/** @param {Microphone} mic */
+function granted(mic) {
+  const real = /** @type {Record<string, unknown>} */ (mic.granted);
+  for (const place of document.querySelectorAll("[data-granted]")) {
+    const value = real[/** @type {HTMLElement} */ (place).dataset.granted ?? ""];
+    place.textContent = value === undefined ? "not told" : value ? "on" : "off";
+  }
+  find("granted").textContent = `${mic.label || "Microphone"}, ${mic.sampleRate / 1000} kHz, sent as 16 kHz`;
+}
+
+async function devices() {
+  const choice = /** @type {HTMLSelectElement} */ (document.getElementById("device"));
+  const chosen = choice.value;
+  const found = (await Microphone.devices()).filter((device) => device.deviceId && device.label);
+  const first = /** @type {HTMLOptionElement} */ (choice.options[0]);
+  choice.replaceChildren(first, ...found.map((device) => new Option(device.label, device.deviceId)));
+  choice.value = found.some((device) => device.deviceId === chosen) ? chosen : "";
+}
+
+async function sessions() {
+  if (document.hidden) return;
+  const key = input("key").value.trim();
+  const asked = keys && !key;
+  if (asked) find("sessions").textContent = "Shown once you give a key.";
+  else await showSessions(key, run?.stream.session ?? "");
+}
+
+/** @param {string} format */
+function save(format) {
+  const how = FORMATS[format];
+  if (!how) return;
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([how.make(captions.finals)], { type: how.kind }));
+  link.download = `transcript.${format}`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+function wire() {
+  themeSwitch();
+  copyButtons();
+  talk.addEventListener("click", () => void (run ? stop() : start(startMicrophone)));
+  input("file").addEventListener("change", () => {
+    const file = input("file").files?.[0];
+    input("file").value = "";
+    if (file) void start(() => startFile(file));
+  });
+  find("alert-close").addEventListener("click", () => {
+    find("alert").hidden = true;
+    talk.focus();
+  });
+  find("clear").addEventListener("click", () => {
+    captions.clear();
+    show();
+    talk.focus();
+  });
+  for (const button of document.querySelectorAll("button[data-save]")) {
+    const format = /** @type {HTMLElement} */ (button).dataset.save ?? "";
+    button.addEventListener("click", () => save(format));
+  }
+  input("silence").addEventListener("input", () => {
+    find("silence-value").textContent = `${input("silence").value} ms`;
+  });
+  find("say").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const text = input("say-text").value.trim();
+    if (text && run && !busy) void run.stream.speak(text).catch(complain);
+    input("say-text").value = "";
+  });
+  find("form").addEventListener("submit", (event) => event.preventDefault());
+
+  input("key").value = sessionStorage.getItem(KEY) ?? "";
+  input("key").addEventListener("change", () => {
+    sessionStorage.setItem(KEY, input("key").value.trim());
+    void sessions();
+    void showSnippets(input("key").value.trim());
+  });
+  find("key-show").addEventListener("click", () => {
+    const shown = input("key").type === "text";
+    input("key").type = shown ? "password" : "text";
+    find("key-show").setAttribute("aria-pressed", String(!shown));
+  });
+
+  const drop = find("drop");
+  for (const name of ["dragenter", "dragover"]) {
+    drop.addEventListener(name, (event) => {
+      event.preventDefault();
+      drop.classList.add("over");
+    });
+  }
+  drop.addEventListener("dragleave", (event) => {
+    if (!drop.contains(/** @type {Node | null} */ (event.relatedTarget))) drop.classList.remove("over");
+  });
+  drop.addEventListener("drop", (event) => {
+    event.preventDefault();
+    drop.classList.remove("over");
+    const file = event.dataTransfer?.files[0];
+    if (file) void start(() => startFile(file));
+  });
+  navigator.mediaDevices?.addEventListener("devicechange", () => void devices());
+  if (matchMedia("(max-width: 60rem)").matches) find("options").removeAttribute("open");
+}
+
+wire();
+draw(find("ledger"), { felt: null, report: null });
+show();
+void devices();
+void showEngine().then((about) => {
+  keys = about?.keys ?? false;
+  void sessions();
+  void showSnippets(input("key").value.trim());
+});
+setInterval(() => void sessions(), SESSIONS_EVERY_MS);

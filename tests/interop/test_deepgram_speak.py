@@ -1,0 +1,109 @@
+"""Deepgram's own SDKs, unmodified, on `/v1/speak`: over a WebSocket and as a file."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+
+from deepgram_sdk import EVERYWHERE, Door, door, noted, run
+from ossicle.engines.compose import Combined
+from ossicle.engines.scripted import ScriptedEngine
+from ossicle.engines.tone import CHARACTER_MS, ToneEngine
+
+pytestmark = [pytest.mark.interop, pytest.mark.timeout(120)]
+
+
+async def speak(at: Door, kind: str, wire: str, **orders: Any) -> list[Any]:
+    return await run("speak", kind, at.at(wire) | {"post": False} | orders, at.authority)
+
+
+def story(told: list[Any], bytes_a_ms: int) -> list[Any]:
+    """Types of messages; sound in milliseconds, joined."""
+    short: list[Any] = []
+    for message in told:
+        assert message["type"] not in {"SdkError", "Raised"}, message
+        if message["type"] != "Sound":
+            short.append(message["type"])
+        elif short and isinstance(short[-1], float):
+            short[-1] += message["bytes"] / bytes_a_ms
+        else:
+            short.append(message["bytes"] / bytes_a_ms)
+    return short
+
+
+@pytest.mark.parametrize(("kind", "wire"), EVERYWHERE)
+async def test_two_flushes_and_a_close(kind: str, wire: str, tmp_path: Path):
+    async with door(tmp_path, ToneEngine()) as at:
+        told = await speak(at, kind, wire, texts=["Hello there.", "And again."])
+        one, two = 12 * CHARACTER_MS, 10 * CHARACTER_MS
+        short = [m for m in story(told, 48) if m != "Closed"]
+        assert short == [
+            "Metadata",
+            pytest.approx(one, abs=6),
+            "Flushed",
+            pytest.approx(two, abs=6),
+            "Flushed",
+            "Over",
+        ]
+        assert [m["sequence_id"] for m in told if m["type"] == "Flushed"] == [0, 1]
+        if kind == "js":
+            assert {"type": "Closed", "code": 1000} in told
+        assert not at.house.sessions
+    noted("Deepgram /v1/speak", kind, "wss" if wire == "tls" else "ws", "speak, flush, close")
+
+
+@pytest.mark.parametrize("kind", ["sync", "async", "js"])
+async def test_clear_and_another_format(kind: str, tmp_path: Path):
+    async with door(tmp_path, Combined(ScriptedEngine("heard"), ToneEngine())) as at:
+        told = await speak(
+            at, kind, "plain", texts=["Hello there."], clear=True,
+            query={"encoding": "mulaw", "sample_rate": 8000},
+        )  # fmt: skip
+        types = [m["type"] for m in told]
+        assert types[0] == "Metadata"
+        assert "Cleared" in types
+        assert "Sound" not in types[types.index("Cleared") :]
+
+
+@pytest.mark.parametrize(("kind", "wire"), EVERYWHERE)
+async def test_a_file(kind: str, wire: str, tmp_path: Path):
+    out = tmp_path / "speech"
+    async with door(tmp_path, ToneEngine()) as at:
+        told = await speak(at, kind, wire, post=True, text="Hello there.", out=str(out))
+        assert [m["type"] for m in told] == ["Over"], told
+        assert lasts(out.read_bytes()) == pytest.approx(12 * CHARACTER_MS, abs=130)
+    noted("Deepgram /v1/speak", kind, "https" if wire == "tls" else "http", "a file of speech")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "container"),
+    [("linear16", "wav"), ("mulaw", "wav"), ("opus", "ogg"), ("flac", None), ("aac", None)],
+)
+async def test_files_of_every_kind(encoding: str, container: str | None, tmp_path: Path):
+    out = tmp_path / "speech"
+    query = {"encoding": encoding} | ({"container": container} if container else {})
+    async with door(tmp_path, ToneEngine()) as at:
+        told = await speak(
+            at, "sync", "plain", post=True, text="Hello there.", out=str(out), query=query
+        )
+        assert [m["type"] for m in told] == ["Over"], told
+        assert lasts(out.read_bytes()) == pytest.approx(12 * CHARACTER_MS, abs=130)
+
+
+@pytest.mark.parametrize("kind", ["sync", "js"])
+async def test_a_text_that_is_too_long_is_an_error_that_users_know(kind: str, tmp_path: Path):
+    out = tmp_path / "speech"
+    async with door(tmp_path, ToneEngine()) as at:
+        told = await speak(at, kind, "plain", post=True, text="x" * 2001, out=str(out))
+        assert told[0]["type"] == "Raised"
+        assert "413" in told[0]["text"]
+        assert "2000" in told[0]["text"]
+
+
+def lasts(data: bytes) -> float:
+    """Milliseconds, by what FFmpeg decodes."""
+    with av.open(io.BytesIO(data)) as file:
+        rate = file.streams.audio[0].rate
+        return sum(frame.samples for frame in file.decode(audio=0)) * 1000 / rate
