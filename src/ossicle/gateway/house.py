@@ -56,7 +56,7 @@ class House:
         self.engine = engine
         self.timers: Timers = LoopTimers()
         self.codecs: Codecs = AudioCodecs()
-        self.access = Access(settings.keys, settings.allow_hosts, self._tokens)
+        self.access = Access(settings.keys, settings.allow_hosts, self.tokens)
         self.secrets = Secrets(settings.state_dir)
         self.node = settings.node or uuid.uuid4().hex[:8]
         self.sessions: dict[str, Session] = {}
@@ -219,7 +219,7 @@ class House:
     def _signed(self) -> Mint:
         return Mint(secret_in(self.settings.state_dir))
 
-    def _tokens(self) -> Mint:
+    def tokens(self) -> Mint:
         """Made at the first token, so that a gateway that needs none writes no secret."""
         return self._signed
 

@@ -52,7 +52,8 @@ class Mint:
 
     def __init__(self, secret: bytes, now: Callable[[], float] = time.time) -> None:
         self._secret = secret
-        self._now = now
+        self.now = now
+        """The clock: seconds of the epoch."""
 
     def issue(self, owner: str, key: str, ttl_s: float) -> Minted:
         """A token good for `ttl_s` seconds.
@@ -62,7 +63,7 @@ class Mint:
         """
         if not 1.0 <= ttl_s <= LONGEST_S:
             raise Refused(f"a token lives 1 to {LONGEST_S:g} seconds, not {ttl_s:g}")
-        ends = self._now() + ttl_s
+        ends = self.now() + ttl_s
         payload = _packed(msgspec.json.encode(Claims(owner, key, ends)))
         return Minted(f"{_PREFIX}{payload}.{_packed(self._sign(payload))}", ttl_s, ends)
 
@@ -80,7 +81,7 @@ class Mint:
             claims = msgspec.json.decode(_unpacked(payload), type=Claims)
         except (msgspec.MsgspecError, UnicodeError) as error:  # signed, by another version of us
             raise Denied("this token cannot be read by this version") from error
-        over = self._now() - claims.ends
+        over = self.now() - claims.ends
         if over >= 0:
             raise Denied(f"this token ended {over:.0f} seconds ago; ask for a new one")
         return claims
