@@ -167,8 +167,8 @@ def metric_page(ledger: dict[str, str]) -> str:
     Metrics(Nobody(), seen)
     out = [
         "# Metrics\n",
-        "At `/metrics`, in the text format of Prometheus. Counts and times; never words, keys or",
-        "names of people.\n",
+        "At `/metrics`, in the text format of Prometheus. Counts and times; never words or",
+        "keys: a key is named by its id, and by the owner it was made for.\n",
         "| figure | kind | labels | |",
         "|---|---|---|---|",
     ]
