@@ -33,6 +33,10 @@ ROWS: tuple[Row, ...] = (
         "deepgram.v1",
         "/v1/listen?model=nova-3&encoding=linear16&sample_rate=16000&interim_results=true",
     ),
+    Row(
+        "deepgram.flux",
+        "/v2/listen?model=flux-general-en&encoding=linear16&sample_rate=16000",
+    ),
 )
 """Every dialect over WebSocket whose audio is binary. Add a line; nothing else."""
 

@@ -41,7 +41,7 @@ class Hook(BaseHTTPRequestHandler):
             Hook.over = True
             self.close_connection = True
 
-    def log_message(self, format: str, *arguments: object) -> None:
+    def log_message(self, *arguments: object) -> None:
         """No line for every request."""
 
 

@@ -31,11 +31,11 @@ def house(engine=None):
 
 
 class Flux:
-    def __init__(self, house, *query, headers=()):
+    def __init__(self, house, *more, headers=(), query=QUERY):
         self.house = house
         self.channel = HandChannel()
         self.leg = Leg(FluxServer(), self.channel, house)
-        self.leg.start(Opening(id="r1", query=(*QUERY, *query), headers=headers))
+        self.leg.start(Opening(id="r1", query=(*query, *more), headers=headers))
         house.serve()
 
     def say(self, **message):

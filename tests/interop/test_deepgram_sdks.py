@@ -50,11 +50,12 @@ def javascript_sdk() -> tuple[str, str, str]:
     node = shutil.which("node")
     if node is None:
         missing("node is needed")
-    folder = Path(os.environ.get("OSSICLE_JS") or Path(__file__).parent / "js")
-    manifest = folder / "node_modules" / "@deepgram" / "sdk" / "package.json"
-    if not manifest.exists():
-        missing(f"@deepgram/sdk is needed (npm install in {folder.name})")
-    return str(node), str(folder), json.loads(manifest.read_text())["version"]
+    for folder in (Path(__file__).parent / "js", Path(os.environ.get("NODE_PATH") or ".").parent):
+        manifest = folder / "node_modules" / "@deepgram" / "sdk" / "package.json"
+        if manifest.exists():
+            return str(node), str(folder), json.loads(manifest.read_text())["version"]
+    missing("@deepgram/sdk is needed: npm ci in tests/interop/js, or NODE_PATH")
+    raise AssertionError
 
 
 async def run(
@@ -170,3 +171,50 @@ async def test_javascript_file(gateway: GatewayProcess, tmp_path: Path, door: st
     check_file(answer, wav(AUDIO))
     record("Deepgram /v1/listen", sdk="@deepgram/sdk", version=version, language="JavaScript",
            door="http" if door == "plain" else "https", use="pre-recorded")  # fmt: skip
+
+
+# ── one older major version of each ──
+
+
+@pytest.mark.parametrize("door", ["plain", "tls"])
+@pytest.mark.parametrize("how", ["live", "file"])
+async def test_older_python(gateway: GatewayProcess, tmp_path: Path, door: str, how: str) -> None:
+    """Its own environment: OSSICLE_DEEPGRAM4 names its python."""
+    python = os.environ.get("OSSICLE_DEEPGRAM4", "")
+    if not python:
+        pytest.skip("OSSICLE_DEEPGRAM4 may name a python with deepgram-sdk 4.8.1")
+    file = tmp_path / "speech"
+    file.write_bytes(AUDIO if how == "live" else wav(AUDIO))
+    command = [python, str(SCRIPTS / "python4_live.py")]
+    messages = await run(gateway, door, command, file, how)
+    if how == "live":
+        check_live(messages)
+    else:
+        check_file(messages[0], wav(AUDIO))
+    record("Deepgram /v1/listen", sdk="deepgram-sdk", version="4.8.1", language="Python",
+           door=_door(door, how), use="live" if how == "live" else "pre-recorded")  # fmt: skip
+
+
+@pytest.mark.parametrize("door", ["plain", "tls"])
+@pytest.mark.parametrize("how", ["live", "file"])
+async def test_older_javascript(
+    gateway: GatewayProcess, tmp_path: Path, door: str, how: str
+) -> None:
+    """Its own folder: OSSICLE_JS4 names it."""
+    node, folder = shutil.which("node"), os.environ.get("OSSICLE_JS4", "")
+    if not node or not folder:
+        pytest.skip("OSSICLE_JS4 may name a folder with @deepgram/sdk 4.11.3")
+    file = tmp_path / "speech"
+    file.write_bytes(AUDIO if how == "live" else wav(AUDIO))
+    command = [str(node), str(SCRIPTS / "live4.cjs")]
+    messages = await run(gateway, door, command, file, how, OSSICLE_JS=folder)
+    if how == "live":
+        check_live(messages)
+    else:
+        check_file(messages[0], wav(AUDIO))
+    record("Deepgram /v1/listen", sdk="@deepgram/sdk", version="4.11.3", language="JavaScript",
+           door=_door(door, how), use="live" if how == "live" else "pre-recorded")  # fmt: skip
+
+
+def _door(door: str, how: str) -> str:
+    return ("ws" if how == "live" else "http") + ("s" if door == "tls" else "")

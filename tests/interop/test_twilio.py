@@ -3,6 +3,7 @@ stand-in made from its documentation plays its part (no package of Twilio's hold
 
 import asyncio
 import base64
+import contextlib
 import json
 import os
 import shutil
@@ -18,7 +19,7 @@ import websockets
 from websockets.asyncio.client import connect
 
 sys.path.insert(0, str(Path(__file__).parent / "twilio_sdk"))
-from caller import STREAM, Caller
+from caller import CALL, STREAM, Caller
 
 from harness import Talk, ask, gateway_with, missing, until
 from ossicle.audio.g711 import decode_mulaw, encode_mulaw
@@ -266,16 +267,17 @@ def speech(name: str) -> bytes:
 
 
 class Watch:
-    """An observer of the only session."""
+    """An observer of the only session, who knows it by the names that Twilio gave it."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, name: str = "") -> None:
         self._gateway = gateway
+        self._name = name
 
     async def __aenter__(self) -> Talk:
         house = self._gateway.house
         await until(lambda: any(s.owner for s in house.sessions.values()))
         (name,) = house.sessions
-        self._talk = Talk.open(self._gateway.url, session=name)
+        self._talk = Talk.open(self._gateway.url, session=self._name or name)
         return await self._talk.__aenter__()
 
     async def __aexit__(self, *details: Any) -> None:
@@ -316,6 +318,44 @@ async def test_words_of_a_call_are_those_of_the_native_dialect(
         assert watch.words() == wanted
         assert ended["reason"] == "done"
         assert caller.order == []
+
+
+@pytest.mark.parametrize("name", [CALL, STREAM])
+async def test_words_leave_to_whoever_knows_the_call_and_to_a_url(
+    name: str, tmp_path: Path, ears: Any
+):
+    sound = speech("go-forward.wav")
+    posts: list[dict[str, Any]] = []
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+                length = int(head.partition("content-length: ")[2].partition("\r\n")[0])
+                posts.append(json.loads(await reader.readexactly(length)))
+                writer.write(b"HTTP/1.1 204 OK\r\ncontent-length: 0\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(take, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, gateway_with(tmp_path, ears()) as gateway:
+        await gateway.ready()
+        wanted = await native(gateway, sound)
+        url = f"http://127.0.0.1:{port}/words"
+        async with (
+            Caller.dial(port_of(gateway), transcript_url=url, label="desk") as caller,
+            Watch(gateway, name) as watch,
+        ):
+            await caller.talk(sound)
+            await caller.say("dtmf", dtmf={"track": "inbound_track", "digit": "7"})
+            await caller.stop()
+            await watch.ended(60)
+            assert watch.words() == wanted
+            assert [told["text"] for told in watch.of("told")] == ["7"]
+            await until(lambda: posts and posts[-1]["type"] == "ended")
+    finals = [p for p in posts if p["type"] == "transcript" and p["is_final"]]
+    assert [word for p in finals for word in p["text"].split()] == wanted
+    assert {p["label"] for p in posts} == {"desk"}
 
 
 async def test_replayed_sequence_numbers_are_heard_once(tmp_path: Path, ears: Any):

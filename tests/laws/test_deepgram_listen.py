@@ -137,6 +137,7 @@ def test_what_one_half_says_the_other_hears() -> None:
             patch={
                 "recognition": {
                     "language": "en-GB",
+                    "model": "nova-3",
                     "interim_results": True,
                     "punctuate": True,
                     "hints": [{"text": "ossicle"}, {"text": "anvil", "boost": 2.5}],

@@ -63,7 +63,7 @@ class House:
         self.timers: Timers = LoopTimers()
         self.codecs: Codecs = AudioCodecs()
         self.access = Access(
-            settings.keys, settings.allow_hosts, self._tokens, KeyFile(settings.keys_path)
+            settings.keys, settings.allow_hosts, self.tokens, KeyFile(settings.keys_path)
         )
         self.addresses = Addresses(settings.access.handshakes_per_s)
         self._proxies = networks(settings.access.trust_proxies)
@@ -283,7 +283,7 @@ class House:
     def _signed(self) -> Mint:
         return Mint(secret_in(self.settings.state_dir))
 
-    def _tokens(self) -> Mint:
+    def tokens(self) -> Mint:
         """Made at the first token, so that a gateway that needs none writes no secret."""
         return self._signed
 
@@ -301,6 +301,8 @@ class House:
     def _open(self, configure: Configure, verdict: Verdict) -> Session:
         if self.draining:
             raise Overloaded("the gateway is stopping; try another, or again soon", code="draining")
+        if configure.audio_from:
+            raise Refused("audio is not read by URL here; send its bytes", code="bad_option")
         if len(self.sessions) >= self.settings.sessions:
             raise Overloaded(
                 f"{len(self.sessions)} sessions are open, the limit is {self.settings.sessions} "

@@ -52,7 +52,8 @@ class Mint:
 
     def __init__(self, secret: bytes, now: Callable[[], float] = time.time) -> None:
         self._secret = secret
-        self._now = now
+        self.now = now
+        """The clock: seconds of the epoch."""
 
     def issue(self, owner: str, key: str, ttl_s: float) -> Minted:
         """A token good for `ttl_s` seconds.
@@ -62,7 +63,7 @@ class Mint:
         """
         if not 1.0 <= ttl_s <= LONGEST_S:
             raise Refused(f"a token lives 1 to {LONGEST_S:g} seconds, not {ttl_s:g}")
-        ends = self._now() + ttl_s
+        ends = self.now() + ttl_s
         payload = _packed(msgspec.json.encode(Claims(owner, key, ends)))
         return Minted(f"{_PREFIX}{payload}.{_packed(self._sign(payload))}", ttl_s, ends)
 
@@ -80,7 +81,7 @@ class Mint:
             claims = msgspec.json.decode(_unpacked(payload), type=Claims)
         except (msgspec.MsgspecError, UnicodeError) as error:  # signed, by another version of us
             raise Denied("this token cannot be read by this version") from error
-        over = self._now() - claims.ends
+        over = self.now() - claims.ends
         if over >= 0:
             raise Denied(f"this token ended {over:.0f} seconds ago; ask for a new one")
         return claims
@@ -101,18 +102,16 @@ def secret_in(state_dir: Path) -> bytes:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / "token_signing"
     try:
-        with path.open("xb", opener=_private) as file:
-            file.write(secrets.token_hex(32).encode())
+        made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         pass
+    else:
+        with os.fdopen(made, "wb") as file:
+            file.write(secrets.token_hex(32).encode())
     held = path.read_bytes().strip()
     if len(held) < 32:
         raise Refused(f"{path} is too short to sign with; remove it and it is made anew")
     return held
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _packed(data: bytes) -> str:

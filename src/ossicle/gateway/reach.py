@@ -73,9 +73,11 @@ class Reach:
             host, port = parts.hostname or "", parts.port
         except ValueError:
             parts, host, port = urlsplit(""), "", None
-        if parts.scheme not in {"http", "https"} or not host or not url.isprintable():
+        sound = host and url.isprintable() and parts.netloc.isascii()
+        if parts.scheme not in {"http", "https"} or not sound:
             raise Refused(
-                "a URL to post to is http://host/path or https://host/path", code="bad_option"
+                "a URL to post to is http://host/path or https://host/path, its host in ASCII",
+                code="bad_option",
             )
         if "@" in parts.netloc:
             raise Refused("a URL to post to carries no user or password", code="bad_option")
@@ -92,7 +94,7 @@ class Reach:
             secure,
             host.rstrip("."),
             port or (443 if secure else 80),
-            parts.netloc.encode("idna").decode() if not parts.netloc.isascii() else parts.netloc,
+            parts.netloc,
             path + (f"?{query}" if query else ""),
         )
 

@@ -42,13 +42,13 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     voice: str = ""
     """`NAME[:ARG]` of the engine that speaks; empty = espeak if it is there, else tones."""
     state_dir: Path = Path("~/.local/state/ossicle")
-    """Where the local CA lives."""
+    """Where the local CA, keys, usage and signing secrets are kept."""
     certificate: Path | None = None
     """Your own certificate chain (PEM) instead of a local one."""
     key: Path | None = None
     """Its private key."""
     allow_hosts: tuple[str, ...] = ()
-    """Host names and origins taken besides loopback; later also where webhooks may go."""
+    """Host names and origins taken besides loopback, and hosts that webhooks may go to."""
     public_url: str = ""
     """Scheme and host that the world reaches this gateway by, behind a proxy or a tunnel; for
     signatures over it and for documents that name it. Empty = as each request names its host."""

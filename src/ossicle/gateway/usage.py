@@ -47,7 +47,7 @@ class Usage:
         self._days: Counter[tuple[str, str]] = Counter()
         self._counted: dict[str, int] = {}
         self._repeats: OrderedDict[tuple[str, str], int] = OrderedDict()
-        self._cut = False
+        self._cut = True  # who wrote here before may have been killed at half a line
         self._full = False
         self._loaded = ""
 

@@ -50,6 +50,8 @@ def test_what_may_be_called(url):
         ("hooks.example.org/x", "bad_option"),
         ("http://hooks.example.org/\r\nx: y", "bad_option"),
         ("http://hooks.example.org:x/", "bad_option"),
+        ("http://hooks.example.org:\u0660/", "bad_option"),
+        ("http://h\u00f6oks.example.org/", "bad_option"),
         ("", "bad_option"),
         ("http://hooks.example.org/" + "x" * 2_000, "bad_request"),
     ],

@@ -21,7 +21,7 @@ def created_at(at: float) -> str:
 
 
 def model_of_engine(engine: str, model: str) -> tuple[str, ModelInfo]:
-    """An id that is always the same for the same engine, and what stands behind it."""
-    name = model or engine or "engine"
+    """An id that is always the same for the same engine and model asked for, and who really
+    listens."""
     identity = str(uuid.uuid5(_SPACE, f"{engine}/{model}"))
-    return identity, ModelInfo(name=name, version="ossicle", arch=engine or "engine")
+    return identity, ModelInfo(name=engine or "engine", version="ossicle", arch=engine or "engine")

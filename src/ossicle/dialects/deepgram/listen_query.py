@@ -20,7 +20,7 @@ from ossicle.core.formats import AudioFormat, parse_format
 
 from .listen_messages import Warned
 
-__all__ = ["Asked", "hints_of", "listen_query", "model_of"]
+__all__ = ["Asked", "hints_of", "listen_query"]
 
 _Value = TypeVar("_Value")
 
@@ -33,9 +33,6 @@ _RAW = {
 }
 _CONTAINERS = {"flac": "flac", "ogg-opus": "ogg", "mp3": "mp3", "wav": "wav", "webm": "webm"}
 _UNDECODED = frozenset({"amr-nb", "amr-wb", "speex", "g729"})
-
-_VENDOR = ("nova", "enhanced", "base", "whisper", "general", "flux")
-"""Beginnings of the service's own model names: they mean the gateway's default engine."""
 
 _LEAST_SILENCE_MS = 100
 """Shortest `endpointing` taken: a closed lip is silent for that long inside a word, and an engine
@@ -67,7 +64,7 @@ class Asked(msgspec.Struct, frozen=True):
     format: AudioFormat | None
     """None = a container, recognised by its first bytes."""
     model: str = ""
-    """To route by; empty = the default."""
+    """To route by: the gateway knows which names are the service's own."""
     interim: bool = False
     vad_events: bool = False
     utterance_end_ms: int = 0
@@ -103,7 +100,7 @@ def listen_query(query: Iterable[tuple[str, str]], *, live: bool = True) -> Aske
     recognition["interim_results"] = interim
     if language := given.last("language"):
         recognition["language"] = language
-    model = model_of(given.last("model"))
+    model = given.last("model")
     if model:
         recognition["model"] = model
     punctuated = given.flag("smart_format") or given.flag("punctuate")
@@ -170,12 +167,6 @@ def listen_query(query: Iterable[tuple[str, str]], *, live: bool = True) -> Aske
         keyterms=tuple(given.all("keyterm")),
         warnings=tuple(_warnings(given, interim=interim)),
     )
-
-
-def model_of(name: str) -> str:
-    """The model to route by; empty = the gateway's default, which every name of the service's own
-    models means."""
-    return "" if name.lower().startswith(_VENDOR) else name
 
 
 def hints_of(keyterms: Iterable[str], keywords: Iterable[str] = ()) -> list[dict[str, Any]]:

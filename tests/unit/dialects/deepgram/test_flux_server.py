@@ -5,9 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flux_house import Flux, house
+from ossicle.audio.wav import wav_header
 from ossicle.core.commands import Configure
 from ossicle.core.errors import EngineFailed
 from ossicle.core.events import Began, Notice, SpeechEnded, SpeechStarted, Transcript, Word
+from ossicle.core.formats import AudioFormat
 from ossicle.core.wire import Accept, Close, Opening, Ping, Text
 from ossicle.dialects.deepgram.flux_server import FluxServer
 from ossicle.testing.dialect import check_server
@@ -342,3 +344,24 @@ def test_the_laws_hold_and_every_word_is_in_one_turn(played, eager, piece):
     turns = {m["turn_index"]: m["transcript"] for m in client.messages if "turn_index" in m}
     said = " ".join(turns[index] for index in sorted(turns) if turns[index])
     assert said == " ".join(f"w{word}" for word in words)
+
+
+def test_a_container_is_recognised_and_updates_follow_the_clock():
+    """Its bytes are no measure of time."""
+    audio = wav_header(AudioFormat("pcm_s16le", 16_000)) + marked_audio([1, 2]) + pause(900)
+    client = Flux(house(), query=(("model", "flux-general-en"),))
+    for at in range(0, len(audio), 3200):
+        client.leg.binary(audio[at : at + 3200])
+        client.house.serve()
+        client.house.pass_time(0.1)
+    assert client.story == ["Connected", "0 StartOfTurn 'w1'", "0 EndOfTurn 'w1 w2' model"]
+    updates = [m for m in client.messages if m.get("event") == "Update"]
+    assert 3 <= len(updates) <= 6
+    client.check()
+
+
+def test_bytes_that_are_no_audio_are_an_error_and_1008():
+    client = Flux(house(), query=(("model", "flux-general-en"),))
+    client.leg.binary(b"\x01\x02\x03 this is no container at all " * 2000)
+    assert client.messages[-1]["type"] == "Error"
+    assert client.close == (1008, "DATA-0000")

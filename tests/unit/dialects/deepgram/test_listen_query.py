@@ -5,7 +5,7 @@ import pytest
 from ossicle.core.errors import OssicleError
 from ossicle.core.formats import AudioFormat
 from ossicle.core.options import Options, merged
-from ossicle.dialects.deepgram.listen_query import Asked, listen_query, model_of
+from ossicle.dialects.deepgram.listen_query import Asked, listen_query
 
 
 def asked(text: str, *, live: bool = True) -> Asked:
@@ -45,12 +45,9 @@ def test_booleans_in_any_case(yes: str) -> None:
     assert it.patch["recognition"]["channels"] == "split"
 
 
-@pytest.mark.parametrize(
-    "name", ["nova-3", "nova-2-medical", "enhanced", "base-phonecall", "whisper-large", ""]
-)
-def test_the_services_own_models_mean_the_default(name: str) -> None:
-    assert model_of(name) == ""
-    assert model_of("my-model") == "my-model"
+def test_the_model_is_passed_on_for_the_gateway_to_route() -> None:
+    assert asked("model=nova-3").patch["recognition"]["model"] == "nova-3"
+    assert "model" not in asked("model=").patch["recognition"]
 
 
 @pytest.mark.parametrize(
