@@ -43,8 +43,8 @@ ABOUT = """\
 | chunked HTTP | `POST /v1/stream`: audio in, answers out while it is still being sent |
 
 **Credential**: `Authorization: Bearer KEY`, or the subprotocols `ossicle.v1, token, KEY`
-(browsers), or `?token=`. That is meant for tokens that end soon, which nothing mints yet; a whole
-key is taken there too, but URLs stand in the logs of proxies, so do not put one there.
+(browsers; a token does instead of a key everywhere), or `?token=TOKEN`: tokens that end by
+themselves only, from `POST /v1/tokens`. A whole key there is refused, since URLs are logged.
 
 **HTTP answers** by `Accept`: `application/x-ndjson` (default; one JSON object a line),
 `text/event-stream` (the same objects as events), `text/plain` (the words only). The status is

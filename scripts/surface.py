@@ -167,8 +167,8 @@ def metric_page(ledger: dict[str, str]) -> str:
     Metrics(Nobody(), seen)
     out = [
         "# Metrics\n",
-        "At `/metrics`, in the text format of Prometheus. Counts and times; never words, keys or",
-        "names of people.\n",
+        "At `/metrics`, in the text format of Prometheus. Counts and times; never words or",
+        "keys: a key is named by its id, and by the owner it was made for.\n",
         "| figure | kind | labels | |",
         "|---|---|---|---|",
     ]
@@ -187,6 +187,7 @@ def metric_page(ledger: dict[str, str]) -> str:
         "| `engine` | its [name](engines.md); two as `pocketsphinx+tone`; `none` = not chosen |",
         "| `reason` | " + " ".join(f"`{each}`" for each in typing.get_args(EndReason)) + " |",
         "| `code` | an [error's](ossicle-v1.md#errors) |",
+        "| `key` `owner` | id of a key, and whose it is: see `ossicle keys list` |",
         "| `outcome` | `delivered`; `retried`: once more; `rejected`: not wanted; `given_up` |",
         "| `part` | as follows |\n",
         "## Parts of the latency\n",

@@ -11,7 +11,6 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 from websockets.asyncio.client import connect
@@ -350,11 +349,16 @@ async def test_only_its_owner_sees_a_session(tmp_path: Any) -> None:
                 )
             ]
             assert [len(each["sessions"]) for each in listed] == [1, 0, 0]
-            by_query = await ask(gateway.url, method="GET", path=path + "?token=ka")
+            made = await ask(gateway.url, path="/v1/tokens", headers=mine)
+            minted = made.json["token"]
+            by_query = await ask(gateway.url, method="GET", path=path + f"?token={minted}")
             assert by_query.json["dialect"] == "ossicle.v1"
-            # a browser cannot set headers: the key may be in the query
+            whole_key = await ask(gateway.url, method="GET", path=path + "?token=ka")
+            assert whole_key.status == 401
+            assert "no keys" in whole_key.json["error"]["text"]
+            # a browser cannot set headers: a token may be in the query
             sse = asyncio.create_task(
-                ask(gateway.url, method="GET", path=f"{path}/events?token={quote('ka')}")
+                ask(gateway.url, method="GET", path=f"{path}/events?token={minted}")
             )
             await until(lambda: len(gateway.house.sessions[name].legs) == 2)
             await say(talk, 1)

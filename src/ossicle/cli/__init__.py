@@ -6,6 +6,7 @@ from .certs import certs
 from .config import config
 from .demo import demo
 from .engines import engines
+from .keys import keys
 from .serve import serve
 from .snippet import snippet
 from .transcribe import transcribe
@@ -26,6 +27,7 @@ app.command()(demo)
 app.command()(engines)
 app.command()(snippet)
 app.add_typer(config, name="config")
+app.add_typer(keys, name="keys")
 
 
 def main() -> None:

@@ -7,22 +7,49 @@ talk to it, so `Origin` and `Host` must be loopback or listed.
 import hashlib
 import hmac
 import ipaddress
+import logging
 import os
 import secrets
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from ossicle.core.endpoint import Minted
 from ossicle.core.errors import Denied, Refused
 from ossicle.core.wire import Opening
 
+from .keyfile import KeyEntry, KeyFile, KeyLimits, digest_of
 from .minting import Mint, is_token
 
-__all__ = ["Access", "keys_from_environment", "loopback"]
+__all__ = ["HASHED", "Access", "Verdict", "keys_from_environment", "loopback"]
+
+log = logging.getLogger("ossicle.gateway")
+
+HASHED = "sha256="
+"""Begins a key that is given as the hexadecimal digits of its SHA-256."""
+
+
+class Verdict(NamedTuple):
+    """Who comes in, and what they may use."""
+
+    owner: str = ""
+    key: str = ""
+    """Id of the key; "" = keys are off."""
+    limits: KeyLimits = KeyLimits()
+
+
+class _Held(NamedTuple):
+    """A key in force."""
+
+    id: str
+    owner: str
+    digest: bytes
+    limits: KeyLimits = KeyLimits()
 
 
 def keys_from_environment(name: str = "OSSICLE_KEYS") -> tuple[tuple[str, str], ...]:
-    """`owner:key` pairs, comma-separated; a bare key belongs to `default`."""
+    """`owner:key` pairs, comma-separated; a bare key belongs to `default`. A key may be given as
+    `sha256=` and 64 hexadecimal digits."""
     pairs: list[tuple[str, str]] = []
     for item in os.environ.get(name, "").split(","):
         owner, _, key = item.strip().rpartition(":")
@@ -50,14 +77,24 @@ class Access:
         keys: Iterable[tuple[str, str]],
         allow_hosts: Iterable[str] = (),
         mint: Callable[[], Mint] | None = None,
+        file: KeyFile | None = None,
     ) -> None:
         """
         Args:
-            keys: (owner, key) pairs; none = keys are off.
+            keys: (owner, key) pairs; none, and no file = keys are off.
             allow_hosts: host names and origins besides loopback.
             mint: makes and reads tokens, asked for at the first one; None = none are made here.
+            file: more keys, followed while running. An empty one is keys on, and nobody's.
+
+        Raises:
+            Refused: a key or the file cannot be used.
         """
-        self._keys = tuple((owner, _digest(key)) for owner, key in keys)
+        self._given = tuple(_held(owner, key) for owner, key in keys)
+        self._file = file
+        found = file.read() if file is not None else None
+        self._on = bool(self._given) or found is not None
+        self._filed = _entries(found or ())
+        self._vouchers: tuple[_Held, ...] = ()
         self._vouched: dict[str, str] = {}
         self._hosts = frozenset(host.lower() for host in allow_hosts)
         self._make_mint = mint
@@ -65,7 +102,32 @@ class Access:
     @property
     def on(self) -> bool:
         """Keys are asked for."""
-        return bool(self._keys)
+        return self._on
+
+    @property
+    def _keys(self) -> tuple[_Held, ...]:
+        return (*self._given, *self._filed, *self._vouchers)
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """The keys in force."""
+        return frozenset(each.id for each in self._keys)
+
+    def refresh(self) -> bool:
+        """Look at the file again; whether other keys are in force now. One that cannot be used
+        changes nothing, and is said in the log."""
+        if self._file is None or not self._file.changed():
+            return False
+        try:
+            found = self._file.read()
+        except Refused as error:
+            log.warning("%s; the keys read before stay in force", error)
+            return False
+        if found is None:
+            return False
+        self._filed, self._on = _entries(found), True
+        log.info("keys were read again", extra={"keys": len(found)})
+        return True
 
     def vouch(self, owner: str) -> str:
         """A key that never leaves this process, for peers whose signature a dialect has verified:
@@ -73,8 +135,7 @@ class Access:
         key = self._vouched.get(owner)
         if key is None:
             key = self._vouched[owner] = secrets.token_urlsafe(32)
-            if self._keys:  # off stays off
-                self._keys = (*self._keys, (owner, _digest(key)))
+            self._vouchers = (*self._vouchers, _held(owner, key))  # counts only while keys are on
         return key
 
     def owner(self, credential: str | None) -> str:
@@ -83,9 +144,27 @@ class Access:
         Raises:
             Denied: none was given, it is not known, or it is a token that is over.
         """
+        return self.verdict(credential).owner
+
+    def verdict(self, credential: str | None, *, in_query: bool = False) -> Verdict:
+        """Who that is, by which key, within which limits.
+
+        Args:
+            credential: a key or a token.
+            in_query: it stood in a URL, which proxies log and browsers remember: tokens only.
+
+        Raises:
+            Denied: as `owner`, or it is a key in a URL.
+        """
         if credential is not None and is_token(credential):
             return self._of_token(credential)
-        return self._of_key(credential)[0]
+        if in_query and self._on and credential is not None:
+            raise Denied(
+                "?token= takes tokens that end by themselves (POST /v1/tokens), no keys: URLs are "
+                "logged; send the key as `Authorization: Bearer KEY`"
+            )
+        held = self._of_key(credential)
+        return Verdict(held.owner, held.id, held.limits) if held is not None else Verdict()
 
     def mint(self, credential: str | None, ttl_s: float) -> Minted:
         """A token for the owner of a key, good wherever the key is.
@@ -96,16 +175,17 @@ class Access:
         """
         if credential is not None and is_token(credential):
             raise Denied("a token makes no tokens; use an API key")
-        owner, fingerprint = self._of_key(credential)
-        return self._mint().issue(owner, fingerprint, ttl_s)
+        held = self._of_key(credential)
+        owner, mark = (held.owner, _fingerprint(held.digest)) if held is not None else ("", "")
+        return self._mint().issue(owner, mark, ttl_s)
 
-    def _of_token(self, token: str) -> str:
+    def _of_token(self, token: str) -> Verdict:
         claims = self._mint().read(token)
-        if not self._keys:
-            return ""
-        for owner, digest in self._keys:
-            if owner == claims.owner and _fingerprint(digest) == claims.key:
-                return owner
+        if not self._on:
+            return Verdict()
+        for held in self._keys:
+            if held.owner == claims.owner and _fingerprint(held.digest) == claims.key:
+                return Verdict(held.owner, held.id, held.limits)
         raise Denied("the key that made this token is no longer in force")
 
     def _mint(self) -> Mint:
@@ -113,20 +193,20 @@ class Access:
             raise Refused("this gateway makes no tokens; use a key", code="not_found")
         return self._make_mint()
 
-    def _of_key(self, credential: str | None) -> tuple[str, str]:
-        """Whose key, and its fingerprint."""
-        if not self._keys:
-            return "", ""
+    def _of_key(self, credential: str | None) -> _Held | None:
+        """Which key; None = keys are off."""
+        if not self._on:
+            return None
         if credential is None:
             raise Denied(
                 "a key is needed: send `Authorization: Bearer KEY`, or offer the subprotocols "
                 "`ossicle.v1, token, KEY`"
             )
-        given = _digest(credential)
-        found: tuple[str, str] | None = None
-        for owner, digest in self._keys:  # all of them, so that time tells nothing
-            if hmac.compare_digest(given, digest):
-                found = owner, _fingerprint(digest)
+        given = digest_of(credential)
+        found: _Held | None = None
+        for held in self._keys:  # all of them, so that time tells nothing
+            if hmac.compare_digest(given, held.digest):
+                found = held
         if found is None:
             raise Denied("this key is not known")
         return found
@@ -167,9 +247,26 @@ def _host_of(url: str) -> str:
         return ""
 
 
-def _digest(key: str) -> bytes:
-    """Keys are held and compared as digests: equal length, and not readable in a core dump."""
-    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
+def _held(owner: str, key: str) -> _Held:
+    """A key given as itself or as its digest.
+
+    Raises:
+        Refused: it says to be a digest, and is none.
+    """
+    if key.startswith(HASHED):
+        try:
+            digest = bytes.fromhex(key.removeprefix(HASHED))
+        except ValueError:
+            digest = b""
+        if len(digest) != 32:
+            raise Refused(f"the key of {owner}: after {HASHED} come 64 hexadecimal digits")
+    else:
+        digest = digest_of(key)
+    return _Held(_fingerprint(digest)[:12], owner, digest)
+
+
+def _entries(found: Iterable[KeyEntry]) -> tuple[_Held, ...]:
+    return tuple(_Held(each.id, each.owner, each.digest, each.limits) for each in found)
 
 
 def _fingerprint(digest: bytes) -> str:

@@ -38,8 +38,7 @@ def make_app(house: House) -> Starlette:
 
     async def sessions(request: Request) -> Response:
         try:
-            house.access.check_page(Opening(headers=tuple(request.headers.items())))
-            owner = house.access.owner(_credential(request))
+            owner = _owner(house, request)
         except OssicleError as error:
             return _refused(error)
         label = request.query_params.get("label")
@@ -50,8 +49,7 @@ def make_app(house: House) -> Starlette:
 
     async def session(request: Request) -> Response:
         try:
-            house.access.check_page(Opening(headers=tuple(request.headers.items())))
-            owner = house.access.owner(_credential(request))
+            owner = _owner(house, request)
             record = house.exits.records.find(request.path_params["name"], owner)
             if record is None:
                 raise Refused("there is no such session, or its record is gone", code="not_found")
@@ -61,8 +59,7 @@ def make_app(house: House) -> Starlette:
 
     async def lines_to_change(request: Request) -> Response:
         try:
-            house.access.check_page(Opening(headers=tuple(request.headers.items())))
-            house.access.owner(_credential(request))
+            _owner(house, request)
         except OssicleError as error:
             return _refused(error)
         here = house.address.seen_from(request.headers.get("host", ""))
@@ -98,12 +95,25 @@ def make_app(house: House) -> Starlette:
 def _refused(error: OssicleError) -> Response:
     fault = error.fault()
     return Response(
-        encode(ErrorBody(fault)), status_code=status(fault), media_type="application/json"
+        encode(ErrorBody(fault)),
+        status_code=status(fault),
+        headers={"retry-after": "1"} if fault.retryable else None,
+        media_type="application/json",
     )
 
 
-def _credential(request: Request) -> str | None:
-    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+def _owner(house: House, request: Request) -> str:
+    """Whose request it is.
+
+    Raises:
+        OssicleError: too many from there, a page that is not ours, or no key or token of ours.
+    """
+    peer = f"{request.client.host}:{request.client.port}" if request.client else ""
+    opening = Opening(headers=tuple(request.headers.items()), peer=peer)
+    house.knock(opening)
+    house.access.check_page(opening)
+    scheme, _, value = opening.header("authorization").partition(" ")
     if value and scheme.lower() in {"bearer", "token"}:
-        return value.strip()
-    return request.query_params.get("token") or None  # where a page can set no header
+        return house.access.owner(value.strip())
+    # where a page can set no header
+    return house.access.verdict(request.query_params.get("token") or None, in_query=True).owner

@@ -48,8 +48,9 @@ def endpoint_route(house: House, method: str, path: str, endpoint: Endpoint) -> 
     async def answer(request: WireRequest) -> WireResponse:
         try:
             headers = tuple(request.headers.items())
-            house.access.check_page(Opening(headers=headers))
             peer = f"{request.client.host}:{request.client.port}" if request.client else ""
+            house.knock(Opening(headers=headers, peer=peer))
+            house.access.check_page(Opening(headers=headers))
             response = await endpoint(
                 Request(
                     method=request.method,
@@ -64,9 +65,10 @@ def endpoint_route(house: House, method: str, path: str, endpoint: Endpoint) -> 
             )
         except OssicleError as error:
             fault = error.fault()
+            again = (("retry-after", "1"),) if fault.retryable else ()
             response = Response(
                 status(fault),
-                (("content-type", "application/json"),),
+                (("content-type", "application/json"), *again),
                 encode(ErrorBody(fault)).encode(),
             )
         wire = WireResponse(response.body, status_code=response.status)

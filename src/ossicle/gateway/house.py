@@ -14,22 +14,27 @@ from collections import OrderedDict
 from collections.abc import Coroutine
 from typing import Any
 
+import msgspec
+
 from ossicle.audio.codecs import AudioCodecs
 from ossicle.core.commands import Configure, Join
 from ossicle.core.errors import Denied, OssicleError, Overloaded, Refused, ResumeFailed
 from ossicle.core.events import Ended
 from ossicle.core.formats import AudioFormat
-from ossicle.core.host import Hosted
+from ossicle.core.host import Hosted, SessionSettings
 from ossicle.core.legs import Leg
 from ossicle.core.options import Options
 from ossicle.core.ports import Codecs, Engine, Timers
 from ossicle.core.session import Session
+from ossicle.core.wire import Opening
 from ossicle.engines.wrap.endpointed import Endpointed
 from ossicle.engines.wrap.split import Split
 from ossicle.transports.faults import report_fault
 
-from .access import Access
+from .access import Access, Verdict
+from .allowance import Addresses, Allowance, address_of, networks
 from .exits import Exits
+from .keyfile import KeyFile
 from .metrics import Metrics
 from .minting import Mint, secret_in
 from .routing import chosen, cold
@@ -39,6 +44,7 @@ from .snippets import Address
 from .supervisor import supervise
 from .timers import LoopTimers
 from .tokens import mint, parse, same
+from .usage import EVERY_S, Usage
 
 __all__ = ["House"]
 
@@ -56,7 +62,16 @@ class House:
         self.engine = engine
         self.timers: Timers = LoopTimers()
         self.codecs: Codecs = AudioCodecs()
-        self.access = Access(settings.keys, settings.allow_hosts, self.tokens)
+        self.access = Access(
+            settings.keys, settings.allow_hosts, self.tokens, KeyFile(settings.keys_path)
+        )
+        self.addresses = Addresses(settings.access.handshakes_per_s)
+        self._proxies = networks(settings.access.trust_proxies)
+        self.usage = Usage(settings.state_dir / "usage")
+        self.usage.load()
+        self.allowance = Allowance(self.usage.used)
+        self._payers: dict[str, tuple[Verdict, str]] = {}
+        self._flush_at = 0.0
         self.secrets = Secrets(settings.state_dir)
         self.node = settings.node or uuid.uuid4().hex[:8]
         self.sessions: dict[str, Session] = {}
@@ -111,6 +126,7 @@ class House:
                     self.tick()
             finally:
                 self._group = None
+                self.usage.flush()
 
     def tick(self) -> None:
         """Once a second, for all sessions: what is not worth a timer of its own."""
@@ -122,6 +138,47 @@ class House:
                 report_fault(log, f"session {session.id}", error)
                 session.fail(OssicleError.wrap(error))
         self.exits.tick()
+        if self.access.refresh():
+            self._withdraw()
+        for session in tuple(self.sessions.values()):
+            self._charge(session)
+        if now >= self._flush_at:
+            self._flush_at = now + EVERY_S
+            self.usage.flush()
+
+    def _withdraw(self) -> None:
+        """Sessions of keys that are in force no more end."""
+        ids = self.access.ids
+        self.allowance.forget(ids)
+        for name, (verdict, _) in tuple(self._payers.items()):
+            if verdict.key and verdict.key not in ids and name in self.sessions:
+                self.sessions[name].fail(Denied("the key of this session was revoked"))
+
+    def _charge(self, session: Session) -> None:
+        """Count what a session has heard for its key; end it when that is used up."""
+        payer = self._payers.get(session.id)
+        if payer is None or not payer[0].key:
+            return
+        verdict, repeat = payer
+        heard = session.ms(session.journal.end) - session.origin_ms
+        engine = session.engine_name or "none"
+        more = self.usage.count(session.id, verdict.key, verdict.owner, engine, heard, repeat)
+        self.metrics.used(verdict.key, verdict.owner, engine, more)
+        if more and session.life.state != "ended":
+            try:
+                self.allowance.check_cap(verdict.key, verdict.limits)
+            except Overloaded as error:
+                session.finish("limit", error.fault())
+
+    def knock(self, opening: Opening) -> None:
+        """Somebody asks for something: how often may its address?
+
+        Raises:
+            Overloaded: too often.
+        """
+        forwarded = (value for name, value in opening.headers if name == "x-forwarded-for")
+        address = address_of(opening.peer, forwarded, self._proxies)
+        self.addresses.knock(address, self.timers.now())
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """A task that ends with the house."""
@@ -191,13 +248,18 @@ class House:
     def admit(self, leg: Leg, configure: Configure) -> None:
         """Decide about a new leg, and give it its session."""
         try:
+            self.knock(leg.opening)
             self.access.check_page(leg.opening)
-            owner = self.access.owner(configure.credential)
+            verdict = self.access.verdict(
+                configure.credential, in_query=_in_query(leg, configure.credential)
+            )
+            owner = verdict.owner
+            self.allowance.knock(verdict.key, verdict.limits, self.timers.now())
             if configure.join is not None and not self._new_home(configure.join, owner):
                 self._join(leg, configure.join, owner)
                 return
             self.exits.check(configure)
-            session = self._open(configure, owner)
+            session = self._open(configure, verdict)
         except OssicleError as error:
             self.metrics.refused(error.code)
             self.exits.refused(leg, error.code)
@@ -205,8 +267,10 @@ class House:
             return
         group = self._group
         if group is None:
+            self.allowance.over(verdict.key, session.id)
             leg.refuse(Overloaded("the gateway is not running", code="draining"))
             return
+        self._payers[session.id] = verdict, leg.opening.header("idempotency-key")[:200]
         woken = asyncio.Event()
         self.sessions[session.id] = session
         self._wakes[session.id] = woken
@@ -234,7 +298,7 @@ class House:
             raise Refused("there is no such session", code="not_found")
         return session
 
-    def _open(self, configure: Configure, owner: str) -> Session:
+    def _open(self, configure: Configure, verdict: Verdict) -> Session:
         if self.draining:
             raise Overloaded("the gateway is stopping; try another, or again soon", code="draining")
         if configure.audio_from:
@@ -249,11 +313,19 @@ class House:
             name,
             mint(self.node, name),
             self,
-            settings=self.settings.session,
+            settings=self._bounds(verdict),
             continues=configure.join,
         )
         session.configure(configure)
+        self.allowance.begin(verdict.key, verdict.limits, name)
         return session
+
+    def _bounds(self, verdict: Verdict) -> SessionSettings:
+        """The bounds of a session: the gateway's, and the key's where that is the smaller one."""
+        bounds, most = self.settings.session, verdict.limits.session_s
+        if not most or (bounds.session_s and bounds.session_s <= most):
+            return bounds
+        return msgspec.structs.replace(bounds, session_s=most)
 
     async def _life(self, session: Session, leg: Leg, woken: asyncio.Event) -> None:
         try:
@@ -269,8 +341,17 @@ class House:
             while len(self._gone) > _REMEMBERED:
                 self._gone.popitem(last=False)
             self.exits.ended(session)
+            self._settle(session)
             self.metrics.ended(session, session.ended or Ended(reason="failed"))
             self._empty.set()
+
+    def _settle(self, session: Session) -> None:
+        """The last of what it used."""
+        self._charge(session)
+        self.usage.over(session.id)
+        payer = self._payers.pop(session.id, None)
+        if payer is not None:
+            self.allowance.over(payer[0].key, session.id)
 
     def _new_home(self, join: Join, owner: str) -> bool:
         """Whether a session that nobody here knows shall go on here as a new one: its gateway is
@@ -309,3 +390,16 @@ class House:
     def _own(self, session: Session, owner: str) -> None:
         if self._owners.get(session.id, "") != owner:
             raise Denied("this session belongs to another key", code="resume_denied")
+
+
+def _in_query(leg: Leg, credential: str | None) -> bool:
+    """Whether a native client put its credential into the URL. Vendors' clients that can do no
+    better keep what they have."""
+    opening = leg.opening
+    return (
+        credential is not None
+        and leg.dialect.name.startswith("ossicle.")
+        and not opening.header("authorization")
+        and opening.param("token") == credential
+        and credential not in opening.header("sec-websocket-protocol")
+    )

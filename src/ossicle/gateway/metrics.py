@@ -1,4 +1,5 @@
-"""Figures for Prometheus at `/metrics`: counts and times, never words, keys or names of people."""
+"""Figures for Prometheus at `/metrics`: counts and times, never words or keys. A key is
+named by its id, and by the owner's name that `ossicle keys add` was given."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -44,6 +45,10 @@ class Metrics:
         self._audio = Counter(
             "ossicle_audio_seconds", "Audio heard", ["engine"], registry=self._registry
         )
+        self._used = Counter(
+            "ossicle_key_audio_seconds", "Audio heard for each key", ["key", "owner", "engine"],
+            registry=self._registry,
+        )  # fmt: skip
         self._ledger = Histogram(
             "ossicle_latency_ms",
             "Where the time of a session went: median over its turns, per part of the ledger",
@@ -76,6 +81,11 @@ class Metrics:
     def posted(self, outcome: str, count: int = 1) -> None:
         """What became of webhook posts: `delivered retried rejected given_up`."""
         self._posts.labels(outcome).inc(count)
+
+    def used(self, key: str, owner: str, engine: str, ms: int) -> None:
+        """A key has heard so much more."""
+        if ms:
+            self._used.labels(key, owner, engine).inc(ms / 1000)
 
     def ended(self, session: Session, ended: Ended) -> None:
         """A session is over: its audio and its ledger."""

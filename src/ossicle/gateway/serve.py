@@ -228,9 +228,11 @@ def check_exposure(settings: GatewaySettings) -> None:
     """Refuse a public address without keys."""
     if loopback(settings.host) or settings.keys or settings.open_to_anyone:
         return
+    if settings.keys_path.exists():
+        return
     raise Refused(
-        f"{settings.host} can be reached by others and no key is set: set "
-        "OSSICLE_KEYS=name:secret, or say --open-to-anyone",
+        f"{settings.host} can be reached by others and no key is set: make "
+        "one with `ossicle keys add NAME`, set OSSICLE_KEYS=name:secret, or say --open-to-anyone",
         code="forbidden",
     )
 

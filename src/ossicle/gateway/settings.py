@@ -9,7 +9,19 @@ from ossicle.core.session import SessionSettings
 from ossicle.transports.http.server import HttpSettings
 from ossicle.transports.websocket.server import WebSocketSettings
 
-__all__ = ["GatewaySettings"]
+__all__ = ["AccessSettings", "GatewaySettings"]
+
+
+class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Who may come in, and how often."""
+
+    keys_file: str = ""
+    """File of `ossicle keys`; empty = `keys.json` of the state directory."""
+    handshakes_per_s: float = 50.0
+    """Connections per second from one address (IPv6: one /64), before any key is looked at; four
+    seconds' worth may come at once. 0 = no limit. This machine is not limited."""
+    trust_proxies: tuple[str, ...] = ()
+    """Addresses or networks of your own proxies: what their X-Forwarded-For says is believed."""
 
 
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +42,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     voice: str = ""
     """`NAME[:ARG]` of the engine that speaks; empty = espeak if it is there, else tones."""
     state_dir: Path = Path("~/.local/state/ossicle")
-    """Where the local CA lives."""
+    """Where the local CA, keys, usage and signing secrets are kept."""
     certificate: Path | None = None
     """Your own certificate chain (PEM) instead of a local one."""
     key: Path | None = None
@@ -61,3 +73,11 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Limits of plain HTTP."""
     websocket: WebSocketSettings = WebSocketSettings()
     """Limits of each WebSocket."""
+    access: AccessSettings = AccessSettings()
+    """Keys, and who may knock how often."""
+
+    @property
+    def keys_path(self) -> Path:
+        """The file of `ossicle keys`."""
+        given = self.access.keys_file
+        return Path(given).expanduser() if given else self.state_dir.expanduser() / "keys.json"

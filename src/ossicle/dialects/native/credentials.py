@@ -1,6 +1,6 @@
 """Where a native client may put its key: a header, a subprotocol (browsers can set no header on a
-WebSocket), or the query (meant for tokens that end soon; a whole key is taken there too). Reading
-it is the dialect's job, the verdict the gateway's."""
+WebSocket), or the query (tokens that end soon; the gateway refuses a key from there). Reading it
+is the dialect's job, the verdict the gateway's."""
 
 from ossicle.core.wire import Opening
 
