@@ -176,9 +176,10 @@ class Twilio:
             if number <= self._seen and message.event != "start":
                 return None  # said before
             self._seen = max(self._seen, number)
+        media = message.media
+        if media is not None and message.event == "media":
+            return Sound(media.payload, media.track, media.timestamp)
         match message:
-            case FromTwilio(event="media", media=MediaBody() as media):
-                return Sound(media.payload, media.track, media.timestamp)
             case FromTwilio(event="start", start=StartBody() as start):
                 return self._started(message, start)
             case FromTwilio(event="dtmf", dtmf=DtmfBody() as dtmf):

@@ -18,7 +18,7 @@ _MOST_MS = 7 * 86_400_000
 class Placing:
     """The timeline of one stream."""
 
-    __slots__ = ("_channels", "_source", "_until_ms")
+    __slots__ = ("_channels", "_per_second", "_until_ms")
 
     def __init__(self, source: AudioFormat, tracks: tuple[str, ...]) -> None:
         """
@@ -26,7 +26,7 @@ class Placing:
             source: format of one track.
             tracks: their names; each is a channel, in this order.
         """
-        self._source = source
+        self._per_second = source.units_per_second
         self._channels = {name: place for place, name in enumerate(tracks)}
         self._until_ms = 0
 
@@ -34,13 +34,13 @@ class Placing:
         """The command for a piece; None = it is empty, or of a track nobody announced."""
         if not sound.data:
             return None
-        if len(self._channels) > 1:
+        if len(self._channels) != 1:
             channel = self._channels.get(sound.track)
             if channel is None or not _possible(sound.at_ms):
                 return None
             return Audio(data=sound.data, at_ms=sound.at_ms, channel=channel)
         at_ms = sound.at_ms
-        length = self._source.ms(len(sound.data))
+        length = len(sound.data) * 1000 // self._per_second
         if at_ms is None:
             self._until_ms += length
             return Audio(data=sound.data)

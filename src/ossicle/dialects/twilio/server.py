@@ -109,13 +109,13 @@ class CallServer:
 
     def receive(self, message: Message, now: float) -> Steps:
         """A message of the carrier's."""
+        if type(message) is Text and not self._over:  # nearly every one
+            return self._text(message.data, now)
         match message:
             case Close():
                 return self._stop()  # 1000 or simply gone: the same to a carrier
             case _ if self._over:
                 return ()
-            case Text(data=text):
-                return self._text(text, now)
             case Binary(data=data):
                 return self._binary(data, now)
             case _:
@@ -210,10 +210,10 @@ class CallServer:
         return make()
 
     def _heard(self, heard: Heard, now: float) -> Steps:
+        if isinstance(heard, Sound):  # nearly every one
+            audio = self._placing.place(heard) if self._placing is not None else None
+            return (audio,) if audio is not None else ()
         match heard:
-            case Sound():
-                audio = self._placing.place(heard) if self._placing is not None else None
-                return (audio,) if audio is not None else ()
             case Start():
                 return self._started(heard, now)
             case Digits(text=digits):
