@@ -21,6 +21,7 @@ from . import (
     scale,
     slow,
     sound,
+    telephone,
     websocket,
 )
 from .progress import Progress
@@ -32,6 +33,7 @@ MEASUREMENTS: dict[str, Callable[..., Section]] = {
     "websocket": websocket.measure,
     "dialects": dialects.measure,
     "base64": base64.measure,
+    "telephone": telephone.measure,
     "memory": memory.measure,
     "opening": opening.measure,
     "looplag": looplag.measure,

@@ -3,6 +3,8 @@
  *   generator ws|tcp HOST PORT CONNECTIONS FRAME_BYTES INTERVAL_MS PATH
  *   generator text   HOST PORT CONNECTIONS FILE        INTERVAL_MS PATH
  *
+ * The file's last line is what is sent again and again; those before it are said once, at first.
+ *
  * Frames are spread evenly in time: every connection has its own place within the interval, the
  * worst case for a server, which can batch nothing. INTERVAL_MS 0 sends nothing (idle
  * connections). Every line on standard input is answered by one line of counters:
@@ -117,6 +119,24 @@ static void transmit(struct connection *c) {
         frames++;
 }
 
+static unsigned char hello[65536];
+static size_t hello_size;       /* said by every connection once it is open */
+
+/* A text frame with a mask of zeros: its bytes stand as they are. */
+static void greet(const unsigned char *text, size_t length) {
+    unsigned char *to = hello + hello_size;
+    size_t head = length < 126 ? 6 : 8;
+    if (hello_size + head + length > sizeof hello)
+        die("hello");
+    memset(to, 0, head);
+    to[0] = 0x81;
+    to[1] = 0x80 | (length < 126 ? length : 126);
+    if (length >= 126)
+        to[2] = length >> 8, to[3] = length;
+    memcpy(to + head, text, length);
+    hello_size += head + length;
+}
+
 static void open_one(struct connection *c, struct sockaddr_in *to, const char *path) {
     int one = 1;
     c->fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -144,6 +164,8 @@ static void open_one(struct connection *c, struct sockaddr_in *to, const char *p
                 exit(1);
             }
             take(c, end + 4, have - (end + 4 - buffer));
+            if (hello_size && write(c->fd, hello, hello_size) != (ssize_t)hello_size)
+                die("hello");
             break;
         }
     }
@@ -165,6 +187,13 @@ int main(int argc, char **argv) {
             die(argv[5]);
         length = fread(said, 1, sizeof said, file);
         fclose(file);
+        unsigned char *line = said, *end;
+        while ((end = memchr(line, '\n', said + length - line)) && end + 1 < said + length) {
+            greet(line, end - line);
+            line = end + 1;
+        }
+        length = said + length - line;
+        memmove(said, line, length);
     }
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(atoi(argv[3]))};
     inet_pton(AF_INET, argv[2], &to.sin_addr);

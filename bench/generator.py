@@ -26,9 +26,13 @@ def masked(body: int) -> bytes:
     return head + MASK + os.urandom(body)
 
 
-def spoken(path: str) -> bytes:
-    """The file as one masked text frame."""
-    said = Path(path).read_bytes()
+def spoken(path: str) -> tuple[bytes, bytes]:
+    """The file's last line as a masked text frame, and those before it, which are said once."""
+    *hello, said = (_text(line) for line in Path(path).read_bytes().rstrip(b"\n").split(b"\n"))
+    return b"".join(hello), said
+
+
+def _text(said: bytes) -> bytes:
     frame = bytearray(masked(len(said)))
     frame[0] = 0x81
     frame[-len(said) :] = bytes(byte ^ MASK[i % 4] for i, byte in enumerate(said))
@@ -51,7 +55,8 @@ class Counters:
 class Connection(asyncio.Protocol):
     """One client."""
 
-    def __init__(self, counters: Counters, request: bytes) -> None:
+    def __init__(self, counters: Counters, request: bytes, hello: bytes = b"") -> None:
+        self.hello = hello
         self.counters = counters
         self.request = request
         self.open = asyncio.get_running_loop().create_future()
@@ -75,6 +80,7 @@ class Connection(asyncio.Protocol):
                 self.open.set_exception(ConnectionError(f"refused: {head!r}"))
                 return
             self.kept = b""
+            self.transport.write(self.hello)
             self.open.set_result(None)
         self.counters.received += len(data)
         if self.request:
@@ -118,7 +124,11 @@ class Connection(asyncio.Protocol):
 async def main(arguments: list[str]) -> None:
     kind, host, port, count, body, interval_ms, path = arguments
     loop = asyncio.get_running_loop()
-    counters, frame = Counters(), spoken(body) if kind == "text" else masked(int(body))
+    counters, hello, frame = Counters(), b"", b""
+    if kind == "text":
+        hello, frame = spoken(body)
+    else:
+        frame = masked(int(body))
     request = (
         f"GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
@@ -126,7 +136,7 @@ async def main(arguments: list[str]) -> None:
     connections: list[Connection] = []
     for _ in range(int(count)):
         _, one = await loop.create_connection(
-            lambda: Connection(counters, b"" if kind == "tcp" else request), host, int(port)
+            lambda: Connection(counters, b"" if kind == "tcp" else request, hello), host, int(port)
         )
         await one.open
         connections.append(one)

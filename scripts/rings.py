@@ -49,7 +49,7 @@ RINGS = (
     Ring("laws", 180, ("tests/laws",), workers=2),
     Ring("fuzz", 240, ("tests/fuzz",), workers=2),
     # These start processes and measure time: they get the machine to themselves.
-    Ring("interop", 420, ("tests/interop",)),
+    Ring("interop", 660, ("tests/interop",)),
     Ring("reliability", 420, ("tests/reliability",)),
 )
 

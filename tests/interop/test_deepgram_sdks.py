@@ -30,7 +30,7 @@ AUDIO = marked_audio(WORDS)
 @pytest.fixture
 async def gateway(tmp_path: Path) -> AsyncIterator[GatewayProcess]:
     flags = ("--engine", "scripted:heard", "--tls-port", "0")
-    async with GatewayProcess.start(*flags, tmp_path=tmp_path) as it:
+    async with GatewayProcess.start(*flags, tmp_path=tmp_path, OSSICLE_KEYS="me:KEY") as it:
         yield it
 
 
@@ -137,6 +137,43 @@ async def test_javascript_live(gateway: GatewayProcess, tmp_path: Path, door: st
     assert messages[-1] == {"type": "CLOSED", "code": 1000, "opened": 1}
     record("Deepgram /v1/listen", sdk="@deepgram/sdk", version=version, language="JavaScript",
            door="ws" if door == "plain" else "wss", use="live")  # fmt: skip
+
+
+@pytest.mark.parametrize("how", ["sync", "async", "javascript"])
+async def test_another_key_is_refused_and_nothing_is_heard(tmp_path: Path, how: str) -> None:
+    flags = ("--engine", "scripted:heard")
+    file = tmp_path / "speech.raw"
+    file.write_bytes(AUDIO)
+    async with GatewayProcess.start(*flags, tmp_path=tmp_path, OSSICLE_KEYS="me:OTHER") as closed:
+        if how == "javascript":
+            node, folder, _ = javascript_sdk()
+            command = [node, str(SCRIPTS / "live.mjs"), closed.url, closed.url, str(file)]
+            variables = {"OSSICLE_JS": folder}
+        else:
+            python_sdk()
+            script = str(SCRIPTS / "python_live.py")
+            ws = closed.url.replace("http", "ws", 1)
+            command = [sys.executable, script, closed.url, ws, str(file), how]
+            variables = {}
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            env={**os.environ, **variables},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            out, complaint = await asyncio.wait_for(process.communicate(), 30)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+    said = [json.loads(line) for line in out.decode().splitlines()]
+    assert not [message for message in said if message["type"] not in {"FAILED", "CLOSED"}]
+    if how == "javascript":
+        assert [m for m in said if m["type"] == "FAILED" and "401" in m["error"]], said
+    else:
+        assert process.returncode != 0
+        assert "401" in complaint.decode()
 
 
 def wav(data: bytes) -> bytes:

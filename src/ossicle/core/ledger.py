@@ -14,6 +14,8 @@ import msgspec
 
 __all__ = ["Ledger", "LedgerReport"]
 
+_SAMPLES = 256
+"""Measurements kept of each part; a list, since an empty deque has room for 64."""
 _ANCHORS = 64
 """Arrival samples kept: a minute of audio, far more than a turn waits for its final."""
 
@@ -49,7 +51,7 @@ class Ledger:
     def __init__(self, opened_at: float) -> None:
         self._opened_at = opened_at
         self._anchors: deque[tuple[int, float]] = deque(maxlen=_ANCHORS)
-        self._samples: dict[str, deque[float]] = {}
+        self._samples: dict[str, list[float]] = {}
         self._ended: dict[int, float] = {}
         self._heard: dict[int, int] = {}
         self._converting = 0.0
@@ -129,8 +131,10 @@ class Ledger:
     def _add(self, part: str, ms: float) -> None:
         samples = self._samples.get(part)
         if samples is None:
-            samples = self._samples[part] = deque(maxlen=256)
+            samples = self._samples[part] = []
         samples.append(ms)
+        if len(samples) > _SAMPLES:
+            del samples[0]
 
     def _median(self, part: str) -> float | None:
         samples = sorted(self._samples.get(part, ()))

@@ -10,7 +10,6 @@ an *observer* only reads. A leg that reads slowly falls behind in the log and hu
 
 import logging
 import traceback
-from collections import deque
 from collections.abc import Callable
 from math import inf
 from typing import Literal, Protocol, TypeAlias, TypeVar, cast
@@ -118,7 +117,7 @@ class Leg:
         self._writable = True
         self._last_word = False
         self._pumping = False
-        self._deferred: deque[Command] = deque()
+        self._deferred: list[Command] = []  # an empty deque takes 700 bytes, for ever
         self._asked = False
         self._early: list[Command] = []
         self._early_bytes = 0
@@ -189,7 +188,7 @@ class Leg:
         finally:
             self._pumping = False
         while self._deferred and not self.gone:
-            self._ask(self._deferred.popleft())
+            self._ask(self._deferred.pop(0))
 
     def pause(self, why: str) -> None:
         """Stop reading for one more reason."""

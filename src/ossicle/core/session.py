@@ -11,7 +11,7 @@ said and heard), `ledger` (time). It is synchronous, owns no task and reads the 
 The hot path is `Feed.audio`; what it leaves comes to `_audio_slow`.
 """
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Sequence
 from math import inf
 
@@ -131,7 +131,7 @@ class Session:
         self._channels = 1
         self._flow_told = (0, 0)
         self._flow_due = False
-        self._failures: deque[float] = deque(maxlen=self.settings.replays + 1)
+        self._failures: list[float] = []
         self._roll_due = False
         self._anonymous = 0
         self.notices: Counter[str] = Counter()
@@ -523,8 +523,9 @@ class Session:
         if self.life.state == "ended":
             return
         now = self.host.timers.now()
-        self._failures.append(now)
-        recent = sum(1 for at in self._failures if now - at <= self.settings.replay_window_s)
+        window = self.settings.replay_window_s
+        self._failures = [at for at in (*self._failures, now) if now - at <= window]
+        recent = len(self._failures)
         first_opening = self.life.state == "opening" and self.journal.sent == 0
         hopeless = not fault.retryable or (first_opening and fault.code == "at_capacity")
         if hopeless or recent > self.settings.replays:

@@ -46,7 +46,7 @@ class Gap:
     def over(self, audio_ms: float, heard_ms: int, now: float) -> bool:
         """Whether the gap is there; asked again it says no."""
         due = self.due_ms
-        if audio_ms < due or (heard_ms < due and now < self.due_at):
+        if not self.open or audio_ms < due or (heard_ms < due and now < self.due_at):
             return False
         self.open = False
         self._told_ms = self.last_ms
