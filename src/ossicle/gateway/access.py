@@ -18,6 +18,7 @@ from ossicle.core.endpoint import Minted
 from ossicle.core.errors import Denied, Refused
 from ossicle.core.wire import Opening
 
+from .judges import Judge, ask
 from .keyfile import KeyEntry, KeyFile, KeyLimits, digest_of
 from .minting import Mint, is_token
 
@@ -78,6 +79,8 @@ class Access:
         allow_hosts: Iterable[str] = (),
         mint: Callable[[], Mint] | None = None,
         file: KeyFile | None = None,
+        judge: Judge | None = None,
+        judge_s: float = 5.0,
     ) -> None:
         """
         Args:
@@ -85,6 +88,8 @@ class Access:
             allow_hosts: host names and origins besides loopback.
             mint: makes and reads tokens, asked for at the first one; None = none are made here.
             file: more keys, followed while running. An empty one is keys on, and nobody's.
+            judge: gives the verdict about what is neither a key nor a token of ours.
+            judge_s: how long that may take.
 
         Raises:
             Refused: a key or the file cannot be used.
@@ -92,7 +97,8 @@ class Access:
         self._given = tuple(_held(owner, key) for owner, key in keys)
         self._file = file
         found = file.read() if file is not None else None
-        self._on = bool(self._given) or found is not None
+        self._on = bool(self._given) or found is not None or judge is not None
+        self._judge, self._judge_s = judge, judge_s
         self._filed = _entries(found or ())
         self._vouchers: tuple[_Held, ...] = ()
         self._vouched: dict[str, str] = {}
@@ -166,6 +172,29 @@ class Access:
         held = self._of_key(credential)
         return Verdict(held.owner, held.id, held.limits) if held is not None else Verdict()
 
+    def judged(self, credential: str | None) -> bool:
+        """Whether a verdict about this has to be waited for."""
+        if self._judge is None or credential is None or is_token(credential):
+            return False
+        return self._known(credential) is None
+
+    async def judgement(self, credential: str) -> Verdict:
+        """The judge's verdict. What it lets in has no limits of its own here.
+
+        Raises:
+            Denied: it does not know the credential.
+            Overloaded: it did not answer in time, or failed.
+        """
+        if self._judge is None:
+            raise Denied("this key is not known")
+        return Verdict(await ask(self._judge, credential, self._judge_s))
+
+    async def owner_of(self, credential: str | None, *, in_query: bool = False) -> str:
+        """As `owner`, the judge's verdict included."""
+        if not in_query and credential is not None and self.judged(credential):
+            return (await self.judgement(credential)).owner
+        return self.verdict(credential, in_query=in_query).owner
+
     def mint(self, credential: str | None, ttl_s: float) -> Minted:
         """A token for the owner of a key, good wherever the key is.
 
@@ -202,13 +231,17 @@ class Access:
                 "a key is needed: send `Authorization: Bearer KEY`, or offer the subprotocols "
                 "`ossicle.v1, token, KEY`"
             )
+        found = self._known(credential)
+        if found is None:
+            raise Denied("this key is not known")
+        return found
+
+    def _known(self, credential: str) -> _Held | None:
         given = digest_of(credential)
         found: _Held | None = None
         for held in self._keys:  # all of them, so that time tells nothing
             if hmac.compare_digest(given, held.digest):
                 found = held
-        if found is None:
-            raise Denied("this key is not known")
         return found
 
     def check_page(self, opening: Opening) -> None:

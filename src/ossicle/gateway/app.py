@@ -38,7 +38,7 @@ def make_app(house: House) -> Starlette:
 
     async def sessions(request: Request) -> Response:
         try:
-            owner = _owner(house, request)
+            owner = await _owner(house, request)
         except OssicleError as error:
             return _refused(error)
         label = request.query_params.get("label")
@@ -49,7 +49,7 @@ def make_app(house: House) -> Starlette:
 
     async def session(request: Request) -> Response:
         try:
-            owner = _owner(house, request)
+            owner = await _owner(house, request)
             record = house.exits.records.find(request.path_params["name"], owner)
             if record is None:
                 raise Refused("there is no such session, or its record is gone", code="not_found")
@@ -59,7 +59,7 @@ def make_app(house: House) -> Starlette:
 
     async def lines_to_change(request: Request) -> Response:
         try:
-            _owner(house, request)
+            await _owner(house, request)
         except OssicleError as error:
             return _refused(error)
         here = house.address.seen_from(request.headers.get("host", ""))
@@ -102,7 +102,7 @@ def _refused(error: OssicleError) -> Response:
     )
 
 
-def _owner(house: House, request: Request) -> str:
+async def _owner(house: House, request: Request) -> str:
     """Whose request it is.
 
     Raises:
@@ -114,6 +114,6 @@ def _owner(house: House, request: Request) -> str:
     house.access.check_page(opening)
     scheme, _, value = opening.header("authorization").partition(" ")
     if value and scheme.lower() in {"bearer", "token"}:
-        return house.access.owner(value.strip())
+        return await house.access.owner_of(value.strip())
     # where a page can set no header
-    return house.access.verdict(request.query_params.get("token") or None, in_query=True).owner
+    return await house.access.owner_of(request.query_params.get("token") or None, in_query=True)

@@ -30,7 +30,7 @@ class FrontDesk:
 
     async def owner(self, credential: str | None) -> str:
         """Whose key this is."""
-        return self._house.access.owner(credential)
+        return await self._house.access.owner_of(credential)
 
     async def mint(self, credential: str | None, ttl_s: float) -> Minted:
         """A token for the owner of a key."""

@@ -34,6 +34,7 @@ from ossicle.transports.faults import report_fault
 from .access import Access, Verdict
 from .allowance import Addresses, Allowance, address_of, networks
 from .exits import Exits
+from .judges import judge_of
 from .keyfile import KeyFile
 from .metrics import Metrics
 from .minting import Mint, secret_in
@@ -53,6 +54,9 @@ log = logging.getLogger("ossicle.gateway")
 _REMEMBERED = 4_096
 """Ended sessions remembered by id, to tell an old token from one that never was ours."""
 
+_MOST_JUDGED = 1_000
+"""Verdicts waited for at once."""
+
 
 class House:
     """One per process. Made and run inside the event loop."""
@@ -63,7 +67,12 @@ class House:
         self.timers: Timers = LoopTimers()
         self.codecs: Codecs = AudioCodecs()
         self.access = Access(
-            settings.keys, settings.allow_hosts, self.tokens, KeyFile(settings.keys_path)
+            settings.keys,
+            settings.allow_hosts,
+            self.tokens,
+            KeyFile(settings.keys_path),
+            judge_of(settings.access),
+            settings.access.judge_s,
         )
         self.addresses = Addresses(settings.access.handshakes_per_s)
         self._proxies = networks(settings.access.trust_proxies)
@@ -72,6 +81,7 @@ class House:
         self.allowance = Allowance(self.usage.used)
         self._payers: dict[str, tuple[Verdict, str]] = {}
         self._flush_at = 0.0
+        self._judging = 0
         self.secrets = Secrets(settings.state_dir)
         self.node = settings.node or uuid.uuid4().hex[:8]
         self.sessions: dict[str, Session] = {}
@@ -250,9 +260,41 @@ class House:
         try:
             self.knock(leg.opening)
             self.access.check_page(leg.opening)
-            verdict = self.access.verdict(
-                configure.credential, in_query=_in_query(leg, configure.credential)
-            )
+            credential, in_query = configure.credential, _in_query(leg, configure.credential)
+            if not in_query and credential is not None and self.access.judged(credential):
+                if self._judging >= _MOST_JUDGED:
+                    raise Overloaded(f"{self._judging} verdicts are waited for; try again")
+                self._judging += 1
+                self._spawn(self._judge(leg, configure, credential), "judgement")
+                return
+            verdict = self.access.verdict(credential, in_query=in_query)
+        except OssicleError as error:
+            self._turn_away(leg, error)
+            return
+        self._admit(leg, configure, verdict)
+
+    async def _judge(self, leg: Leg, configure: Configure, credential: str) -> None:
+        """Wait for a verdict; the leg reads nothing meanwhile."""
+        try:
+            verdict = await self.access.judgement(credential)
+            if not leg.gone:
+                self._admit(leg, configure, verdict)
+        except OssicleError as error:
+            self._turn_away(leg, error)
+        except Exception as error:  # noqa: BLE001  ends this leg, the others go on
+            report_fault(log, "admission", error)
+            self._turn_away(leg, OssicleError.wrap(error))
+        finally:
+            self._judging -= 1
+
+    def _turn_away(self, leg: Leg, error: OssicleError) -> None:
+        self.metrics.refused(error.code)
+        self.exits.refused(leg, error.code)
+        leg.refuse(error)
+
+    def _admit(self, leg: Leg, configure: Configure, verdict: Verdict) -> None:
+        """Its credential is good: a session for it."""
+        try:
             owner = verdict.owner
             self.allowance.knock(verdict.key, verdict.limits, self.timers.now())
             if configure.join is not None and not self._new_home(configure.join, owner):
@@ -261,9 +303,7 @@ class House:
             self.exits.check(configure)
             session = self._open(configure, verdict)
         except OssicleError as error:
-            self.metrics.refused(error.code)
-            self.exits.refused(leg, error.code)
-            leg.refuse(error)
+            self._turn_away(leg, error)
             return
         group = self._group
         if group is None:

@@ -228,7 +228,7 @@ def check_exposure(settings: GatewaySettings) -> None:
     """Refuse a public address without keys."""
     if loopback(settings.host) or settings.keys or settings.open_to_anyone:
         return
-    if settings.keys_path.exists():
+    if settings.keys_path.exists() or settings.access.judge or settings.access.jwks:
         return
     raise Refused(
         f"{settings.host} can be reached by others and no key is set: make "

@@ -22,6 +22,18 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
     seconds' worth may come at once. 0 = no limit. This machine is not limited."""
     trust_proxies: tuple[str, ...] = ()
     """Addresses or networks of your own proxies: what their X-Forwarded-For says is believed."""
+    judge: str = ""
+    """`python:MODULE:FUNCTION`: an async function that gives the owner of a credential, or None.
+    Asked for what is neither a key nor a token of this gateway."""
+    judge_s: float = 5.0
+    """How long a verdict may take; then the connection is refused."""
+    jwks: str = ""
+    """File of a JSON Web Key Set: tokens signed by its keys (RS256, ES256, EdDSA) come in, each as
+    the owner that its `sub` names."""
+    jwt_issuer: str = ""
+    """Their `iss` has to be this."""
+    jwt_audience: str = ""
+    """Their `aud` has to name this."""
 
 
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
