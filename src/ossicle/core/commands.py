@@ -80,8 +80,8 @@ class Configure(_Command, frozen=True, gc=False):
     report_to: tuple[Report, ...] = ()
     """Where its events are posted, if allow-listed."""
     audio_from: str = ""
-    """URL that the gateway reads the session's audio from, if its host is allow-listed; the
-    client sends none. Empty = the client sends it."""
+    """URL of the session's audio, of which the client then sends none. Carried; no gateway reads it
+    yet, and a session that names one is refused. Empty = the client sends its audio."""
 
 
 class Audio(_Command, frozen=True, gc=False):
