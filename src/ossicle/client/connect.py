@@ -12,11 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import msgspec
-
 from ossicle.core.commands import Configure
 from ossicle.core.formats import AudioFormat
-from ossicle.core.options import Options, RecognitionOptions
+from ossicle.core.options import Options, RecognitionOptions, difference
 from ossicle.dialects.native import NativeClient
 
 from .address import DEFAULT_URL, Wire
@@ -90,16 +88,4 @@ def patch_of(options: AnyOptions) -> dict[str, Any]:
         return options
     if isinstance(options, RecognitionOptions):
         options = Options(recognition=options)
-    given = msgspec.structs.replace(options, hears=None, speaks=None)
-    return _difference(msgspec.to_builtins(given), msgspec.to_builtins(Options()))
-
-
-def _difference(given: dict[str, Any], default: dict[str, Any]) -> dict[str, Any]:
-    patch: dict[str, Any] = {}
-    for name, value in given.items():
-        if isinstance(value, dict):
-            if inner := _difference(value, default[name]):  # pyright: ignore[reportUnknownArgumentType]
-                patch[name] = inner
-        elif value != default[name]:
-            patch[name] = value
-    return patch
+    return difference(options)
