@@ -365,11 +365,7 @@ class SpeechStream:
         finally:
             link.live = False
         refusal = self._refusal
-        return (
-            OssicleError.of(refusal)
-            if refusal is not None
-            else error or _lost()
-        )
+        return OssicleError.of(refusal) if refusal is not None else error or _lost()
 
     def _opening(self) -> Configure:
         if not self._token:
@@ -468,10 +464,7 @@ class SpeechStream:
     def _on_ended(self, link: Link, ended: Ended) -> None:
         if not ended.seq or ended.reason in {"shutdown", "lost"}:
             # This connection is refused, or this gateway leaves: that is not the end of a stream.
-            fault = (
-                ended.error
-                or _lost().fault()
-            )
+            fault = ended.error or _lost().fault()
             if ended.seq and not fault.retryable:
                 fault = msgspec.structs.replace(fault, retryable=True)
             self._refusal = fault
