@@ -17,7 +17,7 @@ from collections.abc import Callable
 import msgspec
 
 from ..core.capabilities import PCM16K, Capabilities
-from ..core.commands import Audio, Command, Configure, End
+from ..core.commands import Command, Configure, End
 from ..core.errors import ConnectionLost, EngineFailed, Fault, OssicleError
 from ..core.events import AudioOut, Began, Configured, Ended, Event, Flow, Marked, Notice, Told
 from ..core.formats import AudioFormat
@@ -191,7 +191,7 @@ class UpstreamStream:
 
     def audio(self, data: bytes) -> None:
         self._fed += len(data)
-        self.link.ask(Audio(data=data))
+        self.link.audio(data)
         if self._fed >= self._granted:
             self._grant()
 
