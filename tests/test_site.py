@@ -1,0 +1,136 @@
+"""The documentation becomes a site, and one with a mistake in it does not."""
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from site_links import wrong_in  # noqa: E402
+from website import ICON, MOVED, Unfit, built, laid_out  # noqa: E402
+
+PAGE = "howto/speak.md"
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """What a site is made of, to make mistakes in."""
+    root = tmp_path / "project"
+    shutil.copytree(ROOT / "docs", root / "docs")
+    shutil.copytree(ROOT / "examples", root / "examples")
+    for name in ("zensical.toml", *MOVED, ICON):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, root / name)
+    return root
+
+
+def planted(root: Path, text: str, page: str = PAGE) -> None:
+    path = root / "docs" / page
+    path.write_text(f"{path.read_text('utf-8')}\n{text}\n", "utf-8")
+
+
+def test_the_documentation_is_a_site(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    built(ROOT, site)
+    pages = {path.relative_to(site).as_posix() for path in site.rglob("*.html")}
+    named = {
+        re.sub(r"README$", "index", path.relative_to(ROOT / "docs").with_suffix("").as_posix())
+        for path in (ROOT / "docs").rglob("*.md")
+    }
+    assert {f"{name}.html" for name in named} <= pages
+    assert {"project/news.html", "examples/stream_file-py.html"} <= pages
+    text = (site / "index.html").read_text("utf-8")
+    assert 'href="tutorial/your-own-words.html"' in text
+    assert list((site / "reference").glob("*.json")), "what pages link to comes along"
+    assert wrong_in(site) == []
+
+
+def test_built_again_it_replaces_what_was_there(copy: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "old.html").write_text("<p>old</p>")
+    built(copy, site)
+    assert not (site / "old.html").exists()
+    assert (site / "index.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[gone](gone.md)", "docs/howto/speak.md: gone.md is not there"),
+        ("![gone](../images/gone.png)", "docs/howto/speak.md: ../images/gone.png is not there"),
+        ("[code](../../Makefile)", "docs/howto/speak.md: ../../Makefile is not there"),
+        ("[all](../../examples)", "docs/howto/speak.md: ../../examples is not there"),
+    ],
+)
+def test_a_link_that_leads_nowhere(copy: Path, tmp_path: Path, text: str, reason: str) -> None:
+    planted(copy, text)
+    with pytest.raises(Unfit) as caught:
+        built(copy, tmp_path / "site")
+    assert str(caught.value) == reason
+    assert not (tmp_path / "site").exists()
+
+
+def test_a_link_out_of_the_site(copy: Path, tmp_path: Path) -> None:
+    (copy / "Makefile").write_text("all:\n")
+    planted(copy, "[code](../../Makefile)")
+    with pytest.raises(Unfit, match="leads out of the site"):
+        laid_out(copy, tmp_path / "sources")
+
+
+def test_a_place_that_is_not_on_the_page(copy: Path, tmp_path: Path) -> None:
+    planted(copy, "[here](configure.md#no-such-heading)")
+    with pytest.raises(Unfit, match="no-such-heading"):
+        built(copy, tmp_path / "site")
+
+
+def test_a_broken_link_that_only_the_result_shows(copy: Path, tmp_path: Path) -> None:
+    planted(copy, '<a href="gone.html">raw</a> <a href="configure.html#nowhere">raw</a>')
+    with pytest.raises(Unfit) as caught:
+        built(copy, tmp_path / "site")
+    assert "howto/speak.html: gone.html is not there" in str(caught.value)
+    assert "configure.html#nowhere names a place that is not on that page" in str(caught.value)
+
+
+def test_something_of_another_host(copy: Path, tmp_path: Path) -> None:
+    planted(copy, '<script src="https://cdn.example.org/x.js"></script>')
+    (copy / "docs/assets/site.css").write_text('@import "https://fonts.example.org/a.css";')
+    with pytest.raises(Unfit) as caught:
+        built(copy, tmp_path / "site")
+    assert "https://cdn.example.org/x.js is asked of another host" in str(caught.value)
+    assert "https://fonts.example.org/a.css is asked of another host" in str(caught.value)
+
+
+def test_a_page_in_no_menu_and_a_menu_without_its_page(copy: Path, tmp_path: Path) -> None:
+    (copy / "docs/howto/alone.md").write_text("# Alone\n")
+    (copy / "docs" / PAGE).rename(copy / "docs/howto/talk.md")
+    for path in (copy / "docs").rglob("*.md"):
+        path.write_text(path.read_text("utf-8").replace("speak.md", "talk.md"), "utf-8")
+    with pytest.raises(Unfit) as caught:
+        laid_out(copy, tmp_path / "sources")
+    assert set(str(caught.value).splitlines()) >= {
+        "zensical.toml: howto/speak.md is no page",
+        "howto/alone.md is in no menu of zensical.toml",
+        "howto/talk.md is in no menu of zensical.toml",
+    }
+
+
+def test_what_a_page_loads_and_what_a_reader_clicks(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    (tmp_path / "a.html").write_text(
+        '<a href="https://example.org/">may</a> <a href="mailto:me@example.org">may</a>'
+        '<a href="#here" id="here">may</a> <a href="b.html#there">may</a> <img src="data:,">'
+        '<img src="//example.org/a.png"> <a href="/b.html">no</a> <a href="below">no</a>'
+        '<p style="background: url(https://example.org/b.png)">no</p>'
+    )
+    (tmp_path / "b.html").write_text('<h1 id="there">B</h1>')
+    assert wrong_in(tmp_path) == [
+        "a.html: //example.org/a.png is asked of another host",
+        "a.html: /b.html begins at the root of a server, and the site has to work without one",
+        "a.html: below is not there",
+        "a.html: https://example.org/b.png is asked of another host",
+    ]
