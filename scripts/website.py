@@ -37,6 +37,7 @@ ICON = "src/ossicle/web/playground/icon.svg"
 LANGUAGES = {".py": "python", ".html": "html", ".sh": "sh"}
 LINK = re.compile(r"(\]\()([^)\s#]+)(#[^)\s]*)?(\))")
 
+MARK = "<!-- the newest version comes below this line -->\n"
 COLOUR = re.compile("\x1b\\[[0-9;]*m")
 
 
@@ -62,7 +63,10 @@ def laid_out(root: Path, into: Path) -> None:
     for source, place in pages.items():
         page = docs / place
         page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(_moved(root, source, place, wrong), "utf-8")
+        text = (root / source).read_text("utf-8")
+        if source == "NEWS.md":
+            text = _with_draft(root, text)
+        page.write_text(_moved(root, source, text, place, wrong), "utf-8")
     for path in sorted((root / "examples").iterdir()):
         if path.suffix in LANGUAGES:
             page = docs / _example(path.name)
@@ -94,7 +98,33 @@ def _example(name: str) -> str:
     return f"examples/{name.replace('.', '-')}.md"
 
 
-def _moved(root: Path, source: str, place: str, wrong: list[str]) -> str:
+def _with_draft(root: Path, text: str) -> str:
+    """The news, and above them what the next version will bring."""
+    draft = _run(root, "towncrier", "build", "--draft", "--version", "next").stdout
+    head, mark, versions = text.partition(MARK)
+    return f"{head}{mark}\n{draft.strip()}\n{versions}"
+
+
+def _run(folder: Path, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A program of the environment, to its end.
+
+    Raises:
+        Unfit: it is not there, or it refuses.
+    """
+    program = shutil.which(name, path=str(Path(sys.executable).parent))
+    if program is None:
+        raise Unfit(f"{name} is not installed: python scripts/environment.py --dev")
+    done = subprocess.run(
+        [program, *arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        # Zensical colours what it finds whatever the environment says, and ends with a traceback.
+        said = COLOUR.sub("", done.stdout + done.stderr.partition("Traceback")[0])
+        raise Unfit(said.strip() or done.stderr.strip())
+    return done
+
+
+def _moved(root: Path, source: str, text: str, place: str, wrong: list[str]) -> str:
     """A page whose links lead where their targets are in the site."""
 
     def link(found: re.Match[str]) -> str:
@@ -121,7 +151,7 @@ def _moved(root: Path, source: str, place: str, wrong: list[str]) -> str:
 
     lines: list[str] = []
     fenced = False
-    for line in (root / source).read_text("utf-8").splitlines():
+    for line in text.splitlines():
         fenced ^= line.startswith("```")
         lines.append(line if fenced else LINK.sub(link, line))
     return "\n".join(lines) + "\n"
@@ -136,20 +166,7 @@ def built(root: Path, into: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         sources = Path(folder)
         laid_out(root, sources)
-        program = shutil.which("zensical", path=str(Path(sys.executable).parent))
-        if program is None:
-            raise Unfit("zensical is not installed: python scripts/environment.py --dev")
-        done = subprocess.run(
-            [program, "build", "--strict"],
-            cwd=sources,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            # It colours what it finds whatever the environment says, and ends with a traceback.
-            said = COLOUR.sub("", done.stdout + done.stderr.partition("Traceback")[0])
-            raise Unfit(said.strip() or done.stderr.strip())
+        _run(sources, "zensical", "build", "--strict")
         # It is for a server that has the site at its root; every address in it begins there.
         (sources / "site" / "404.html").unlink()
         if wrong := wrong_in(sources / "site"):

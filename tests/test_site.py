@@ -22,7 +22,8 @@ def copy(tmp_path: Path) -> Path:
     root = tmp_path / "project"
     shutil.copytree(ROOT / "docs", root / "docs")
     shutil.copytree(ROOT / "examples", root / "examples")
-    for name in ("zensical.toml", *MOVED, ICON):
+    shutil.copytree(ROOT / "news", root / "news")
+    for name in ("zensical.toml", "pyproject.toml", *MOVED, ICON):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / name, root / name)
     return root
@@ -35,7 +36,10 @@ def planted(root: Path, text: str, page: str = PAGE) -> None:
 
 def test_the_documentation_is_a_site(tmp_path: Path) -> None:
     site = tmp_path / "site"
+    site.mkdir()
+    (site / "old.html").write_text("<p>of the last time</p>")
     built(ROOT, site)
+    assert not (site / "old.html").exists()
     pages = {path.relative_to(site).as_posix() for path in site.rglob("*.html")}
     named = {
         re.sub(r"README$", "index", path.relative_to(ROOT / "docs").with_suffix("").as_posix())
@@ -45,17 +49,10 @@ def test_the_documentation_is_a_site(tmp_path: Path) -> None:
     assert {"project/news.html", "examples/stream_file-py.html"} <= pages
     text = (site / "index.html").read_text("utf-8")
     assert 'href="tutorial/your-own-words.html"' in text
+    news = (site / "project/news.html").read_text("utf-8")
+    assert next((ROOT / "news").glob("*.md"), None) is None or 'id="next"' in news, "the draft"
     assert list((site / "reference").glob("*.json")), "what pages link to comes along"
     assert wrong_in(site) == []
-
-
-def test_built_again_it_replaces_what_was_there(copy: Path, tmp_path: Path) -> None:
-    site = tmp_path / "site"
-    site.mkdir()
-    (site / "old.html").write_text("<p>old</p>")
-    built(copy, site)
-    assert not (site / "old.html").exists()
-    assert (site / "index.html").exists()
 
 
 @pytest.mark.parametrize(
