@@ -4,8 +4,9 @@
     python scripts/website.py --into DIR
 
 Three steps, each strict. The pages are laid out in a folder of their own, because a site cannot
-link out of its root: the news, CONTRIBUTING.md and the examples come along as pages. Zensical
-builds them. Then the result is read as a browser would (`site_links`), since that is what counts.
+link out of its root: the news, CONTRIBUTING.md and every file that a page links to come along as
+pages. Zensical builds them. Then the result is read as a browser would (`site_links`), since that
+is what counts.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ MOVED = {
 }
 """Files of the project's root, and the pages they are in the site."""
 ICON = "src/ossicle/web/playground/icon.svg"
-LANGUAGES = {".py": "python", ".html": "html", ".sh": "sh"}
+LANGUAGES = {".py": "python", ".html": "html", ".sh": "sh", ".js": "js", ".toml": "toml"}
+"""What a file that a page links to is coloured as, by its suffix; else it is plain text."""
 LINK = re.compile(r"(\]\()([^)\s#]+)(#[^)\s]*)?(\))")
 
 MARK = "<!-- the newest version comes below this line -->\n"
@@ -49,13 +51,14 @@ def laid_out(root: Path, into: Path) -> None:
     """Lay out the sources of the site.
 
     Raises:
-        Unfit: a link leaves the site, a page is in no menu, or a menu names no page.
+        Unfit: a link leads to no file of the project, a page is in no menu, or a menu names none.
     """
     docs = into / "docs"
     shutil.copytree(root / "docs", docs)
     shutil.copyfile(root / "zensical.toml", into / "zensical.toml")
     shutil.copyfile(root / ICON, docs / "assets" / "icon.svg")
     wrong: list[str] = []
+    shown: set[str] = set()
     pages = {
         path.relative_to(root).as_posix(): path.relative_to(root / "docs").as_posix()
         for path in sorted((root / "docs").rglob("*.md"))
@@ -66,16 +69,14 @@ def laid_out(root: Path, into: Path) -> None:
         text = (root / source).read_text("utf-8")
         if source == "NEWS.md":
             text = _with_draft(root, text)
-        page.write_text(_moved(root, source, text, place, wrong), "utf-8")
-    for path in sorted((root / "examples").iterdir()):
-        if path.suffix in LANGUAGES:
-            page = docs / _example(path.name)
-            page.parent.mkdir(exist_ok=True)
-            code = path.read_text("utf-8")
-            fence = "````" if "```" in code else "```"
-            page.write_text(
-                f"# {path.name}\n\n{fence}{LANGUAGES[path.suffix]}\n{code}{fence}\n", "utf-8"
-            )
+        page.write_text(_moved(root, source, text, place, shown, wrong), "utf-8")
+    for name in sorted(shown):
+        page = docs / _source(name)
+        page.parent.mkdir(exist_ok=True)
+        code = (root / name).read_text("utf-8").rstrip("\n")
+        fence = "````" if "```" in code else "```"
+        language = LANGUAGES.get(PurePosixPath(name).suffix, "text")
+        page.write_text(f"# {name}\n\n{fence}{language}\n{code}\n{fence}\n", "utf-8")
     menu = list(_menu(tomllib.loads((root / "zensical.toml").read_text())["project"]["nav"]))
     wrong += [f"zensical.toml: {name} is no page" for name in menu if name not in pages.values()]
     wrong += [f"zensical.toml: {name} is twice in it" for name in menu if menu.count(name) > 1]
@@ -94,8 +95,8 @@ def _menu(entries: Any) -> Iterator[str]:
                 yield from _menu([below] if isinstance(below, str) else below)
 
 
-def _example(name: str) -> str:
-    return f"examples/{name.replace('.', '-')}.md"
+def _source(name: str) -> str:
+    return f"source/{re.sub('[/.]', '-', name)}.md"
 
 
 def _with_draft(root: Path, text: str) -> str:
@@ -124,15 +125,18 @@ def _run(folder: Path, name: str, *arguments: str) -> subprocess.CompletedProces
     return done
 
 
-def _moved(root: Path, source: str, text: str, place: str, wrong: list[str]) -> str:
-    """A page whose links lead where their targets are in the site."""
+def _moved(
+    root: Path, source: str, text: str, place: str, shown: set[str], wrong: list[str]
+) -> str:
+    """A page whose links lead where their targets are in the site; files of the project beside
+    the pages become pages themselves."""
 
     def link(found: re.Match[str]) -> str:
         before, target, anchor, after = found.groups()
         if re.match(r"[a-z]+:", target):
             return found[0]
         joined = os.path.normpath(PurePosixPath(source).parent / target)
-        if not (root / joined).is_file():
+        if joined.startswith("..") or not (root / joined).is_file():
             # Zensical passes over links it takes for files of another kind.
             wrong.append(f"{source}: {target} is not there")
             return found[0]
@@ -141,13 +145,13 @@ def _moved(root: Path, source: str, text: str, place: str, wrong: list[str]) -> 
             there = MOVED[joined]
         elif path.parts[0] == "docs":
             there = str(path.relative_to("docs"))
-        elif path.parts[0] == "examples" and path.suffix in LANGUAGES:
-            there = _example(path.name)
         else:
-            wrong.append(f"{source}: {target} leads out of the site")
-            return found[0]
+            shown.add(joined)
+            there = _source(joined)
         shorter = os.path.relpath(there, PurePosixPath(place).parent)
-        return f"{before}{shorter}{anchor or ''}{after}"
+        # A line of a file has no place in the page it becomes.
+        place_in = "" if joined in shown else anchor or ""
+        return f"{before}{shorter}{place_in}{after}"
 
     lines: list[str] = []
     fenced = False

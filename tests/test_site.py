@@ -46,7 +46,7 @@ def test_the_documentation_is_a_site(tmp_path: Path) -> None:
         for path in (ROOT / "docs").rglob("*.md")
     }
     assert {f"{name}.html" for name in named} <= pages
-    assert {"project/news.html", "examples/stream_file-py.html"} <= pages
+    assert {"project/news.html", "source/examples-stream_file-py.html"} <= pages
     text = (site / "index.html").read_text("utf-8")
     assert 'href="tutorial/your-own-words.html"' in text
     news = (site / "project/news.html").read_text("utf-8")
@@ -60,7 +60,7 @@ def test_the_documentation_is_a_site(tmp_path: Path) -> None:
     [
         ("[gone](gone.md)", "docs/howto/speak.md: gone.md is not there"),
         ("![gone](../images/gone.png)", "docs/howto/speak.md: ../images/gone.png is not there"),
-        ("[code](../../Makefile)", "docs/howto/speak.md: ../../Makefile is not there"),
+        ("[all](../../../other)", "docs/howto/speak.md: ../../../other is not there"),
         ("[all](../../examples)", "docs/howto/speak.md: ../../examples is not there"),
     ],
 )
@@ -72,11 +72,13 @@ def test_a_link_that_leads_nowhere(copy: Path, tmp_path: Path, text: str, reason
     assert not (tmp_path / "site").exists()
 
 
-def test_a_link_out_of_the_site(copy: Path, tmp_path: Path) -> None:
-    (copy / "Makefile").write_text("all:\n")
-    planted(copy, "[code](../../Makefile)")
-    with pytest.raises(Unfit, match="leads out of the site"):
-        laid_out(copy, tmp_path / "sources")
+def test_a_file_that_is_linked_to_becomes_a_page(copy: Path, tmp_path: Path) -> None:
+    (copy / "Makefile").write_text("all: # ```\n")
+    planted(copy, "[code](../../Makefile#L1)")
+    laid_out(copy, tmp_path / "sources")
+    page = tmp_path / "sources/docs/source/Makefile.md"
+    assert page.read_text("utf-8") == "# Makefile\n\n````text\nall: # ```\n````\n"
+    assert "[code](../source/Makefile.md)" in (tmp_path / "sources/docs" / PAGE).read_text("utf-8")
 
 
 def test_a_place_that_is_not_on_the_page(copy: Path, tmp_path: Path) -> None:
