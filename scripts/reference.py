@@ -24,6 +24,7 @@ from docstrings import docs_of
 from openapi_document import openapi_document
 from openapi_page import http_page
 from schemas import shape
+from specifications_page import specifications_page
 from surface import command_page, engine_page, metric_page
 
 from ossicle.core import capabilities, errors, events, ledger
@@ -207,10 +208,11 @@ def pages() -> dict[str, str]:
 
 
 def files() -> dict[Path, str]:
-    """Every generated file by its path; the two documents twice, since a gateway serves them."""
+    """Every generated file by its path; two documents twice, since a gateway serves them."""
     made = pages()
     served = {SERVED / name: made[name] for name in ("openapi.json", "asyncapi.json")}
-    return {FOLDER / name: text for name, text in made.items()} | served
+    specifications = {FOLDER.parent / "specifications.md": MADE + specifications_page()}
+    return {FOLDER / name: text for name, text in made.items()} | specifications | served
 
 
 def main() -> int:

@@ -1,7 +1,7 @@
-"""The picture of `ossicle demo`, which `make run` ends in, in docs/images: the real program in a real terminal (tmux), its screen
-read back with its colours, and drawn by Chromium.
+"""The picture of `ossicle demo`, which `make run` ends in, in docs/images: the real program in a
+real terminal (tmux), its screen read back with its colours, and drawn by Chromium.
 
-    .venv/bin/python scripts/terminal_picture.py      needs tmux, Chromium and the clips of `make run`
+    .venv/bin/python scripts/terminal_picture.py     needs tmux, Chromium, the clips of `make run`
 
 The screen is cut above the lines that name the folders of this machine; nothing else is changed.
 """
@@ -67,8 +67,10 @@ async def run_in_terminal(state: Path) -> str:
     )  # fmt: skip
     try:
         async with asyncio.timeout(90):
-            while "Ctrl-C stops it" not in (shown := await screen("capture-pane", "-p", "-e")):
-                await asyncio.sleep(0.2)
+            shown = ""
+            while "Ctrl-C stops it" not in shown:
+                await asyncio.sleep(0.2)  # tmux tells nobody when a screen changes
+                shown = await screen("capture-pane", "-p", "-e")
     finally:
         await screen("kill-server")
     lines = shown.splitlines()
