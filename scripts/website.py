@@ -67,7 +67,7 @@ def laid_out(root: Path, into: Path) -> None:
         page = docs / place
         page.parent.mkdir(parents=True, exist_ok=True)
         text = (root / source).read_text("utf-8")
-        if source == "NEWS.md":
+        if MARK in text:
             text = _with_draft(root, text)
         page.write_text(_moved(root, source, text, place, shown, wrong), "utf-8")
     for name in sorted(shown):

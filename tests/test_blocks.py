@@ -25,7 +25,7 @@ from ossicle.gateway.configuration import Misconfigured, configure
 
 BLOCKS = list(blocks())
 MARKS = {"", "runs", "continues"}
-LANGUAGES = {"python", "sh", "js", "toml", "json", "ini", "xml", "mermaid", ""}
+LANGUAGES = {"python", "sh", "js", "toml", "json", "ini", "xml", ""}
 SDKS = ROOT / "tests/interop/js"
 DOCUMENTS = [
     json.loads((ROOT / "docs/reference" / name).read_text("utf-8"))
