@@ -22,6 +22,7 @@ from ossicle.dialects.deepgram.speak_server import SpeakServer
 from ossicle.dialects.native import NativeObserver, NativeServer
 from ossicle.dialects.native.endpoints import new_token
 from ossicle.dialects.native.errors import refusal
+from ossicle.dialects.openai import Books, RealtimeServer
 from ossicle.dialects.twilio import CallServer, header_token, signed
 from ossicle.dialects.twilio.endpoints import STATUS_PATH, VOICE_PATH, status_at, voice_at
 
@@ -58,11 +59,16 @@ def _telnyx() -> Dialect:
     return CallServer("telnyx", guard=header_token("x-telnyx-streaming-auth-token"))
 
 
+def _realtime(house: House) -> Dialect:
+    return RealtimeServer(house.shared.setdefault("openai", Books()))
+
+
 BINDINGS: tuple[Binding, ...] = (
     Binding("http", "/v1/listen", each(PrerecordedServer)),
     Binding("websocket", "/v1/listen", each(ListenServer)),
     Binding("http", "/v1/speak", each(partial(SpeakRequest, speech_file))),
     Binding("websocket", "/v1/speak", each(SpeakServer)),
+    Binding("websocket", "/v1/realtime", _realtime),
     Binding("websocket", "/v2/listen", each(FluxServer)),
     Binding("websocket", "/v2/realtime/ws", each(LegacyServer)),
     Binding("websocket", "/v3/ws", each(AssemblyServer)),

@@ -11,7 +11,7 @@ import functools
 import logging
 import uuid
 from collections import OrderedDict
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import msgspec
@@ -34,6 +34,7 @@ from ossicle.transports.faults import report_fault
 
 from .access import Access, Verdict
 from .allowance import Addresses, Allowance, address_of, networks
+from .answering import Answering
 from .exits import Exits
 from .judges import judge_of
 from .keyfile import KeyFile
@@ -85,6 +86,9 @@ class House:
         self.secrets = Secrets(settings.state_dir)
         self.node = settings.node or uuid.uuid4().hex[:8]
         self.sessions: dict[str, Session] = {}
+        self.answering = Answering()
+        self.shared: dict[str, Any] = {}
+        """What a dialect keeps for all its legs, by the dialect's name."""
         self.draining = False
         self.doors_open = False
         self.address = Address()
@@ -137,6 +141,7 @@ class House:
             finally:
                 self._group = None
                 self.usage.flush()
+                await self.answering.aclose()
 
     def tick(self) -> None:
         """Once a second, for all sessions: what is not worth a timer of its own."""
@@ -229,11 +234,7 @@ class House:
     def choose(self, options: Options, source: AudioFormat) -> Engine:
         """The engine for a session; several channels on an engine for one get a stream each, and
         one that judges no ends of turns is judged for where the session asks."""
-        engine = chosen(self.engine, options)
-        turns = options.recognition.turns
-        asks = turns.confidence is not None or turns.eager is not None
-        if asks and engine.capabilities.hears and not engine.capabilities.eager:
-            engine = Endpointed(engine)
+        engine = self.answering.seated(chosen(self.engine, options), options, _judged(options))
         split = options.recognition.channels == "split"
         if split and source.channels > engine.capabilities.channels:
             return Split(engine, channels=source.channels)
@@ -430,6 +431,18 @@ class House:
     def _own(self, session: Session, owner: str) -> None:
         if self._owners.get(session.id, "") != owner:
             raise Denied("this session belongs to another key", code="resume_denied")
+
+
+def _judged(options: Options) -> Callable[[Engine], Engine]:
+    """Puts a judge of turn ends around an engine that is none, where the session asks for one."""
+    turns = options.recognition.turns
+    asks = turns.confidence is not None or turns.eager is not None
+
+    def around(engine: Engine) -> Engine:
+        able = engine.capabilities
+        return Endpointed(engine) if asks and able.hears and not able.eager else engine
+
+    return around
 
 
 def _in_query(leg: Leg, credential: str | None) -> bool:

@@ -31,6 +31,8 @@ VENDOR_MODELS = (
     "whisper", "whisper-*", "aura-*",
     # AssemblyAI
     "universal", "universal-*", "u3-*", "best", "nano", "slam-*",
+    # OpenAI
+    "gpt-*", "tts-*", "o?-*",
 )  # fmt: skip
 """Names that SDKs send whether their user chose one or not: the default engine hears for them,
 unless a route says otherwise."""
