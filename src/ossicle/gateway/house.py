@@ -339,6 +339,17 @@ class House:
             raise Refused("there is no such session", code="not_found")
         return session
 
+    def end(self, name: str, owner: str) -> None:
+        """End a session of this owner.
+
+        Raises:
+            Refused: there is none of that name.
+            Denied: it is somebody else's.
+        """
+        session = self.find(name, owner)
+        self._own(session, owner)
+        session.finish("done")
+
     def _open(self, configure: Configure, verdict: Verdict) -> Session:
         if self.draining:
             raise Overloaded("the gateway is stopping; try another, or again soon", code="draining")

@@ -18,7 +18,7 @@ from .messages import (
 )
 from .settings import Settings
 
-__all__ = ["Beta"]
+__all__ = ["Beta", "beta_session", "ga_session"]
 
 Json: TypeAlias = dict[str, Any]
 
@@ -57,7 +57,7 @@ class Beta:
             session = message.get("session")
             if isinstance(session, dict):
                 message["type"] = "session.update"
-                message["session"] = _session(cast("Json", session), settings)
+                message["session"] = ga_session(cast("Json", session), settings)
         elif kind == "response.create" and isinstance(message.get("response"), dict):
             message["response"] = _response(cast("Json", message["response"]))
         else:
@@ -75,7 +75,7 @@ class Beta:
                 told["item"] = _item(cast("Json", told["item"]))
             case SessionCreated(session=session):
                 told = _plain(event)
-                told["session"] = _shown(session)
+                told["session"] = beta_session(session)
                 if session.get("type") == "transcription":
                     told["type"] = _SESSIONS["session.created"]
                     return (_text(told),)
@@ -98,7 +98,7 @@ class Beta:
             session = cast("Json", told["session"])
             if session.get("type") == "transcription":
                 told["type"] = _SESSIONS.get(kind, kind)
-            told["session"] = _shown(session)
+            told["session"] = beta_session(session)
         if "item" in told:
             told["item"] = _item(cast("Json", told["item"]))
         if "response" in told:
@@ -144,7 +144,7 @@ def _item(item: Json) -> Json:
     return {**item, "content": parts}
 
 
-def _session(given: Json, settings: Settings) -> Json:
+def ga_session(given: Json, settings: Settings) -> Json:
     """A session of the beta as an update in GA."""
     out: Json = {"type": settings.type}
     heard: Json = {}
@@ -201,7 +201,7 @@ def _response(given: Json) -> Json:
     return out
 
 
-def _shown(session: Json) -> Json:
+def beta_session(session: Json) -> Json:
     """The effective session in the beta's words."""
     audio = cast("Json", session.get("audio") or {})
     heard, spoken = cast("Json", audio.get("input") or {}), cast("Json", audio.get("output") or {})

@@ -77,6 +77,8 @@ class Responding:
         self._by_utterance: dict[str, str] = {}
         self._items: dict[str, str] = {}
         """Utterance of an item, for truncation."""
+        self._finished: dict[str, None] = {}
+        """Responses and utterances that are over: what still comes of them is not told."""
 
     # ── asked by the client ──
 
@@ -101,10 +103,12 @@ class Responding:
 
     def started(self, utterance: str, ref: str) -> list[ServerEvent]:
         """An utterance begins."""
-        return self._find(utterance, ref)[1]
+        return [] if self._is_over(utterance, ref) else self._find(utterance, ref)[1]
 
     def sound(self, event: AudioOut) -> list[ServerEvent]:
         """Sound of it."""
+        if self._is_over(event.utterance, event.ref):
+            return []
         response, events = self._find(event.utterance, event.ref)
         message, opened = self._message(response)
         self._book.voiced = True
@@ -116,6 +120,8 @@ class Responding:
 
     def words(self, event: Transcript) -> list[ServerEvent]:
         """Words of it."""
+        if self._is_over(event.utterance, event.ref):
+            return []
         response, events = self._find(event.utterance, event.ref)
         delta = response.growth.hear(event)
         if not delta:
@@ -128,6 +134,8 @@ class Responding:
 
     def asks(self, event: Asked) -> list[ServerEvent]:
         """It wants a tool called."""
+        if self._is_over(event.utterance, event.ref):
+            return []
         response, events = self._find(event.utterance, event.ref)
         events += self._close_message(response, "completed")
         item = Item(
@@ -163,6 +171,8 @@ class Responding:
         """It is complete, or was cut off."""
         if not event.utterance and event.ref not in self.active:
             return []
+        if self._is_over(event.utterance, event.ref):
+            return []
         response, events = self._find(event.utterance, event.ref)
         match event.reason:
             case "cancelled":
@@ -193,13 +203,23 @@ class Responding:
 
     # ── inside ──
 
+    def _is_over(self, utterance: str, ref: str) -> bool:
+        return utterance in self._finished or (ref in self._finished and ref not in self.active)
+
+    def _finish(self, *names: str) -> None:
+        for name in names:
+            if name:
+                self._finished[name] = None
+        while len(self._finished) > _REMEMBERED:
+            del self._finished[next(iter(self._finished))]
+
     def _find(self, utterance: str, ref: str) -> tuple[Response, list[ServerEvent]]:
         """The response of an utterance, which may be news."""
         response_id = self._by_utterance.get(utterance) if utterance else None
         if response_id is None and ref in self.active:
             response_id = ref
-        if response_id is None and ref.startswith("resp_") and ref not in self._by_utterance:
-            response_id = ref
+        if response_id is None and ref.startswith("resp_"):
+            response_id = ref  # another leg asked for it
         if response_id is None:
             response_id = f"resp_{self._book.session}{utterance}"
         events: list[ServerEvent] = []
@@ -288,6 +308,7 @@ class Responding:
         events = self._close_message(response, complete)
         self.active.pop(response.id, None)
         self._by_utterance.pop(response.utterance, None)
+        self._finish(response.id, response.utterance)
         shown = self._shown(response, status, details, usage)
         return [*events, ResponseDone(response=shown)]
 

@@ -196,7 +196,7 @@ class RealtimeServer:
                 ),
             )
         except OssicleError as error:
-            return self._fatal(error.fault())
+            return self._fatal(error)
 
     def receive(self, message: Message, now: float) -> Steps:
         """A message from the client."""
@@ -319,7 +319,7 @@ class RealtimeServer:
         self._waiting_bytes += len(item)
         if self._waiting_bytes > _MOST_WAITING:
             text = f"more than {_MOST_WAITING} bytes wait to be heard"
-            return self._fatal(Refused(text, code="too_large").fault())
+            return self._fatal(Refused(text, code="too_large"))
         return ()
 
     def _drain(self, now: float) -> Steps:
@@ -625,7 +625,7 @@ class RealtimeServer:
     def _end(self, event: Ended) -> Steps:
         if event.error is not None:
             return (*self._all(self._listening.failed("server_error", event.error.text)),
-                    *self._fatal(event.error))  # fmt: skip
+                    *self._fatal(OssicleError.of(event.error)))  # fmt: skip
         self._stop()
         return (closing(None),)
 
@@ -690,14 +690,14 @@ class RealtimeServer:
         body = error_of(error.fault(), word=word, param=param, event_id=event_id[:200])
         return self._say(ErrorEvent(error=body))
 
-    def _fatal(self, fault: Fault) -> Steps:
+    def _fatal(self, error: OssicleError) -> Steps:
         """Said on an open socket, whatever it is."""
         self._stop()
         accept: tuple[Message, ...] = ()
         if not self._accepted:
             self._accepted = True
             accept = (Accept(request_headers(self._opening.id), subprotocol_of(self._opening)),)
-        return (*accept, *self._error(OssicleError.of(fault)), closing(fault))
+        return (*accept, *self._error(error), closing(error.fault()))
 
     def _stop(self) -> None:
         self._over = True

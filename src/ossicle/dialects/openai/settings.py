@@ -316,7 +316,7 @@ def patch_of(settings: Settings) -> Json:
         "turns": _turns(settings.audio.input.turn_detection),
     }
     if settings.type == "transcription":
-        return {"recognition": recognition}
+        return {"recognition": recognition, "answers": {"wanted": False, "auto": False}}
     detection = settings.audio.input.turn_detection
     most = settings.max_output_tokens
     return {
