@@ -140,6 +140,37 @@ _ALL = (
         key="ASSEMBLYAI_API_KEY",
         limit_s=10_800.0,
     ),
+    Provider(
+        "openai",
+        "ossicle.dialects.openai:RealtimeClient",
+        "websocket",
+        Capabilities(
+            name="",
+            hears=(AudioFormat("pcm_s16le", 24_000), *_TELEPHONE),
+            hints=True,
+            punctuate=True,
+            note="OpenAI Realtime, transcription.",
+        ),
+        url="wss://api.openai.com",
+        key="OPENAI_API_KEY",
+        limit_s=3_600.0,
+    ),
+    Provider(
+        "openai-realtime",
+        "ossicle.dialects.openai.client:ConversationClient",
+        "websocket",
+        Capabilities(
+            name="",
+            hears=(AudioFormat("pcm_s16le", 24_000), *_TELEPHONE),
+            speaks=(AudioFormat("pcm_s16le", 24_000),),
+            answers=True,
+            punctuate=True,
+            note="OpenAI Realtime, conversation: it hears, answers and speaks.",
+        ),
+        url="wss://api.openai.com",
+        key="OPENAI_API_KEY",
+        limit_s=3_600.0,
+    ),
 )
 
 PROVIDERS: dict[str, Provider] = {each.name: each for each in _ALL}

@@ -6,6 +6,7 @@
 """
 
 from .book import Books
+from .client import RealtimeClient
 from .server import RealtimeServer
 
-__all__ = ["Books", "RealtimeServer"]
+__all__ = ["Books", "RealtimeClient", "RealtimeServer"]

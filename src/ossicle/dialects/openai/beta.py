@@ -52,7 +52,7 @@ class Beta:
         if not isinstance(said, dict):
             return text
         message = cast("Json", said)
-        kind = message.get("type")
+        kind = str(message.get("type"))
         if kind in {"session.update", "transcription_session.update"}:
             session = message.get("session")
             if isinstance(session, dict):
@@ -119,6 +119,11 @@ def _plain(event: ServerEvent) -> Json:
     return cast("Json", msgspec.json.decode(written(event)))
 
 
+def _one_modality(given: Any) -> list[str]:
+    """GA speaks, with its transcript, or writes."""
+    return ["audio"] if isinstance(given, list) and "audio" in given else ["text"]
+
+
 def _modalities(given: Any) -> list[str]:
     """The beta named both where it spoke."""
     return ["audio", "text"] if "audio" in (given or ()) else ["text"]
@@ -152,7 +157,7 @@ def ga_session(given: Json, settings: Settings) -> Json:
     for name, value in given.items():
         match name:
             case "modalities":
-                out["output_modalities"] = ["audio"] if "audio" in (value or ()) else ["text"]
+                out["output_modalities"] = _one_modality(value)
             case "input_audio_format":
                 heard["format"] = _format(value)
             case "output_audio_format":
@@ -185,7 +190,7 @@ def _response(given: Json) -> Json:
     for name, value in given.items():
         match name:
             case "modalities":
-                out["output_modalities"] = ["audio"] if "audio" in (value or ()) else ["text"]
+                out["output_modalities"] = _one_modality(value)
             case "voice":
                 output["voice"] = value
             case "output_audio_format":

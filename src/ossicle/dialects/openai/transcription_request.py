@@ -235,6 +235,8 @@ class TranscriptionRequest:
         return tuple(out)
 
     def _end(self, event: Ended) -> Steps:
+        self.deadline = inf
+        self._waiting.clear()
         if event.error is not None:
             if not self._accepted:
                 return self._refuse(event.error)
