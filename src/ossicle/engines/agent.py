@@ -45,6 +45,8 @@ __all__ = ["Agent", "Seat"]
 
 _MOST_WAITING = 32
 """Answers asked for and not begun."""
+_MOST_TEXTS = 256
+"""Texts of the client's that wait behind an answer."""
 _LAST = "~agent-last"
 """Ref of the question that closes the last turn before the end."""
 _REMEMBERED = 64
@@ -186,6 +188,10 @@ class AgentStream:
         """What was said in the turn that is open."""
         self._current: _Answer | None = None
         self._waiting: deque[_Answer] = deque()
+        self._texts: deque[Speak] = deque()
+        """What the client wants said, behind the answer that is being given."""
+        self._text_open = False
+        """More of such a text is to come."""
         self._done: dict[str, Spoken] = {}
         self._ending: End | None = None
         self._over = self._dead = False
@@ -203,6 +209,8 @@ class AgentStream:
         match command:
             case Speak(text=None):
                 self._answer(command)
+            case Speak():
+                self._text(command)
             case Cancel(side="out"):
                 self._cancel(command)
             case Configure():
@@ -233,6 +241,7 @@ class AgentStream:
                 answer.task.cancel()
         self._current = None
         self._waiting.clear()
+        self._texts.clear()
         if self.inner is not None:
             self.inner.abort()
 
@@ -290,6 +299,19 @@ class AgentStream:
         if command.text:
             self._history.add(msgspec.convert({"role": role, "text": command.text}, Entry))
 
+    def _text(self, command: Speak) -> None:
+        """A text to be said as it is. A voice would take it for more of an answer in the making."""
+        if self._current is not None:
+            if len(self._texts) >= _MOST_TEXTS:
+                text = f"{len(self._texts)} texts wait behind an answer; the limit is {_MOST_TEXTS}"
+                raise Overloaded(text, code="overloaded")
+            self._texts.append(command)
+        elif self.inner is not None:
+            self._text_open = command.more
+            self.inner.ask(command)
+            if not command.more:
+                self._next()
+
     # ── answers ──
 
     def _answer(self, command: Speak) -> None:
@@ -311,6 +333,12 @@ class AgentStream:
     def _next(self) -> None:
         """Begin the next answer, when the one before is over."""
         if self._current is not None or self._dead:
+            return
+        while self._texts:
+            self._text(self._texts.popleft())
+            if self._current is not None or self._dead:
+                return
+        if self._text_open:
             return
         if not self._waiting:
             self._end_if_quiet()
@@ -454,6 +482,8 @@ class AgentStream:
 
     def _cancel(self, command: Cancel) -> None:
         """Stop one answer, or all. Each of them is told as ended."""
+        if not command.utterance:
+            self._drop_texts()
         for answer in tuple(self._waiting):
             if command.utterance in {"", answer.name}:
                 self._waiting.remove(answer)
@@ -467,9 +497,18 @@ class AgentStream:
         elif command.utterance in self._done and command.heard_ms is not None:
             spoken = self._done[command.utterance]
             self._history.heard(command.utterance, spoken.until(command.heard_ms))
-        if not command.utterance and answer is None and self.inner is not None:
-            self._forget_last(command)
+        if answer is None and self.inner is not None:
+            if not command.utterance:
+                self._forget_last(command)
             self.inner.ask(command)  # a text that the client asked to be said
+
+    def _drop_texts(self) -> None:
+        """Texts that have not begun: each still gets its answer."""
+        texts, self._texts = self._texts, deque()
+        self._text_open = False
+        for text in texts:
+            if not text.more:
+                self._sink.tell(SpeechEnded(side="out", at_ms=0, reason="cancelled", ref=text.ref))
 
     def _forget_last(self, command: Cancel) -> None:
         """The last answer was made whole, and is still being heard."""
@@ -483,7 +522,10 @@ class AgentStream:
         answer.heard_ms = command.heard_ms or 0
         if answer.voiced and self.inner is not None:
             # Its end, told by the voice, is the end of the answer; whatever it is called there.
-            self.inner.ask(msgspec.structs.replace(command, utterance=answer.inner, ref=""))
+            name = answer.inner if command.utterance else ""
+            self.inner.ask(msgspec.structs.replace(command, utterance=name, ref=""))
+        elif not command.utterance and self.inner is not None:
+            self.inner.ask(command)  # a text that the client asked to be said
         if self._current is answer:
             self._finish(answer, "cancelled")
 
