@@ -157,8 +157,6 @@ async def _answer(wire: _Wire, limits: Limits) -> Answer:
         event = await wire.next(limits.answer_s, "did not answer")
         if isinstance(event, h11.Response):
             break
-        if isinstance(event, h11.ConnectionClosed):
-            raise EngineFailed(f"{wire.name} closed without an answer")
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in event.headers}
     answer = Answer(wire, event.status_code, headers, limits)
     if 200 <= event.status_code < 300:

@@ -194,7 +194,9 @@ class RealtimeClient:
                 self._ending = True
                 self._gone_at = now + self._goodbye_s
                 self._set_deadline()
-                commit = () if self._detects or not self._enough else self._finalize("")
+                # Where the service detects turns, it may not have told of the last one yet; its
+                # answer to this commit comes behind all of that.
+                commit = self._finalize("") if self._enough else ()
                 return (*commit, *self._goodbye())
             case Configure():
                 self._patch = _merged(self._patch, command.patch)

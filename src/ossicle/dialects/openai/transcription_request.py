@@ -9,7 +9,6 @@ session is asked for; where the file comes first, its bytes wait here until the 
 With `stream=true` words go out as server-sent events as soon as they do not change any more.
 """
 
-from collections import deque
 from math import inf
 from typing import Any, TypeAlias
 
@@ -56,8 +55,9 @@ class TranscriptionRequest:
         self._lists: dict[str, list[str]] = {}
         self._configured = self._over = self._accepted = self._ended = False
         self._in_file = self._had_file = False
-        self._waiting: deque[bytes] = deque()
-        self._waiting_bytes = self._bytes = 0
+        self._waiting = bytearray()
+        """A file that came before its fields."""
+        self._given = self._bytes = 0
         self._finals: list[Transcript] = []
         self._turns: dict[int, Growth] = {}
         self._said = ""
@@ -106,10 +106,12 @@ class TranscriptionRequest:
         if now < self.deadline or self._over:
             return ()
         self.deadline = inf
-        if not self._waiting:
+        if self._given >= len(self._waiting):
+            self._waiting = bytearray()
             self._ended = True
             return (End(),)
-        piece = self._waiting.popleft()
+        piece = bytes(self._waiting[self._given : self._given + _SLICE])
+        self._given += len(piece)
         self.deadline = now + _PAUSE_S
         return (Audio(data=piece),)
 
@@ -148,14 +150,13 @@ class TranscriptionRequest:
         self._bytes += len(data)
         if self._configured:
             return (Audio(data=data),)
-        self._waiting_bytes += len(data)
-        if self._waiting_bytes > MOST_FILE:
+        self._waiting += data
+        if len(self._waiting) > MOST_FILE:
             raise Refused(
                 f"the file comes before its fields and is over {MOST_FILE} bytes; send the fields "
                 "first",
                 code="too_large",
             )
-        self._waiting.extend(data[at : at + _SLICE] for at in range(0, len(data), _SLICE))
         return ()
 
     def _whole(self, body: Multipart, now: float) -> Steps:
@@ -236,7 +237,7 @@ class TranscriptionRequest:
 
     def _end(self, event: Ended) -> Steps:
         self.deadline = inf
-        self._waiting.clear()
+        self._waiting = bytearray()
         if event.error is not None:
             if not self._accepted:
                 return self._refuse(event.error)
@@ -279,7 +280,7 @@ class TranscriptionRequest:
     def _refuse(self, fault: Fault) -> Steps:
         self._over = True
         self.deadline = inf
-        self._waiting.clear()
+        self._waiting = bytearray()
         if self._accepted:
             return (_sse(_error(fault)), Close())
         return (refusal(fault, self._opening.id),)
