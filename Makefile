@@ -33,7 +33,7 @@ lock: tools ## pin the newest versions that fit, with their hashes
 	@scripts/lock
 
 clean: ## remove what was made here: the environment and the caches
-	@rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	@rm -rf .venv .venv-older tests/interop/js/node_modules .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
 	@find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 environment:

@@ -11,7 +11,8 @@ from harness import Proxy, gateway_with, heard, missing, until
 from ossicle.engines.compose import Combined
 from ossicle.engines.open import open_engine
 from ossicle.testing.marked import marked_audio
-from page import finals, loud, module, node_modules, recording, said
+from page import finals, loud, module, recording, said
+from sdks import node_modules
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(120)]
 

@@ -15,6 +15,7 @@ from harness import ask, gateway_with, missing
 from ossicle.gateway.bind import BINDINGS
 from ossicle.gateway.snippets import TEMPLATES, Address, Snippet, Template, fill
 from ossicle.testing.marked import marked_audio
+from sdks import node_modules
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(60)]
 
@@ -35,14 +36,6 @@ BEFORE = {
 """What the text says is the reader's own."""
 
 
-def node_modules(package: str) -> Path:
-    for folder in (Path(__file__).parent / "js" / "node_modules", os.environ.get("NODE_PATH", "")):
-        if folder and (Path(folder) / package).is_dir():
-            return Path(folder)
-    missing(f"the JavaScript package {package} is not installed (tests/interop/js)")
-    raise AssertionError
-
-
 def command(template: Template, text: Snippet, folder: Path) -> list[str]:
     """How a reader would run it."""
     name = {"python": "python", "javascript": "node", "shell": "bash"}[template.language]
@@ -56,7 +49,8 @@ def command(template: Template, text: Snippet, folder: Path) -> list[str]:
             missing(f"{name} is not installed")
     if template.language == "javascript":
         # an import looks for packages beside the file, not along NODE_PATH
-        (folder / "node_modules").symlink_to(node_modules(MODULES[template.sdk]))
+        package = MODULES[template.sdk]
+        (folder / "node_modules").symlink_to(node_modules(package).parents[package.count("/")])
     file = folder / f"text{text.suffix}"
     file.write_text(BEFORE.get(template.sdk, "") + text.text)
     return [program, str(file), "speech.wav"]
