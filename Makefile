@@ -1,6 +1,6 @@
 # `make` explains itself. Nothing here needs root, and everything stays in this folder.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fuzz bench reference lock clean environment tools
+.PHONY: help run test lint fuzz canary bench reference lock clean environment tools
 
 BIN := .venv/bin
 PYTHON := python=$$(scripts/interpreter) && "$$python"
@@ -22,6 +22,9 @@ lint: tools ## the linter, the formatter and the type checker
 
 fuzz: tools ## random bytes against every parser
 	@$(PYTHON) scripts/rings.py --only fuzz
+
+canary: tools ## the newest SDKs of every vendor, unpinned, against this gateway
+	@$(BIN)/python scripts/canary.py
 
 bench: tools ## measure, and write the results page
 	@$(BIN)/python -m bench

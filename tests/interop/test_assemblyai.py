@@ -10,16 +10,20 @@ import base64
 import contextlib
 import json
 import os
+import re
 import wave
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError
 
 from harness import Talk, gateway_with, missing
+from ossicle.dialects.assemblyai.messages import Changes
+from ossicle.dialects.assemblyai.query import PASSED_OVER, Parameters
 from ossicle.engines.open import open_engine
 from ossicle.engines.scripted import ScriptedEngine
 from ossicle.gateway.serve import Gateway
@@ -224,6 +228,30 @@ async def test_heartbeats_silence_and_idleness(tmp_path: Path):
         events = await live("sync", at, None, parameters=parameters, linger_s=5.7)
     assert 4 <= len(of(events, "Heartbeat")) <= 5
     assert of(events, "Error")[0]["code"] == 4031
+
+
+# ── parameters ──
+
+
+def test_every_parameter_of_the_python_sdk_is_known():
+    """Taken, or named among what is not; a newer SDK that says more fails here."""
+    assert python("assemblyai").version
+    from assemblyai.streaming.v3 import StreamingParameters, StreamingSessionParameters
+
+    taken = {field.name for field in msgspec.structs.fields(Parameters)}
+    changes = {field.name for field in msgspec.structs.fields(Changes)}
+    assert set(StreamingParameters.model_fields) - taken - PASSED_OVER == set()
+    assert set(StreamingSessionParameters.model_fields) - changes - PASSED_OVER == set()
+
+
+def test_every_parameter_of_the_javascript_sdk_is_known():
+    source = javascript("assemblyai").folder / "dist" / "index.mjs"
+    # two classes have such a method; the one of v3 comes last
+    url = source.read_text("utf-8").rpartition("connectionUrl() {")[2].partition("\n    on(")[0]
+    said = set(re.findall(r'searchParams\.set\(\s*"(\w+)"', url))
+    assert {"sample_rate", "token", "format_turns"} <= said, "the SDK says it elsewhere now"
+    taken = {field.name for field in msgspec.structs.fields(Parameters)}
+    assert said - taken - PASSED_OVER == set()
 
 
 # ── refusals ──

@@ -53,6 +53,7 @@ NAMES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "threshold": ("recognition.turns.threshold", float),
     "eager": ("recognition.turns.eager", float),
     "confidence": ("recognition.turns.confidence", float),
+    "least_ms": ("recognition.turns.least_ms", int),
     "detect_turns": ("recognition.turns.detect", _flag),
     "voice": ("synthesis.voice", str),
     "voice_language": ("synthesis.language", str),
