@@ -1,6 +1,7 @@
 """Deepgram's own SDKs, unmodified, on `/v1/speak`: over a WebSocket and as a file."""
 
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import av
 import pytest
 
 from deepgram_sdk import EVERYWHERE, Door, door, noted, run
+from desk import Desk
+from harness import until
 from ossicle.engines.compose import Combined
 from ossicle.engines.scripted import ScriptedEngine
 from ossicle.engines.tone import CHARACTER_MS, ToneEngine
@@ -75,6 +78,29 @@ async def test_a_file(kind: str, wire: str, tmp_path: Path):
         assert [m["type"] for m in told] == ["Over"], told
         assert lasts(out.read_bytes()) == pytest.approx(12 * CHARACTER_MS, abs=130)
     noted("Deepgram /v1/speak", kind, "https" if wire == "tls" else "http", "a file of speech")
+
+
+@pytest.mark.parametrize("kind", ["sync", "js"])
+async def test_a_callback_gets_the_file(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OSSICLE_WEBHOOK_SECRET", "whsec_" + "a" * 32)
+    out = tmp_path / "answer"
+    text = "Hello there. " * 40
+    async with Desk.open() as desk, door(tmp_path, ToneEngine()) as at:
+        query = {"callback": f"http://127.0.0.1:{desk.port}/done", "callback_method": "PUT"}
+        told = await speak(at, kind, "plain", post=True, text=text, out=str(out), query=query)
+        assert [m["type"] for m in told] == ["Over"], told
+        answer = json.loads(out.read_bytes())
+        await until(lambda: desk.posts)
+        await until(lambda: not at.house.sessions)
+    (posted,) = desk.posts
+    assert posted.line == "PUT /done HTTP/1.1"
+    assert posted.headers["content-type"] == "audio/mpeg"
+    assert posted.headers["dg-request-id"] == answer["request_id"]
+    assert posted.headers["dg-model-name"] == "aura-2-thalia-en"
+    assert posted.headers["ossicle-delivery"]
+    # half a minute of speech (a voice skips blanks), made faster than it is heard
+    assert lasts(posted.body) == pytest.approx(40 * 12 * CHARACTER_MS, abs=400)
+    noted("Deepgram /v1/speak", kind, "http", "a file of speech for callback")
 
 
 @pytest.mark.parametrize(

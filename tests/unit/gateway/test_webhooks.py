@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from ossicle.core.commands import Configure, Report
+from ossicle.core.commands import Configure, Played, Report
 from ossicle.core.errors import ConnectionLost, Refused
 from ossicle.core.events import (
     AudioOut,
@@ -81,17 +81,23 @@ class Chatty:
         return ()
 
     def send(self, event, now):
-        return (Text("event"), Binary(b"x"), Configure())
+        return (Text("event"), Configure(), Played(utterance="u1", until_ms=5))
 
     def expire(self, now):
         return self.say
 
 
-def test_a_twin_says_its_texts_and_no_more():
+def test_a_twin_says_its_texts_and_files_and_asks_for_nothing():
+    """`Played` is no wish: what a twin collects counts as heard."""
+    heard = Played(utterance="u1", until_ms=5)
     twin = Twin(Chatty())
-    assert twin.open(Opening(), 0.0) == (Text("hello"),)
-    assert twin.send(Transcript("a"), 0.0) == (Text("event"),)
-    assert twin.send(Ended(), 0.0) == (Text("event"), Close())
+    assert twin.open(Opening(), 0.0) == (Accept(), Text("hello"))
+    assert twin.send(Transcript("a"), 0.0) == (Text("event"), heard)
+    assert twin.send(Ended(), 0.0) == (Text("event"), heard, Close())
+    dialect = Chatty()
+    twin = Twin(dialect)
+    dialect.say = (Accept((("content-type", "audio/wav"),)), Binary(b"x"), Configure())
+    assert twin.expire(9.0) == dialect.say[:2]
 
 
 def test_a_twin_does_not_take_silence_for_an_idle_peer():

@@ -9,12 +9,13 @@ from typing import Any
 
 import msgspec
 
-from ossicle.core.commands import Configure
+from ossicle.core.commands import Configure, Report
 from ossicle.core.errors import Refused
 from ossicle.core.formats import AudioFormat, parse_format
 from ossicle.core.options import Options, merged
 from ossicle.core.wire import Opening
 
+from .callback import reports_of
 from .credentials import credential_of
 
 __all__ = ["Asked", "asked_of", "configure_of", "file_asked_of", "query_of", "raw_format"]
@@ -35,6 +36,8 @@ class Asked(msgspec.Struct, frozen=True):
     speed: float
     container: str = ""
     bit_rate: int | None = None
+    report_to: tuple[Report, ...] = ()
+    """Where `callback` wants the file."""
 
 
 def asked_of(opening: Opening) -> Asked:
@@ -66,6 +69,7 @@ def file_asked_of(opening: Opening) -> Asked:
         asked,
         container=opening.param("container").lower(),
         bit_rate=_whole("bit_rate", bits) if bits else None,
+        report_to=reports_of(opening.param("callback"), opening.param("callback_method")),
     )
 
 
@@ -107,7 +111,11 @@ def configure_of(opening: Opening, asked: Asked, speaks: AudioFormat) -> Configu
     merged(Options(), patch)
     # It sends no sound; naming a format lets the engine open at once.
     return Configure(
-        patch=patch, format=AudioFormat(), speaks=speaks, credential=credential_of(opening)
+        patch=patch,
+        format=AudioFormat(),
+        speaks=speaks,
+        credential=credential_of(opening),
+        report_to=asked.report_to,
     )
 
 

@@ -2,6 +2,9 @@
 
 The status is held until the first sound, so a text that cannot be said is a 4xx and not a broken
 file. Encoders are handed in (`speech_file` of the audio package): a dialect knows none.
+
+With `callback` the body's end is answered at once, and the session's twin of this dialect, which
+was opened on the wire `webhook`, writes the whole file, or the error, for whoever waits there.
 """
 
 from collections.abc import Callable
@@ -14,9 +17,10 @@ from ossicle.core.errors import BadMessage, Fault, OssicleError, Refused
 from ossicle.core.events import AudioOut, Configured, Ended, Event, Notice, SpeechEnded
 from ossicle.core.formats import AudioFormat, parse_format
 from ossicle.core.ports import Steps
-from ossicle.core.wire import Accept, Binary, Close, Fin, Message, Opening
+from ossicle.core.wire import Accept, Binary, Close, Fin, Message, Opening, Text
 
-from .errors import refusal, request_headers
+from .callback import queued
+from .errors import error_body, refusal, request_headers
 from .speak_messages import decode_body
 from .speak_query import Asked, configure_of, file_asked_of
 from .speak_server import MOST_TEXT, NO_VOICE, model_uuid, played
@@ -60,12 +64,17 @@ class SpeakRequest:
         self._file: File | None = None
         self._body = bytearray()
         self._characters = 0
-        self._accepted = self._over = False
+        self._accepted = self._over = self._begun = False
+        self._twin = False
+        """Nobody is at the other end: what it says is posted."""
+        self._spoken = bytearray()
+        """The file so far, for a twin; 2,000 characters are a few minutes of speech."""
         self._refused: Notice | None = None
 
     def open(self, opening: Opening, now: float) -> Steps:
         """A request came; its body follows."""
         self._opening = opening
+        self._twin = opening.transport == "webhook"
         try:
             self._asked = asked = file_asked_of(opening)
             self._source = parse_format("pcm_s16le", asked.sample_rate)
@@ -110,7 +119,15 @@ class SpeakRequest:
         except OssicleError as error:
             return self._refuse(error.fault())
         self._characters = len(text)
-        return (SpeakCommand(text=text, ref="text"), End())
+        return (SpeakCommand(text=text, ref="text"), End(), *self._queued())
+
+    def _queued(self) -> Steps:
+        """The answer while the file is still to be posted, once the session is there."""
+        if not self._asked.report_to or not self._begun or not self._characters or self._twin:
+            return ()
+        self._over = True
+        headers = (("content-type", "application/json"), *request_headers(self._opening.id))
+        return (Close(200, "OK", headers=headers, body=queued(self._opening.id)),)
 
     def send(self, event: Event, now: float) -> Steps:
         """An event for the client."""
@@ -119,9 +136,12 @@ class SpeakRequest:
         match event:
             case Configured() if event.options.speaks is None:
                 return self._refuse(NO_VOICE)
+            case Configured():
+                self._begun = True
+                return self._queued()
             case AudioOut() if event.data:
                 return self._sound(event)
-            case Notice(level="error"):
+            case Notice(level="error") if not self._twin:
                 self._refused = event
                 return ()
             case SpeechEnded(side="out", reason="failed") if not self._accepted:
@@ -146,6 +166,9 @@ class SpeakRequest:
         if file is None:
             return ()
         data = file.encode(event.data)
+        if self._twin:
+            self._spoken += data
+            return (played(event, self._source),)
         out = (*self._accept(file), *((Binary(data),) if data else ()))
         return (*out, played(event, self._source))
 
@@ -158,8 +181,9 @@ class SpeakRequest:
             *request_headers(self._opening.id),
             ("dg-model-name", _plain(self._asked.model)),
             ("dg-model-uuid", model_uuid(self._opening.id)),
-            ("dg-char-count", str(self._characters)),
         )
+        if not self._twin:  # which never saw the text
+            headers = (*headers, ("dg-char-count", str(self._characters)))
         return (Accept(headers, flush=True),)
 
     def _end(self, event: Ended) -> Steps:
@@ -174,10 +198,14 @@ class SpeakRequest:
             # The status is gone; what is missing shows by the file's end.
             return (Close(),)
         rest = file.finish()
+        if self._twin:
+            return (*self._accept(file), Binary(bytes(self._spoken) + rest), Close())
         return (*self._accept(file), *((Binary(rest),) if rest else ()), Close())
 
     def _refuse(self, fault: Fault) -> Steps:
         self._over = True
+        if self._twin:
+            return (Text(error_body(fault, self._opening.id).decode()), Close())
         return (refusal(fault, self._opening.id),)
 
 
