@@ -22,7 +22,7 @@ from ossicle.core.wire import Accept, Binary, Close, Fin, Message, Opening, Text
 from .callback import queued
 from .errors import error_body, refusal, request_headers
 from .speak_messages import decode_body
-from .speak_query import Asked, configure_of, file_asked_of
+from .speak_query import Asked, check_flux, configure_of, file_asked_of
 from .speak_server import MOST_TEXT, NO_VOICE, model_uuid, played
 
 __all__ = ["File", "Files", "SpeakRequest"]
@@ -53,11 +53,17 @@ class SpeakRequest:
 
     name = "deepgram.speak"
 
-    def __init__(self, files: Files | Callable[..., File]) -> None:
+    def __init__(self, files: Files | Callable[..., File], *, flux: bool = False) -> None:
+        """
+        Args:
+            files: makes the file.
+            flux: by the rules of `/v2/speak`.
+        """
         self.deadline = inf
         self.plain = False
         self.resumable = False
         self._files = files
+        self._flux = flux
         self._opening = Opening()
         self._asked = Asked("", "mp3", 22_050, 1.0)
         self._source = AudioFormat()
@@ -76,6 +82,8 @@ class SpeakRequest:
         self._opening = opening
         self._twin = opening.transport == "webhook"
         try:
+            if self._flux:
+                check_flux(opening)
             self._asked = asked = file_asked_of(opening)
             self._source = parse_format("pcm_s16le", asked.sample_rate)
             self._file = self._files(
@@ -205,8 +213,8 @@ class SpeakRequest:
     def _refuse(self, fault: Fault) -> Steps:
         self._over = True
         if self._twin:
-            return (Text(error_body(fault, self._opening.id).decode()), Close())
-        return (refusal(fault, self._opening.id),)
+            return (Text(error_body(fault, self._opening.id, newer=self._flux).decode()), Close())
+        return (refusal(fault, self._opening.id, newer=self._flux),)
 
 
 def _plain(name: str) -> str:
