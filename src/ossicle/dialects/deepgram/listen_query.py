@@ -40,6 +40,7 @@ _LEAST_SILENCE_MS = 100
 that judges by silence would cut it. The service's default of 10 ms is judged by a model."""
 
 _UNDONE = {
+    "language_hint": "the engine hears the one language that `language` names",
     "numerals": "numbers are written as the engine says them",
     "dictation": "spoken punctuation is not turned into signs",
     "filler_words": "the engine decides about filler words",
