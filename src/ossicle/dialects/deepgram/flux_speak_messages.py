@@ -11,7 +11,7 @@ from typing import Annotated, TypeAlias
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from ossicle.core.errors import BadMessage
+from .speak_messages import decoded
 
 __all__ = [
     "Applied",
@@ -202,16 +202,7 @@ def decode_client(text: str) -> ClientMessage:
     Raises:
         BadMessage: not one of the five.
     """
-    try:
-        return _CLIENT.decode(text)
-    except msgspec.ValidationError as error:
-        # It may quote a value, and a value may be what somebody wants to say.
-        place = str(error).rpartition("at `")[2].rstrip("`")
-        raise BadMessage(
-            f"a message that is not known here, or a wrong type at {place[:60]}"
-        ) from error
-    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
-        raise BadMessage("the message is not JSON") from error
+    return decoded(_CLIENT, text)
 
 
 def decode_server(text: str) -> ServerMessage:
@@ -220,10 +211,7 @@ def decode_server(text: str) -> ServerMessage:
     Raises:
         BadMessage: not one of them.
     """
-    try:
-        return _SERVER.decode(text)
-    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
-        raise BadMessage("not a message of /v2/speak") from error
+    return decoded(_SERVER, text)
 
 
 def encode(message: ClientMessage | ServerMessage) -> str:
