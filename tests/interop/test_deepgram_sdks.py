@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from harness import GatewayProcess
 from ossicle.testing.marked import marked_audio
 from sdks import Client, javascript, python, ran
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.asyncio(loop_scope="module")]
 
 SCRIPTS = Path(__file__).parent / "deepgram"
 WORDS = [1, 2, 3, 0, 4, 5, 0, 6]
@@ -25,10 +26,13 @@ AUDIO = marked_audio(WORDS)
 LISTEN = "Deepgram /v1/listen"
 
 
-@pytest.fixture
-async def gateway(tmp_path: Path) -> AsyncIterator[GatewayProcess]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[GatewayProcess]:
+    """One for all tests: a session disturbs no other."""
+    folder = tmp_path_factory.mktemp("gateway")
     flags = ("--engine", "scripted:heard", "--tls-port", "0")
-    async with GatewayProcess.start(*flags, tmp_path=tmp_path, OSSICLE_KEYS="me:KEY") as it:
+    async with GatewayProcess.start(*flags, tmp_path=folder, OSSICLE_KEYS="me:KEY") as it:
+        it.authority = next(folder.rglob("ca.pem"))
         yield it
 
 
@@ -40,8 +44,8 @@ async def run(
     ws = base.replace("http", "ws", 1)
     env = dict(client.variables)
     if door == "tls":
-        authority = next(file.parent.rglob("ca.pem"))
-        env |= {"SSL_CERT_FILE": str(authority), "NODE_EXTRA_CA_CERTS": str(authority)}
+        authority = str(gateway.authority)
+        env |= {"SSL_CERT_FILE": authority, "NODE_EXTRA_CA_CERTS": authority}
     process = await asyncio.create_subprocess_exec(
         *client.command(SCRIPTS / program), base, ws, str(file), *more,
         env={**os.environ, **env},
