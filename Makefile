@@ -1,6 +1,6 @@
 # `make` explains itself. Nothing here needs root, and everything stays in this folder.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fuzz canary bench reference lock clean environment tools
+.PHONY: help run test lint fuzz canary bench docs reference lock clean environment tools
 
 BIN := .venv/bin
 PYTHON := python=$$(scripts/interpreter) && "$$python"
@@ -28,6 +28,9 @@ canary: tools ## the newest SDKs of every vendor, unpinned, against this gateway
 
 bench: tools ## measure, and write the results page
 	@$(BIN)/python -m bench
+
+docs: tools ## build the documentation as a site, strictly, into build/site
+	@$(BIN)/python scripts/website.py
 
 reference: tools ## make the reference pages from the code
 	@$(BIN)/python scripts/reference.py
