@@ -97,7 +97,7 @@ def _refused(error: OssicleError) -> Response:
     return Response(
         encode(ErrorBody(fault)),
         status_code=status(fault),
-        headers={"retry-after": "1"} if fault.retryable else None,
+        headers={"retry-after": str(fault.wait_s)} if fault.retryable else None,
         media_type="application/json",
     )
 

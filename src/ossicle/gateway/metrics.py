@@ -10,6 +10,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from ossicle.core.events import Ended
 from ossicle.core.session import Session
 
+from .usage import Side
+
 __all__ = ["Metrics"]
 
 _MS = (1, 2, 5, 10, 20, 50, 100, 200, 300, 500, 800, 1_200, 2_000, 5_000, 10_000)
@@ -49,6 +51,10 @@ class Metrics:
             "ossicle_key_audio_seconds", "Audio heard for each key", ["key", "owner", "engine"],
             registry=self._registry,
         )  # fmt: skip
+        self._said = Counter(
+            "ossicle_key_spoken_seconds", "Audio spoken for each key", ["key", "owner", "engine"],
+            registry=self._registry,
+        )  # fmt: skip
         self._ledger = Histogram(
             "ossicle_latency_ms",
             "Where the time of a session went: median over its turns, per part of the ledger",
@@ -82,10 +88,11 @@ class Metrics:
         """What became of webhook posts: `delivered retried rejected given_up`."""
         self._posts.labels(outcome).inc(count)
 
-    def used(self, key: str, owner: str, engine: str, ms: int) -> None:
-        """A key has heard so much more."""
+    def used(self, key: str, owner: str, engine: str, side: Side, ms: int) -> None:
+        """So much more was heard or spoken for a key."""
         if ms:
-            self._used.labels(key, owner, engine).inc(ms / 1000)
+            counter = self._used if side == "in" else self._said
+            counter.labels(key, owner, engine).inc(ms / 1000)
 
     def ended(self, session: Session, ended: Ended) -> None:
         """A session is over: its audio and its ledger."""

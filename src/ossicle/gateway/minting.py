@@ -23,6 +23,8 @@ import msgspec
 from ossicle.core.endpoint import Minted
 from ossicle.core.errors import Denied, Refused
 
+from .keyfile import KeyLimits
+
 __all__ = ["LONGEST_S", "Claims", "Mint", "is_token", "secret_in"]
 
 LONGEST_S = 100 * 3600.0
@@ -32,7 +34,10 @@ _PREFIX = "ossicle-t."
 _MOST_CHARACTERS = 2_048
 
 
-class Claims(msgspec.Struct, frozen=True, rename={"owner": "o", "key": "k", "ends": "e"}):
+_SHORT = {"owner": "o", "key": "k", "ends": "e", "name": "n", "limits": "l", "once": "u"}
+
+
+class Claims(msgspec.Struct, frozen=True, rename=_SHORT, omit_defaults=True):
     """What a token says."""
 
     owner: Annotated[str, msgspec.Meta(max_length=200)]
@@ -40,6 +45,12 @@ class Claims(msgspec.Struct, frozen=True, rename={"owner": "o", "key": "k", "end
     """Fingerprint of the key that minted it; empty where keys are off."""
     ends: float
     """Seconds of the epoch."""
+    name: str = ""
+    """Tells it from others, where it has limits or a use of its own; no secret."""
+    limits: KeyLimits = KeyLimits()
+    """Its own, beside those of its key."""
+    once: bool = False
+    """It opens one session."""
 
 
 def is_token(credential: str) -> bool:
@@ -55,8 +66,16 @@ class Mint:
         self.now = now
         """The clock: seconds of the epoch."""
 
-    def issue(self, owner: str, key: str, ttl_s: float) -> Minted:
-        """A token good for `ttl_s` seconds.
+    def issue(
+        self,
+        owner: str,
+        key: str,
+        ttl_s: float,
+        limits: KeyLimits | None = None,
+        *,
+        once: bool = False,
+    ) -> Minted:
+        """A token good for `ttl_s` seconds, within limits of its own, for one session or many.
 
         Raises:
             Refused: the time is not within 1 second and `LONGEST_S`.
@@ -64,7 +83,9 @@ class Mint:
         if not 1.0 <= ttl_s <= LONGEST_S:
             raise Refused(f"a token lives 1 to {LONGEST_S:g} seconds, not {ttl_s:g}")
         ends = self.now() + ttl_s
-        payload = _packed(msgspec.json.encode(Claims(owner, key, ends)))
+        own = limits or KeyLimits()
+        name = secrets.token_hex(8) if once or own != KeyLimits() else ""
+        payload = _packed(msgspec.json.encode(Claims(owner, key, ends, name, own, once)))
         return Minted(f"{_PREFIX}{payload}.{_packed(self._sign(payload))}", ttl_s, ends)
 
     def read(self, token: str) -> Claims:

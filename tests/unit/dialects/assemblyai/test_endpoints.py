@@ -1,6 +1,7 @@
 """Temporary tokens, asked for as the SDKs do."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -16,15 +17,19 @@ class Desk:
 
     def __init__(self) -> None:
         self.minted: list[float] = []
+        self.bounds: list[tuple[Any, bool]] = []
 
     async def owner(self, credential: str | None) -> str:
         if credential != "KEY":
             raise Denied("this key is not known")
         return "owner"
 
-    async def mint(self, credential: str | None, ttl_s: float) -> Minted:
+    async def mint(
+        self, credential: str | None, ttl_s: float, limits: Any = None, *, once: bool = False
+    ) -> Minted:
         await self.owner(credential)
         self.minted.append(ttl_s)
+        self.bounds.append((limits, once))
         return Minted("a.b-c_d", ttl_s, 0.0)
 
     def secret(self, name: str) -> bytes | None:
@@ -34,6 +39,13 @@ class Desk:
 def asked(**query: object) -> Request:
     pairs = tuple((name, str(value)) for name, value in query.items())
     return Request(path="/v3/token", query=pairs, headers=KEY)
+
+
+async def test_a_token_is_for_one_session_of_the_length_asked_for():
+    desk = Desk()
+    await v3_token(asked(expires_in_seconds=60), desk)
+    await v3_token(asked(expires_in_seconds=60, max_session_duration_seconds=90), desk)
+    assert desk.bounds == [({}, True), ({"session_s": 90}, True)]
 
 
 @pytest.mark.parametrize("seconds", [1, 60, 600])
