@@ -39,7 +39,7 @@ from .exits import Exits
 from .judges import judge_of
 from .keyfile import KeyFile
 from .metrics import Metrics
-from .minting import Mint, secret_in
+from .minting import Mint, signing_secret
 from .routing import chosen, cold
 from .secrets import Secrets
 from .settings import GatewaySettings
@@ -298,7 +298,7 @@ class House:
 
     @functools.cached_property
     def _signed(self) -> Mint:
-        return Mint(secret_in(self.settings.state_dir))
+        return Mint(signing_secret(self.secrets))
 
     def tokens(self) -> Mint:
         """Made at the first token, so that a gateway that needs none writes no secret."""

@@ -23,6 +23,8 @@ import msgspec
 
 from ossicle.core.errors import Refused
 
+from .secrets import read_private
+
 __all__ = ["KeyEntry", "KeyFile", "KeyLimits", "NewKey", "digest_of"]
 
 _MOST_BYTES = 8 << 20
@@ -116,19 +118,8 @@ class KeyFile:
             Refused: it cannot be read, is cut off or edited wrongly, or others can read it.
         """
         self._seen = self._stamp()
-        try:
-            with self.path.open("rb") as file:
-                mode = os.fstat(file.fileno()).st_mode & 0o777
-                data = file.read(_MOST_BYTES + 1)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise Refused(f"the keys file {self.path} cannot be read: {error.strerror}") from error
-        if mode & 0o077:
-            raise Refused(
-                f"the keys file {self.path} has mode {mode:04o}; make it 0600", code="forbidden"
-            )
-        return parse(data, str(self.path))
+        data = read_private(self.path, "the keys file", _MOST_BYTES)
+        return parse(data, str(self.path)) if data is not None else None
 
     def add(self, owner: str, limits: KeyLimits | None = None) -> NewKey:
         """A new key.

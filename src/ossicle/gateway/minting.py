@@ -11,11 +11,9 @@ import base64
 import binascii
 import hashlib
 import hmac
-import os
 import secrets
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -24,12 +22,15 @@ from ossicle.core.endpoint import Minted
 from ossicle.core.errors import Denied, Refused
 
 from .keyfile import KeyLimits
+from .secrets import Secrets
 
-__all__ = ["LONGEST_S", "Claims", "Mint", "is_token", "secret_in"]
+__all__ = ["LONGEST_S", "Claims", "Mint", "is_token", "signing_secret"]
 
 LONGEST_S = 100 * 3600.0
 """The longest life a token may be asked for, in seconds: what the legacy AssemblyAI API allows."""
 
+NAME = "token_signing"
+"""Of the secret."""
 _PREFIX = "ossicle-t."
 _MOST_CHARACTERS = 2_048
 
@@ -112,27 +113,19 @@ class Mint:
         return hmac.digest(self._secret, text, hashlib.sha256)
 
 
-def secret_in(state_dir: Path) -> bytes:
-    """The signing secret of a state directory, made at first use (mode 0600).
+def signing_secret(held: Secrets) -> bytes:
+    """The secret that tokens are signed with, made at first use.
 
     Raises:
-        Refused: the file is there and too short to be one.
-        OSError: the directory cannot be written.
+        Refused: it is too short to be one, others can read it, or it cannot be read or written.
     """
-    folder = state_dir.expanduser() / "secrets"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = folder / "token_signing"
-    try:
-        made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        pass
-    else:
-        with os.fdopen(made, "wb") as file:
-            file.write(secrets.token_hex(32).encode())
-    held = path.read_bytes().strip()
-    if len(held) < 32:
-        raise Refused(f"{path} is too short to sign with; remove it and it is made anew")
-    return held
+    secret = held.made(NAME)
+    if len(secret) < 32:
+        raise Refused(
+            f"the secret {NAME} of {len(secret)} bytes is too short to sign with, it needs 32; "
+            "remove its file and it is made anew"
+        )
+    return secret
 
 
 def _packed(data: bytes) -> str:

@@ -6,7 +6,8 @@ import pytest
 from ossicle.core.errors import Denied, Refused
 from ossicle.gateway.access import Access
 from ossicle.gateway.keyfile import KeyFile, KeyLimits
-from ossicle.gateway.minting import LONGEST_S, Mint, is_token, secret_in
+from ossicle.gateway.minting import LONGEST_S, Mint, is_token, signing_secret
+from ossicle.gateway.secrets import Secrets
 
 
 class Clock:
@@ -90,17 +91,23 @@ def test_a_gateway_without_a_mint_says_so():
 
 
 def test_the_secret_is_made_once_and_only_we_can_read_it(tmp_path):
-    first = secret_in(tmp_path)
+    held = Secrets(tmp_path, {})
+    first = signing_secret(held)
     assert len(first) >= 32
-    assert secret_in(tmp_path) == first
+    assert signing_secret(held) == first
     assert stat.S_IMODE((tmp_path / "secrets" / "token_signing").stat().st_mode) == 0o600
 
 
 def test_a_secret_that_is_too_short_is_named(tmp_path):
     (tmp_path / "secrets").mkdir()
-    (tmp_path / "secrets" / "token_signing").write_bytes(b"short")
-    with pytest.raises(Refused, match="too short to sign with"):
-        secret_in(tmp_path)
+    path = tmp_path / "secrets" / "token_signing"
+    path.write_bytes(b"short")
+    path.chmod(0o600)
+    with pytest.raises(Refused, match="of 5 bytes is too short to sign with"):
+        signing_secret(Secrets(tmp_path, {}))
+    path.chmod(0o640)
+    with pytest.raises(Refused, match=r"secret token_signing .* has mode 0640; make it 0600"):
+        signing_secret(Secrets(tmp_path, {}))
 
 
 def test_limits_of_a_token_survive_and_cost_nothing_where_there_are_none(mint):
