@@ -6,7 +6,6 @@ talk to it, so `Origin` and `Host` must be loopback or listed.
 
 import hashlib
 import hmac
-import ipaddress
 import logging
 import os
 import secrets
@@ -22,6 +21,7 @@ from ossicle.core.wire import Opening
 
 from .judges import Judge, ask
 from .keyfile import KeyEntry, KeyFile, KeyLimits, digest_of
+from .loopback import loopback
 from .minting import Mint, is_token
 
 __all__ = ["HASHED", "Access", "Verdict", "keys_from_environment", "loopback"]
@@ -67,17 +67,6 @@ def keys_from_environment(name: str = "OSSICLE_KEYS") -> tuple[tuple[str, str], 
         if key:
             pairs.append((owner or "default", key))
     return tuple(pairs)
-
-
-def loopback(host: str) -> bool:
-    """Whether a host name or address is this machine."""
-    name = host.strip("[]").lower().rstrip(".")
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 class Access:
