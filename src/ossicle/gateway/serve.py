@@ -33,6 +33,7 @@ from .certificates import (
     reloading_context,
 )
 from .house import House
+from .listening import listen
 from .settings import GatewaySettings
 from .snippets import Address
 from .traces import spans_from_environment
@@ -84,14 +85,17 @@ class Gateway:
 class Door(uvicorn.Server):
     """One listening port. Signals belong to whoever runs the process."""
 
-    def __init__(self, config: uvicorn.Config, bound: socket.socket) -> None:
+    def __init__(self, config: uvicorn.Config, bound: socket.socket, *, handshake_s: float) -> None:
+        """`handshake_s`: how long TLS may take to begin."""
         super().__init__(config)
         self.bound = bound
+        self._handshake_s = handshake_s
         self.listening = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the port, and say so."""
-        await super().startup(sockets)
+        await super().startup([])
+        self.servers = [await listen(self, self.bound, handshake_s=self._handshake_s)]
         self.listening.set()
 
     @contextlib.contextmanager
@@ -154,7 +158,9 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
             config.load()
             if context is not None:
                 config.ssl = context
-            doors[name] = Door(config, _bind(settings.host, port))
+            doors[name] = Door(
+                config, _bind(settings.host, port), handshake_s=settings.http.head_timeout
+            )
     except OSError:
         for door in doors.values():
             door.bound.close()
