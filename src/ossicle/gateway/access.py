@@ -28,6 +28,8 @@ __all__ = ["HASHED", "Access", "Verdict", "keys_from_environment", "loopback"]
 
 log = logging.getLogger("ossicle.gateway")
 
+_KEPT = "the keys read before stay in force"
+
 HASHED = "sha256="
 """Begins a key that is given as the hexadecimal digits of its SHA-256."""
 
@@ -103,6 +105,8 @@ class Access:
         self._vouched: dict[str, str] = {}
         self._hosts = frozenset(host.lower() for host in allow_hosts)
         self._make_mint = mint
+        self.trouble = ""
+        """What is wrong with the file while its old keys are in force."""
 
     @property
     def on(self) -> bool:
@@ -127,7 +131,9 @@ class Access:
             found = self._file.read()
         except Refused as error:
             log.warning("%s; the keys read before stay in force", error)
+            self.trouble = "the keys file cannot be used, and the log says why: " + _KEPT
             return False
+        self.trouble = "" if found is not None else f"the keys file is gone: {_KEPT}"
         if found is None:
             return False
         self._filed, self._on = _entries(found), True

@@ -47,6 +47,7 @@ from .snippets import Address
 from .supervisor import supervise
 from .timers import LoopTimers
 from .tokens import mint, parse, same
+from .troubles import Troubles
 from .usage import Usage
 
 __all__ = ["House"]
@@ -86,6 +87,7 @@ class House:
         self.doors_open = False
         self.address = Address()
         """Where it is reached; known once its doors are bound."""
+        self.troubles = Troubles()
         self.metrics = Metrics(self)
         self.accounts = Accounts(settings.state_dir, self.metrics.used)
         self._wakes: dict[str, asyncio.Event] = {}
@@ -155,6 +157,8 @@ class House:
             if spent is not None and session.life.state != "ended":
                 session.finish("limit", spent.fault())
         self.accounts.tick(now)
+        self.troubles.set("keys", self.access.trouble)
+        self.troubles.set("usage", self.usage.trouble)
 
     def knock(self, opening: Opening) -> None:
         """Somebody asks for something: how often may its address?

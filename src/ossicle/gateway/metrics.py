@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from ossicle.core.events import Ended
 from ossicle.core.session import Session
 
+from .troubles import KINDS, Troubles
 from .usage import Side
 
 __all__ = ["Metrics"]
@@ -22,6 +23,9 @@ class Counted(Protocol):
 
     @property
     def sessions(self) -> Mapping[str, Session]: ...
+
+    @property
+    def troubles(self) -> Troubles: ...
 
 
 class Metrics:
@@ -66,6 +70,14 @@ class Metrics:
             "ossicle_loop_lag_ms", "How late the event loop runs", buckets=_MS,
             registry=self._registry,
         )  # fmt: skip
+        trouble = Gauge(
+            "ossicle_trouble", "1 while something is wrong that the gateway copes with", ["with"],
+            registry=self._registry,
+        )  # fmt: skip
+        for kind in KINDS:
+            trouble.labels(kind).set_function(
+                lambda kind=kind: 1.0 if house.troubles.of(kind) else 0.0
+            )
         sessions = Gauge("ossicle_sessions", "Sessions open", registry=self._registry)
         sessions.set_function(lambda: len(house.sessions))
         detached = Gauge(

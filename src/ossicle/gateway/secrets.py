@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from ossicle.core.errors import Refused
+from ossicle.core.errors import Overloaded, Refused
 
 __all__ = ["Secrets", "read_private"]
 
@@ -85,7 +85,8 @@ class Secrets:
         the first one's stands, and none reads it before it is whole.
 
         Raises:
-            Refused: as above; or it is empty, or cannot be written.
+            Refused: as above, or it is empty.
+        Overloaded: it cannot be written.
         """
         held = self(name, file)
         if held is not None:
@@ -95,7 +96,7 @@ class Secrets:
             try:
                 _place(path, secrets.token_hex(32).encode() + b"\n")
             except OSError as error:
-                raise Refused(
+                raise Overloaded(
                     f"{_called(name)} {path} cannot be written: {error.strerror}; make room or "
                     f"give us the folder, or set {variable(name)}"
                 ) from error

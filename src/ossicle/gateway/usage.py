@@ -55,7 +55,8 @@ class Usage:
         self._counted: dict[tuple[str, Side], int] = {}
         self._repeats: OrderedDict[tuple[str, str], int] = OrderedDict()
         self._cut = True  # who wrote here before may have been killed at half a line
-        self._full = False
+        self.trouble = ""
+        """Why it is not on the disk."""
         self._loaded = ""
 
     def load(self) -> None:
@@ -131,14 +132,15 @@ class Usage:
             for month in sorted({row.day[:7] for row in rows}):
                 self._append(month, [row for row in rows if row.day[:7] == month])
         except OSError as error:
-            if not self._full:
-                log.warning(
-                    "usage cannot be written (%s); it is kept in memory and tried again: make "
-                    "room in the state directory", error.strerror,
-                )  # fmt: skip
-            self._full = True
+            text = (
+                f"usage cannot be written ({error.strerror}); it is kept in memory and tried "
+                "again: make room in the state directory"
+            )
+            if not self.trouble:
+                log.warning("%s", text)
+            self.trouble = text
         else:
-            self._full = False
+            self.trouble = ""
 
     def _append(self, month: str, rows: list[Line]) -> None:
         path = self._folder / f"{month}.jsonl"

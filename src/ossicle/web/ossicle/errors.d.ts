@@ -126,3 +126,9 @@ export declare function errorOfStatus(status: number, reason?: string): OssicleE
  * @returns {MicrophoneError}
  */
 export declare function microphoneError(error: unknown): MicrophoneError;
+/**
+ * What else it may be when nobody answers; a browser does not tell a page which of the two it was.
+ *
+ * @param {string} address
+ */
+export declare function certificateHint(address: string): "" | "; or its certificate has expired or is not trusted: open it in a tab and the browser says so";

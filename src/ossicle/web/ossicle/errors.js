@@ -209,3 +209,14 @@ export function microphoneError(error) {
     name === "NotReadableError" ? "microphone_busy" : "microphone_missing",
   );
 }
+
+/**
+ * What else it may be when nobody answers; a browser does not tell a page which of the two it was.
+ *
+ * @param {string} address
+ */
+export function certificateHint(address) {
+  return address.startsWith("https:")
+    ? "; or its certificate has expired or is not trusted: open it in a tab and the browser says so"
+    : "";
+}
