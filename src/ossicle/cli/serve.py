@@ -25,6 +25,7 @@ from ossicle.gateway.logs import set_up
 from ossicle.gateway.routing import Routed, route
 from ossicle.gateway.serve import Gateway, certificate_files, serving
 from ossicle.gateway.settings import GatewaySettings
+from ossicle.gateway.upstreams import open_upstream
 
 from .config import stop
 from .doors import LATER, port
@@ -138,11 +139,15 @@ def build_engine(settings: GatewaySettings) -> Engine:
         MissingExtra: it is not installed.
     """
 
+    def opened(spec: str) -> Engine:
+        name, _, argument = spec.partition(":")
+        return open_upstream(argument) if name == "upstream" else open_engine(spec)
+
     def with_voice(spec: str) -> Engine:
-        recogniser = open_engine(spec)
+        recogniser = opened(spec)
         if settings.voice == "off" or recogniser.capabilities.speaks:
             return recogniser
-        return Combined(recogniser, open_engine(settings.voice or default_voice()))
+        return Combined(recogniser, opened(settings.voice or default_voice()))
 
     return route(settings, with_voice)
 

@@ -34,6 +34,8 @@ OTHERS = frozenset(
 )  # fmt: skip
 """Variables that mean something else here: of clients, of the demonstration, of the set-up."""
 
+_ENGINES = (*NAMES, "upstream")
+
 _MOST_BYTES = 1 << 20
 """A configuration is text by people; beyond this it is another file, or a device."""
 
@@ -279,12 +281,12 @@ def _together(settings: GatewaySettings, found: _Gathered) -> None:
         specs.append(("voice", settings.voice))
     for name, spec in specs:
         engine = spec.partition(":")[0]
-        if engine not in NAMES:
-            near = nearest(engine, NAMES)
+        if engine not in _ENGINES:
+            near = nearest(engine, _ENGINES)
             hint = f"did you mean {near}? " if near else ""
             found.wrong(
                 at(name), f"{name}: engine {engine[:60]!r} is not known; {hint}there are "
-                f"{', '.join(NAMES)}",
+                f"{', '.join(_ENGINES)}",
             )  # fmt: skip
 
 
