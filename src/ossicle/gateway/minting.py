@@ -30,7 +30,7 @@ LONGEST_S = 100 * 3600.0
 """The longest life a token may be asked for, in seconds: what the legacy AssemblyAI API allows."""
 
 NAME = "token_signing"
-"""Of the secret."""
+"""Of the secret: OSSICLE_TOKEN_SIGNING, or `secrets/token_signing` of the state directory."""
 _PREFIX = "ossicle-t."
 _MOST_CHARACTERS = 2_048
 
