@@ -45,14 +45,16 @@ async def command(tmp_path, *arguments):
 
 
 async def test_a_key_from_making_to_taking_back(tmp_path):
-    status, out, told = await command(tmp_path, "add", "web", "--sessions", "2")
+    status, out, told = await command(
+        tmp_path, "add", "web", "--sessions", "2", "--max-message", "1000000"
+    )
     key = out.strip()
     assert status == 0
     assert "only time" in told
     assert key not in told
     status, out, _ = await command(tmp_path, "list")
     assert "web" in out
-    assert "sessions=2" in out
+    assert "sessions=2 max_message=1000000" in " ".join(out.split())
     assert key not in out
     name = key.split("_")[1]
     async with gateway_with(tmp_path) as gateway:

@@ -85,8 +85,8 @@ class Secrets:
         the first one's stands, and none reads it before it is whole.
 
         Raises:
-            Refused: as above, or it is empty.
-        Overloaded: it cannot be written.
+            Refused: as above; or it is empty, or its file system has no hard links.
+            Overloaded: it cannot be written.
         """
         held = self(name, file)
         if held is not None:
@@ -96,9 +96,14 @@ class Secrets:
             try:
                 _place(path, secrets.token_hex(32).encode() + b"\n")
             except OSError as error:
+                where = f"{_called(name)} {path} cannot be written: {error.strerror}"
+                if error.errno in _LINKLESS:  # nothing else makes a file appear whole
+                    raise Refused(
+                        f"{where}; put a file of mode 0600 there yourself if its file system has "
+                        f"no hard links, or set {variable(name)}"
+                    ) from error
                 raise Overloaded(
-                    f"{_called(name)} {path} cannot be written: {error.strerror}; make room or "
-                    f"give us the folder, or set {variable(name)}"
+                    f"{where}; make room or give us the folder, or set {variable(name)}"
                 ) from error
         held = self(name, file)
         if held is None:
@@ -136,11 +141,5 @@ def _place(path: Path, data: bytes) -> None:
         path.hardlink_to(new)
     except FileExistsError:
         return
-    except OSError as error:
-        if error.errno not in _LINKLESS:
-            raise
-        raise OSError(
-            error.errno, "this file system has no hard links, put a file of 0600 there yourself"
-        ) from error
     finally:
         new.unlink(missing_ok=True)

@@ -106,6 +106,6 @@ def test_a_file_system_without_links_says_what_to_do(tmp_path: Path, monkeypatch
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(Path, "hardlink_to", none)
-    with pytest.raises(Refused, match=r"no hard links, put a file of 0600 there .*OSSICLE_MINE"):
+    with pytest.raises(Refused, match=r"of mode 0600 there .* no hard links, or set OSSICLE_MINE"):
         Secrets(tmp_path, {}).made("mine")
     assert list((tmp_path / "secrets").iterdir()) == []

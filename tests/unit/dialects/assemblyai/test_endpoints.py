@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ossicle.core.endpoint import Minted, Request
-from ossicle.core.errors import Denied
+from ossicle.core.errors import Denied, Overloaded
 from ossicle.dialects.assemblyai.endpoints import legacy_token, v3_token
 
 KEY = (("authorization", "KEY"),)
@@ -109,3 +109,13 @@ async def test_a_bad_body(body: bytes):
     response = await legacy_token(Request("POST", headers=KEY, body=body), Desk())
     assert response.status == 400
     assert json.loads(response.body).keys() == {"error"}
+
+
+async def test_who_asks_too_often_is_told_when():
+    class Busy(Desk):
+        async def mint(self, *_values: Any, **_more: Any) -> Minted:
+            raise Overloaded("too often", code="rate_limited", retry_after_s=7.5)
+
+    response = await v3_token(asked(expires_in_seconds=60), Busy())
+    assert (response.status, dict(response.headers)["retry-after"]) == (429, "8")
+    assert "retry-after" not in dict((await v3_token(asked(), Desk())).headers)
