@@ -38,6 +38,8 @@ class Provider(msgspec.Struct, frozen=True):
     """The variable its own SDK reads its key from."""
     silent_s: float = 0.0
     """It always says something within this time while audio flows; 0 = it may be silent."""
+    limit_s: float = 0.0
+    """How long one stream may live; 0 = no limit is known."""
     resumes: bool = False
     """A broken connection goes on by token, exactly once both ways."""
 
@@ -136,6 +138,7 @@ _ALL = (
         ),
         url="wss://streaming.assemblyai.com",
         key="ASSEMBLYAI_API_KEY",
+        limit_s=10_800.0,
     ),
 )
 

@@ -16,18 +16,26 @@ from ossicle.core.wire import Opening
 
 from .credentials import credential_of
 
-__all__ = ["new_token"]
+__all__ = ["TokenAsked", "TokenGiven", "new_token"]
 
 _DEFAULT_S = 60.0
 
 
-class _Asked(msgspec.Struct, forbid_unknown_fields=True):
+class TokenAsked(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of a request."""
+
     ttl_s: Annotated[float, msgspec.Meta(ge=1)] = _DEFAULT_S
+    """How long it lives, in seconds: 1 to 360000."""
     limits: dict[str, float] = {}
+    """Of its own, none above its key's: `sessions`, `session_s`, `handshakes_per_s`,
+    `audio_s_per_day`, `audio_s_per_month`, `max_message`."""
     single_use: bool = False
+    """It opens one session."""
 
 
-class _Token(msgspec.Struct):
+class TokenGiven(msgspec.Struct):
+    """The answer."""
+
     token: str
     expires_in_s: float
     expires_at: float
@@ -42,7 +50,7 @@ async def new_token(request: Request, desk: Desk) -> Response:
         Refused: a limit that is not known, or above the key's.
     """
     try:
-        asked = msgspec.json.decode(request.body or b"{}", type=_Asked)
+        asked = msgspec.json.decode(request.body or b"{}", type=TokenAsked)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
         raise BadMessage(
             'the body is {} or {"ttl_s": SECONDS, "limits": {"sessions": 1}, "single_use": true}, '
@@ -57,5 +65,5 @@ async def new_token(request: Request, desk: Desk) -> Response:
     )
     return Response(
         headers=(("content-type", "application/json"), ("cache-control", "no-store")),
-        body=msgspec.json.encode(_Token(minted.token, minted.expires_in_s, minted.expires_at)),
+        body=msgspec.json.encode(TokenGiven(minted.token, minted.expires_in_s, minted.expires_at)),
     )
