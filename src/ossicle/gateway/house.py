@@ -96,7 +96,13 @@ class House:
         self._group: asyncio.TaskGroup | None = None
         self._empty = asyncio.Event()
         self._empty.set()
-        self.exits = Exits(self, settings, count=self.metrics.posted, spawn=self._spawn)
+        self.exits = Exits(
+            self,
+            settings,
+            count=self.metrics.posted,
+            fetched=self.metrics.fetched,
+            spawn=self._spawn,
+        )
 
     def missing(self) -> list[str]:
         """What keeps the gateway from serving; empty = ready."""
@@ -341,8 +347,6 @@ class House:
     def _open(self, configure: Configure, verdict: Verdict) -> Session:
         if self.draining:
             raise Overloaded("the gateway is stopping; try another, or again soon", code="draining")
-        if configure.audio_from:
-            raise Refused("audio is not read by URL here; send its bytes", code="bad_option")
         if len(self.sessions) >= self.settings.sessions:
             raise Overloaded(
                 f"{len(self.sessions)} sessions are open, the limit is {self.settings.sessions} "

@@ -42,6 +42,13 @@ class Metrics:
             "ossicle_webhook_posts", "Webhook posts, by what became of them", ["outcome"],
             registry=self._registry,
         )  # fmt: skip
+        self._recordings = Counter(
+            "ossicle_recordings", "Recordings read by URL, by what became of them", ["outcome"],
+            registry=self._registry,
+        )  # fmt: skip
+        self._recorded = Counter(
+            "ossicle_recordings_bytes", "Bytes of recordings read by URL", registry=self._registry
+        )
         self._audio = Counter(
             "ossicle_audio_seconds", "Audio heard", ["engine"], registry=self._registry
         )
@@ -81,6 +88,11 @@ class Metrics:
     def posted(self, outcome: str, count: int = 1) -> None:
         """What became of webhook posts: `delivered retried rejected given_up`."""
         self._posts.labels(outcome).inc(count)
+
+    def fetched(self, outcome: str, size: int) -> None:
+        """What became of a recording: `read failed stopped`; and its bytes."""
+        self._recordings.labels(outcome).inc()
+        self._recorded.inc(size)
 
     def used(self, key: str, owner: str, engine: str, ms: int) -> None:
         """A key has heard so much more."""

@@ -9,7 +9,7 @@ from ossicle.core.session import SessionSettings
 from ossicle.transports.http.server import HttpSettings
 from ossicle.transports.websocket.server import WebSocketSettings
 
-__all__ = ["AccessSettings", "GatewaySettings"]
+__all__ = ["AccessSettings", "FetchSettings", "GatewaySettings"]
 
 
 class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +36,24 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Their `aud` has to name this."""
 
 
+class FetchSettings(msgspec.Struct, frozen=True):
+    """Limits of recordings that are read by URL."""
+
+    connect_s: float = 5.0
+    """To a connection."""
+    answer_s: float = 15.0
+    """From a request to the head of its answer."""
+    stall_s: float = 30.0
+    """How long nothing may come while it is waited for."""
+    most_s: float = 600.0
+    """How long is waited for one recording in all. Time in which the gateway did not want more, as
+    its engine was busy, does not count."""
+    most_bytes: int = 2 << 30
+    """Largest recording."""
+    redirects: int = 5
+    """Followed one after another."""
+
+
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """One frozen value, passed whole."""
 
@@ -60,7 +78,11 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     key: Path | None = None
     """Its private key."""
     allow_hosts: tuple[str, ...] = ()
-    """Host names and origins taken besides loopback, and hosts that webhooks may go to."""
+    """Host names and origins taken besides loopback; hosts, addresses and networks that webhooks go
+    to and recordings are read from."""
+    trust_ca: Path | None = None
+    """Certificates (PEM) trusted besides the platform's where the gateway itself calls: webhooks,
+    recordings by URL."""
     public_url: str = ""
     """Scheme and host that the world reaches this gateway by, behind a proxy or a tunnel; for
     signatures over it and for documents that name it. Empty = as each request names its host."""
@@ -85,6 +107,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Limits of plain HTTP."""
     websocket: WebSocketSettings = WebSocketSettings()
     """Limits of each WebSocket."""
+    fetch: FetchSettings = FetchSettings()
+    """Limits of recordings read by URL."""
     access: AccessSettings = AccessSettings()
     """Keys, and who may knock how often."""
 

@@ -110,7 +110,8 @@ class Twin:
         self.deadline = dialect.deadline
 
     def open(self, opening: Opening, now: float) -> Steps:
-        """As its brother was opened."""
+        """As its brother was opened, but for the wire: what it says is posted."""
+        opening = msgspec.structs.replace(opening, transport="webhook")
         return self._texts(self._dialect.open(opening, now))
 
     def receive(self, message: Message, now: float) -> Steps:

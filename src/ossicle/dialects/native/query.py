@@ -66,7 +66,7 @@ NAMES: dict[str, tuple[str, Callable[[str], Any]]] = {
 _OTHERS = {
     "encoding", "sample_rate", "channels", "hint", "speaks", "speaks_rate",
     "token", "resume", "since", "settled_ms", "turn", "session", "role",
-    "transcript_url", "traceparent",
+    "transcript_url", "audio_from", "traceparent",
 }  # fmt: skip
 
 
@@ -110,6 +110,7 @@ def configure_of(
         credential=credential,
         join=_join(one),
         report_to=tuple(Report(url) for url in urls),
+        audio_from=one.get("audio_from", ""),
     )
 
 
@@ -141,6 +142,8 @@ def flat_of(configure: Configure) -> list[tuple[str, str]]:
             text = str(value).lower() if isinstance(value, bool) else str(value)
             query.append((paths[path], text))
     query += [("transcript_url", report.url) for report in configure.report_to]
+    if configure.audio_from:
+        query.append(("audio_from", configure.audio_from))
     if (join := configure.join) is not None:
         if join.token:
             query += [("resume", join.token), ("since", str(join.since)), ("turn", str(join.turn))]
