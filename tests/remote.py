@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ossicle.gateway.certificates import local_certificates
 
-__all__ = ["Page", "Remote", "cut", "endless", "page", "redirect", "silent", "wav"]
+__all__ = ["Page", "Remote", "cut", "endless", "identity", "page", "redirect", "silent", "wav"]
 
 Page = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
@@ -74,6 +74,15 @@ def endless(piece: bytes, first: bytes = b"") -> Page:
     return answer
 
 
+def identity(folder: Path) -> tuple[ssl.SSLContext, Path]:
+    """A server's side of TLS for this machine's names, and the authority that vouches for it."""
+    files = local_certificates(folder)
+    assert files.authority is not None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(files.certificate, files.key)
+    return context, files.authority
+
+
 class Remote:
     """The server. `pages` by path, without the query."""
 
@@ -96,10 +105,7 @@ class Remote:
         """Listening; with TLS where a folder for an authority of its own is given."""
         context = None
         if tls is not None:
-            files = local_certificates(tls)
-            self.authority = files.authority
-            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            context.load_cert_chain(files.certificate, files.key)
+            context, self.authority = identity(tls)
         server = await asyncio.start_server(self._serve, host, 0, ssl=context)
         self.port = server.sockets[0].getsockname()[1]
         try:

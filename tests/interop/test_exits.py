@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -38,15 +39,19 @@ class Receiver:
         self.delay_s = 0.0
         self.headers = ""
         self.port = 0
+        self._scheme = "http"
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/words?key=hush"
+        return f"{self._scheme}://127.0.0.1:{self.port}/words?key=hush"
 
     @contextlib.asynccontextmanager
-    async def running(self, port: int = 0) -> AsyncIterator["Receiver"]:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", port)
+    async def running(
+        self, port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> AsyncIterator["Receiver"]:
+        server = await asyncio.start_server(self._serve, "127.0.0.1", port, ssl=tls)
+        self._scheme = "https" if tls is not None else "http"
         self.port = server.sockets[0].getsockname()[1]
         try:
             yield self

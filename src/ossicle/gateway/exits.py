@@ -62,6 +62,7 @@ class Exits:
             house,
             self.reach,
             Signer(lambda: webhook_secret(settings.state_dir)),
+            settings.webhooks,
             count=count,
             spawn=spawn,
             twin=self._twin,

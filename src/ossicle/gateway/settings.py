@@ -9,7 +9,7 @@ from ossicle.core.session import SessionSettings
 from ossicle.transports.http.server import HttpSettings
 from ossicle.transports.websocket.server import WebSocketSettings
 
-__all__ = ["AccessSettings", "FetchSettings", "GatewaySettings"]
+__all__ = ["AccessSettings", "FetchSettings", "GatewaySettings", "HookSettings"]
 
 
 class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +52,26 @@ class FetchSettings(msgspec.Struct, frozen=True):
     """Largest recording."""
     redirects: int = 5
     """Followed one after another."""
+
+
+class HookSettings(msgspec.Struct, frozen=True):
+    """Limits of webhooks and callbacks."""
+
+    per_session: int = 4
+    """Reports of one session."""
+    first_wait_s: float = 0.5
+    """Wait after the first failure, doubled with each further one; a random part of it is taken,
+    so that many reports do not come back together."""
+    most_wait_s: float = 30.0
+    """Longest wait between two attempts."""
+    warn_after: int = 3
+    """Attempts of one post that fail before the session is told."""
+    give_up_s: float = 120.0
+    """How long nothing may get through after the session is over; then the rest is given up."""
+    after_end_s: float = 600.0
+    """The longest that a report outlives its session."""
+    lingering: int = 500
+    """Reports that outlive their sessions at once; beyond it the oldest gives up."""
 
 
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,6 +127,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Limits of plain HTTP."""
     websocket: WebSocketSettings = WebSocketSettings()
     """Limits of each WebSocket."""
+    webhooks: HookSettings = HookSettings()
+    """Limits of webhooks and callbacks."""
     fetch: FetchSettings = FetchSettings()
     """Limits of recordings read by URL."""
     access: AccessSettings = AccessSettings()
