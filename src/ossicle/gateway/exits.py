@@ -16,7 +16,7 @@ from ossicle.core.ports import Dialect
 from ossicle.core.session import Session
 from ossicle.core.wire import Opening
 
-from .names import Names, Waiting
+from .names import Names, Waiting, labels_of
 from .reach import Reach
 from .recordings import Recordings
 from .records import Known, Records, SessionRecord, dialect_name, peer_class
@@ -125,7 +125,8 @@ class Exits:
         if configure.report_to:
             self.reports.start(session, configure.report_to, known.opening, known.trace)
             known.reports += len(configure.report_to)
-        for join, leg in self.waiting.arrived(known.owner, (session.id, *known.names)):
+        names = (session.id, *known.names, *labels_of(session.options.label))
+        for join, leg in self.waiting.arrived(known.owner, names):
             self.joined(session)
             session.attach(leg, join.role, since=join.since)
 
@@ -137,8 +138,8 @@ class Exits:
             known.observers += not resumed
 
     def find(self, name: str, owner: str) -> str:
-        """The id of a session by id or name."""
-        return self.names.find(owner, name) or name
+        """The id of a session by a name that its owner gave it, or else by its label."""
+        return self.names.find(owner, name) or self.records.labelled(name, owner) or name
 
     def wait(self, leg: Leg, join: Join, owner: str) -> None:
         """The session is not there yet.

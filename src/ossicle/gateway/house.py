@@ -38,6 +38,7 @@ from .judges import judge_of
 from .keyfile import KeyFile
 from .metrics import Metrics
 from .minting import Mint, secret_in
+from .names import labels_of
 from .routing import chosen, cold
 from .secrets import Secrets
 from .settings import GatewaySettings
@@ -129,7 +130,8 @@ class House:
                 "audio_ms": session.ms(session.journal.end) - session.origin_ms,
             }
             for session in self.sessions.values()
-            if self._owners.get(session.id, "") == owner and label in {None, session.options.label}
+            if self._owners.get(session.id, "") == owner
+            and (label is None or label in labels_of(session.options.label))
         ]
 
     async def run(self) -> None:
@@ -334,7 +336,7 @@ class House:
         return self._signed
 
     def find(self, name: str, owner: str = "") -> Session:
-        """A session by its id, or by a name that its owner gave it.
+        """A session by its id, or by a name that its owner gave it, or by its label.
 
         Raises:
             Refused: there is none.
