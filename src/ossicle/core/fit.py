@@ -12,7 +12,7 @@ from .host import Host
 from .options import Options
 from .ports import Converter, Engine
 
-__all__ = ["Fit", "fitted", "heard_as", "misfits", "splits", "spoken_as"]
+__all__ = ["Fit", "chosen_for", "fitted", "heard_as", "misfits", "splits", "spoken_as"]
 
 
 class Fit(NamedTuple):
@@ -63,6 +63,14 @@ def fitted(host: Host, options: Options, source: AudioFormat, wanted: AudioForma
         host.codecs.converter(able.speaks[0], speaks) if speaks is not None else None,
         unable,
     )
+
+
+def chosen_for(options: Options) -> tuple[str, bool]:
+    """What an engine is chosen for: its model, and whether ends of turns are judged. Where this
+    changes it may have to be another one."""
+    turns = options.recognition.turns
+    judged = turns.confidence is not None or turns.eager is not None
+    return options.recognition.model, judged
 
 
 def splits(options: Options, source: AudioFormat) -> bool:

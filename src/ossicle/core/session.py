@@ -36,7 +36,7 @@ from .events import (
     Transcript,
 )
 from .feed import Feed, abort
-from .fit import fitted, heard_as, misfits, splits
+from .fit import chosen_for, fitted, heard_as, misfits, splits
 from .formats import AudioFormat
 from .hearing import Hearing
 from .host import Host, SessionSettings
@@ -102,8 +102,8 @@ class Session:
         """What the client sends, once known."""
         self.engine: Engine | None = None
         self.engine_name = ""
-        self._model = ""
-        """The name that `engine` was chosen for."""
+        self._chosen_for = ("", False)
+        """What `engine` was chosen for."""
         self._voice: tuple[AudioFormat, ...] = ()
         self.wants_engine = False
         """The supervisor should open `engine` (not before `retry_at`)."""
@@ -257,7 +257,7 @@ class Session:
         self.speech.shape(fit.options.speaks, fit.way)
         self.source = source
         self.engine, self.engine_name = fit.engine, able.name
-        self._model, self._voice = self.options.recognition.model, able.speaks
+        self._chosen_for, self._voice = chosen_for(self.options), able.speaks
         self.turns.whole_turns = able.turns
         self.hearing.channels = fit.channels
         self.feed.shape(
@@ -270,14 +270,15 @@ class Session:
         self.host.wake(self)
 
     def _engine_for(self, options: Options) -> Engine:
-        """The engine for options that changed: another one where another model is asked for.
+        """The engine for options that changed: another one where another model is asked for, or
+        ends of turns are to be judged that were not.
 
         Raises:
             Refused: no engine has that model, or it cannot take this one's place.
         """
         engine, source = self.engine, self.source
         assert engine is not None
-        if source is None or options.recognition.model == self._model:
+        if source is None or chosen_for(options) == self._chosen_for:
             return engine
         other = self.host.choose(options, source)
         able = other.capabilities
@@ -290,13 +291,13 @@ class Session:
         return other
 
     def _change_engine(self) -> None:
-        """Go on with the engine of the model asked for; the next stream is opened on it."""
+        """Go on with the engine for what is asked now; the next stream is opened on it."""
         try:
             engine = self._engine_for(self.options)
         except OssicleError as error:
             self.fail(error)
             return
-        self._model = self.options.recognition.model
+        self._chosen_for = chosen_for(self.options)
         source = self.source
         if engine is self.engine or source is None:
             return
