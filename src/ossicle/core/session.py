@@ -379,6 +379,9 @@ class Session:
                     self._roll()
             case AudioOut():
                 self._sound(event)
+            case SpeechEnded():  # of a reply
+                self._sound(event)
+                self.say(event)
             case Ended():
                 self.feed.disconnect()
                 if event.error is None:
@@ -608,9 +611,14 @@ class Session:
 
     # ── the voice ──
 
-    def _sound(self, event: AudioOut) -> None:
+    def _sound(self, event: AudioOut | SpeechEnded) -> None:
+        """Sound of the engine's, or the end of it."""
+        now = self.host.timers.now()
         try:
-            due = self.speech.sound(event, self.host.timers.now())
+            if isinstance(event, AudioOut):
+                due = self.speech.sound(event, now)
+            else:
+                due = self.speech.rest(event.utterance, now)
         except OssicleError as error:
             self.fail(error)
             return

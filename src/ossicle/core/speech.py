@@ -2,9 +2,12 @@
 
 Converts once from what the engine makes to what the client asked for, tells `playback` what was
 sent, and grants the engine how far it may speak ahead.
+
+Each utterance has a converter of its own: what that holds back at the end (some ms) belongs to it,
+and nothing of a cancelled one is heard in the next.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -20,19 +23,37 @@ __all__ = ["Speech"]
 class Speech:
     """What one session says."""
 
-    __slots__ = ("_ahead_ms", "_converter", "_first", "_out", "playback")
+    __slots__ = (
+        "_ahead_ms",
+        "_begin_ms",
+        "_converter",
+        "_first",
+        "_made",
+        "_out",
+        "_utterance",
+        "_way",
+        "playback",
+    )
 
     def __init__(self, ahead_ms: int) -> None:
         """`ahead_ms`: how far an engine may speak ahead of what was heard."""
         self._ahead_ms = ahead_ms
+        self._way: Callable[[], Converter | None] | None = None
         self._converter: Converter | None = None
+        self._utterance: str | None = None
+        """Whose converter that is."""
+        self._begin_ms = 0
+        """Where its sound begins."""
+        self._made = 0
+        """Bytes of it, in the client's format."""
         self._out: AudioFormat | None = None
         self._first: tuple[str, float] | None = None
         self.playback = Playback()
 
-    def shape(self, out: AudioFormat | None, converter: Converter | None) -> None:
-        """What the client hears, and the way there from what the engine makes."""
-        self._out, self._converter = out, converter
+    def shape(self, out: AudioFormat | None, way: Callable[[], Converter | None] | None) -> None:
+        """What the client hears, and what makes the way there from what the engine makes."""
+        self._out, self._way = out, way
+        self._utterance = None
 
     @property
     def possible(self) -> bool:
@@ -48,16 +69,47 @@ class Speech:
         """
         if self._out is None:
             return ()
-        data = self._converter.convert(event.data) if self._converter else event.data
-        if not data and not event.mark:
+        if event.utterance != self._utterance:
+            self._converter = self._way() if self._way is not None else None
+            self._utterance = event.utterance
+            self._begin_ms, self._made = event.start_ms, 0
+        if self._converter is not None:
+            return self._converted(event, self._converter.convert(event.data), now)
+        return self._sent(event, self._out.ms(len(event.data)), now)
+
+    def rest(self, utterance: str, now: float) -> Sequence[Event]:
+        """An utterance is made to its end: what its converter held back.
+
+        Raises:
+            Overloaded: as `sound`.
+        """
+        converter = self._converter
+        if converter is None or utterance != self._utterance:
             return ()
-        length = self._out.ms(len(data))
-        due = self.playback.sent(event.utterance, event.start_ms, length, event.mark, now=now)
+        due = self._converted(AudioOut(utterance=utterance), converter.flush(), now)
+        self._converter = self._utterance = None
+        return due
+
+    def _converted(self, event: AudioOut, data: bytes, now: float) -> Sequence[Event]:
+        """Sound at its own place: it comes a little later than what it is made of, and its pieces
+        last some samples more or less."""
+        out = self._out
+        assert out is not None
+        start = self._begin_ms + out.ms(self._made)
+        self._made += len(data)
+        end = self._begin_ms + out.ms(self._made)
+        event = msgspec.structs.replace(event, data=data, start_ms=start)
+        return self._sent(event, end - start, now)
+
+    def _sent(self, event: AudioOut, length_ms: int, now: float) -> Sequence[Event]:
+        if not event.data and not event.mark:
+            return ()
+        due = self.playback.sent(event.utterance, event.start_ms, length_ms, event.mark, now=now)
         if self.playback.stale(event.utterance):
             return due
         if event.start_ms == 0:
             self._first = (event.utterance, now)
-        return (msgspec.structs.replace(event, data=data), *due)
+        return (event, *due)
 
     def played(self, command: Played, now: float) -> Sequence[Event]:
         """The client reports what it has played."""
