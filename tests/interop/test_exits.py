@@ -282,6 +282,23 @@ async def test_an_event_source_goes_on_where_it_was(tmp_path: Any) -> None:
         assert b'"text":"w1"' not in body
 
 
+async def test_a_controller_that_leaves_ends_nothing(tmp_path: Any) -> None:
+    """It may ask, an end included; closing its window asks nothing."""
+    async with gateway_with(tmp_path) as gateway, Talk.open(gateway.url, **FORMAT) as talk:
+        beside = {"session": talk.began["session"], "role": "controller"}
+        async with Talk.open(gateway.url, **beside) as desk:
+            await desk.socket.close(1000)
+        where = f"/v1/stream?session={beside['session']}&role=controller"
+        following = asyncio.create_task(ask(gateway.url, path=where))
+        await until(lambda: len(gateway.house.sessions[beside["session"]].legs) == 2)
+        await talk.audio(marked_audio([1, 0]))
+        await talk.until("transcript", text="w1", final=True)
+        async with Talk.open(gateway.url, **beside) as desk:
+            await desk.say("end")
+            assert (await talk.ended())["reason"] == "done"
+        assert (await following).words == ["w1"]
+
+
 async def test_an_observer_only_reads(tmp_path: Any) -> None:
     async with gateway_with(tmp_path) as gateway, Talk.open(gateway.url, **FORMAT) as talk:
         host, port = address(gateway.url)

@@ -515,7 +515,7 @@ class Session:
                     self.say(Told(**msgspec.structs.asdict(command)))
                 self.feed.ask(command)
             case Cancel():
-                self._hush(command)
+                self._hush(command, unasked=leg is not self.owner)
             case Played():
                 self._played(command)
 
@@ -634,8 +634,8 @@ class Session:
         self.log.forget_audio(command.utterance, command.until_ms)
         self._credit_speech()
 
-    def _hush(self, command: Cancel) -> None:
-        command, cleared = self.speech.hush(command, self.host.timers.now())
+    def _hush(self, command: Cancel, *, unasked: bool) -> None:
+        command, cleared = self.speech.hush(command, self.host.timers.now(), unasked=unasked)
         for event in cleared:
             self.say(event)
         self.feed.ask(command)

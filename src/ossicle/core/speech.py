@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from .commands import Cancel, Played
-from .events import AudioOut, Event
+from .events import AudioOut, Event, Marked
 from .formats import AudioFormat
 from .playback import Playback
 from .ports import Converter
@@ -129,10 +129,17 @@ class Speech:
         self._first = None
         return max(0.0, (now - first[1]) * 1000 - command.until_ms)
 
-    def hush(self, command: Cancel, now: float) -> tuple[Cancel, Sequence[Event]]:
-        """Stop: the command with how much was heard, and the marks that never will be."""
+    def hush(self, command: Cancel, now: float, *, unasked: bool) -> tuple[Cancel, Sequence[Event]]:
+        """Stop: the command with how much was heard, and marks that never will be. `unasked`: who
+        hears the voice did not ask for it, and has to be told that it holds sound not to be heard
+        any more. A clock may be ahead of the ear, so an estimate does not say that there is none.
+        """
         cleared = self.playback.clear(command.utterance, now=now)
-        return msgspec.structs.replace(command, heard_ms=cleared.heard_ms), cleared.marks
+        told: tuple[Event, ...] = cleared.marks
+        if unasked and cleared.utterance and (cleared.unheard_ms or cleared.estimated):
+            away = Marked(utterance=cleared.utterance, heard_ms=cleared.heard_ms, cleared=True)
+            told = (*told, away)
+        return msgspec.structs.replace(command, heard_ms=cleared.heard_ms), told
 
     def credit(self, now: float) -> int:
         """How far the engine may speak, over the whole stream."""

@@ -58,6 +58,8 @@ class NativeServer:
         self._flow: Flow | None = None
         self._elsewhere = False
         """The gateway reads the audio by URL."""
+        self._guest = False
+        """Beside somebody else's session: leaving does not end it."""
 
     def _choose(self, opening: Opening) -> None:
         """How this channel is written on."""
@@ -74,6 +76,8 @@ class NativeServer:
                 _check_body(configure.format.encoding)
         except OssicleError as error:
             return (refusal(error.fault()),)
+        join = configure.join
+        self._guest = join is not None and join.role != "owner"
         if configure.audio_from:
             # Who leaves a recording that is read for it has lost nothing, and may ask again.
             self._elsewhere, self.plain, self.resumable = True, False, False
@@ -94,10 +98,11 @@ class NativeServer:
                     return self._say(notice, now)
                 return (command,) if command is not None else ()
             case Fin():
-                return (End(),) if not self._elsewhere else ()
+                return () if self._elsewhere or self._guest else (End(),)
             case Close(code=code):
                 # 1000 and 1001 (a page that is left) are goodbyes; anything else is a drop
-                return (End(),) if code in {None, 1000, 1001, 1005} else ()
+                goodbye = code in {None, 1000, 1001, 1005} and not self._guest
+                return (End(),) if goodbye else ()
             case Ping():
                 return ()
             case _:
