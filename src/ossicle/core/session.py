@@ -22,6 +22,7 @@ from .audience import Audience
 from .commands import Audio, Cancel, Command, Configure, End, Finalize, Join, Played, Speak, Tell
 from .errors import BadAudio, EngineFailed, Fault, OssicleError, Overloaded, Refused
 from .events import (
+    Asked,
     AudioOut,
     Began,
     Configured,
@@ -49,6 +50,7 @@ from .log import Log
 from .options import Options, merged
 from .options import changed as changed_names
 from .ports import Engine, Stream
+from .replies import Replies
 from .retries import Retries
 from .sink import StreamSink
 from .speech import Speech
@@ -118,12 +120,14 @@ class Session:
 
         self.arrival = Arrival(host.codecs)
         self.speech = Speech(self.settings.speak_ahead_ms)
+        self.replies = Replies()
         self.feed = Feed(
             slow=self._audio_slow,
             broke=self._stream_broke,
             refused=self._stream_refused,
             converted=self.ledger.converted,
             now=host.timers.now,
+            given=self.replies.given,
         )
         self.audio: Callable[[bytes], None] = self.feed.audio
         """Sound from the owner, as the client sent it. The hot path."""
@@ -255,6 +259,7 @@ class Session:
         able = fit.engine.capabilities
         self.options = fit.options
         self.speech.shape(fit.options.speaks, fit.way)
+        self.replies.shape(able.speaks[0] if able.speaks else None)
         self.source = source
         self.engine, self.engine_name = fit.engine, able.name
         self._chosen_for, self._voice = chosen_for(self.options), able.speaks
@@ -354,9 +359,10 @@ class Session:
             self.fail(error)
             return
         self.life.step("opened")
-        self.ledger.ready(self.host.timers.now())
-        self.feed.connect(stream, converter)
-        self._credit_speech()
+        now = self.host.timers.now()
+        self.ledger.ready(now)
+        until_ms = self.speech.credit(now) if self.speech.possible else None
+        self.feed.connect(stream, converter, until_ms)
         self.feed.drain()
         self._after_audio()
 
@@ -377,11 +383,8 @@ class Session:
                 self.hearing.told(event)
                 if self._roll_due and self.turns.idle and self.life.state != "ended":
                     self._roll()
-            case AudioOut():
-                self._sound(event)
-            case SpeechEnded():  # of a reply
-                self._sound(event)
-                self.say(event)
+            case AudioOut() | SpeechStarted() | Transcript() | SpeechEnded() | Asked():
+                self._reply(event)
             case Ended():
                 self.feed.disconnect()
                 if event.error is None:
@@ -432,6 +435,7 @@ class Session:
         return EngineFailed(f"engine {self.engine_name} {what}: {type(error).__name__}")
 
     def _stream_refused(self, command: Command, error: Refused) -> None:
+        self.replies.refused(command)
         self._notice("error", error.code, str(error), ref=command.ref)
 
     def _lost_stream(self, fault: Fault) -> None:
@@ -467,8 +471,18 @@ class Session:
                 f"{self._span(lost)} ms of audio could not be replayed to another engine: only "
                 f"{self.settings.replay_ms} ms are kept",
             )
+        self._speak_again()
         self.wants_engine = True
         self.host.wake(self)
+
+    def _speak_again(self) -> None:
+        """Replies that were not said to their end go on with the next stream."""
+        asked, ended, skipped_ms = self.replies.restart()
+        self.speech.restart(skipped_ms, self.host.timers.now())
+        self.feed.early[:0] = asked
+        for event in ended:
+            self._sound(event)
+            self.say(event)
 
     # ── commands ──
 
@@ -611,6 +625,22 @@ class Session:
 
     # ── the voice ──
 
+    def _reply(self, event: Event) -> None:
+        """An event of the output side."""
+        known = self.replies.told(event)
+        match known:
+            case None:
+                return
+            case AudioOut():
+                self._sound(known)
+            case SpeechEnded():
+                self._sound(known)
+                if self.options.hears is None:  # a voice alone answers with the end of its speech
+                    self.hearing.answered(known.ref)
+                self.say(known)
+            case _:
+                self.say(known)
+
     def _sound(self, event: AudioOut | SpeechEnded) -> None:
         """Sound of the engine's, or the end of it."""
         now = self.host.timers.now()
@@ -638,7 +668,12 @@ class Session:
         command, cleared = self.speech.hush(command, self.host.timers.now(), unasked=unasked)
         for event in cleared:
             self.say(event)
-        self.feed.ask(command)
+        withdrawn = self.replies.withdrawn(command)
+        for speak, ended in withdrawn:
+            self.feed.early = [each for each in self.feed.early if each is not speak]
+            self.say(ended)
+        if not (withdrawn and command.utterance):
+            self.feed.ask(self.replies.named(command))
 
     def _credit_speech(self) -> None:
         if self.speech.possible:

@@ -29,6 +29,7 @@ class Speech:
         "_converter",
         "_first",
         "_made",
+        "_origin",
         "_out",
         "_utterance",
         "_way",
@@ -47,6 +48,8 @@ class Speech:
         self._made = 0
         """Bytes of it, in the client's format."""
         self._out: AudioFormat | None = None
+        self._origin = 0
+        """What was made before the present stream of the engine, which counts from 0."""
         self._first: tuple[str, float] | None = None
         self.playback = Playback()
 
@@ -142,5 +145,10 @@ class Speech:
         return msgspec.structs.replace(command, heard_ms=cleared.heard_ms), told
 
     def credit(self, now: float) -> int:
-        """How far the engine may speak, over the whole stream."""
-        return self.playback.credit(now, self._ahead_ms)
+        """How far the engine may speak, over the whole of its present stream."""
+        return self.playback.credit(now, self._ahead_ms) - self._origin
+
+    def restart(self, skipped_ms: int, now: float) -> None:
+        """Another stream of the engine speaks from here on; so much of it will not be heard."""
+        made = self.playback.credit(now, 0) + self.playback.ahead_ms(now)
+        self._origin = made - skipped_ms
