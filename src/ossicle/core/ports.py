@@ -28,6 +28,7 @@ __all__ = [
     "Codecs",
     "Converter",
     "Demuxer",
+    "Dial",
     "Dialect",
     "Engine",
     "Packet",
@@ -158,6 +159,17 @@ class Receiver(Protocol):
 
     def closed(self, error: OssicleError | None) -> None:
         """Exactly once, last. None = both ends closed politely."""
+        ...
+
+
+class Dial(Protocol):
+    """How a client gets a channel: connects once, and makes the receiver with the channel."""
+
+    async def __call__(self, opening: Opening, receiver: Callable[[Channel], Receiver]) -> Channel:
+        """
+        Raises:
+            OssicleError: nobody answers.
+        """
         ...
 
 

@@ -1,18 +1,19 @@
 """One connection: the client half of a dialect on a channel, for as long as the channel lives.
 
-What a transport calls (it is a `Receiver`). Knows nothing of reconnection: its owner makes a new
-one for each connection.
+The mirror of a leg, and like one what a transport calls (it is a `Receiver`). Knows nothing of
+reconnection: its owner, the client library or an engine that is elsewhere, makes a new one for
+each connection.
 """
 
 import asyncio
 from math import inf
 from typing import Protocol, cast
 
-from ossicle.core.commands import Command
-from ossicle.core.errors import ConnectionLost, OssicleError
-from ossicle.core.events import Event
-from ossicle.core.ports import Channel, ClientDialect, ClientSteps
-from ossicle.core.wire import (
+from .commands import Command
+from .errors import OssicleError
+from .events import Event
+from .ports import Channel, ClientDialect, ClientSteps
+from .wire import (
     Accept,
     Binary,
     Clear,
@@ -62,6 +63,11 @@ class Link:
         """The receiver of `channel`."""
         self.channel = channel
         return self
+
+    @property
+    def can_write(self) -> bool:
+        """The channel takes more."""
+        return self._can_write and not self.over.done()
 
     @property
     def ready(self) -> bool:
@@ -148,8 +154,3 @@ class Link:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def lost() -> ConnectionLost:
-    """A channel that closed politely although nobody had said the end."""
-    return ConnectionLost("the gateway closed the connection before the end")
