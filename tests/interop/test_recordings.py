@@ -96,8 +96,9 @@ async def test_audio_beside_the_url_is_refused(tmp_path: Path, remote: Remote) -
             notice = await talk.until("notice", code="bad_message")
             assert notice["level"] == "error"
         await until(lambda: not remote.open)
-        over = await ask(gateway.url, path=where + "&overload=drop_oldest")
-        assert (over.status, over.json["error"]["code"]) == (400, "bad_option")
+        for more in ("overload=drop_oldest", "session=x", "resume=x"):
+            over = await ask(gateway.url, path=f"{where}&{more}")
+            assert (over.status, over.json["error"]["code"]) == (400, "bad_option"), more
 
 
 @pytest.mark.parametrize(

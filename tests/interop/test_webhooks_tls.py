@@ -13,8 +13,10 @@ from websockets.asyncio.client import connect
 
 from harness import Talk, address, ask, gateway_with, pieces, until
 from interop.test_exits import FORMAT, SECRET, Receiver, say
+from ossicle.core.events import Ended, Transcript
 from ossicle.gateway.settings import HookSettings
 from ossicle.gateway.signing import verify
+from ossicle.testing.house import HeldEngine
 from ossicle.testing.marked import marked_audio
 from remote import identity, wav
 
@@ -136,6 +138,31 @@ async def test_deepgrams_callback_of_a_recording(tmp_path: Path, theirs: Identit
         assert posted["metadata"]["request_id"] == answer.json["request_id"]
         assert hook.heads[0][":line"].startswith("PUT ")
         assert verify(SECRET.encode(), hook.heads[0]["ossicle-signature"], hook.raw[0], time.time())
+
+
+async def test_a_callback_comes_however_slow_the_engine_is(tmp_path: Path) -> None:
+    """The client is long gone, and nobody would come back to this session."""
+    engine = HeldEngine()
+    session = {"resume_window_s": 0.1}
+    async with (
+        Receiver().running() as hook,
+        gateway_with(tmp_path, engine, session=session) as gateway,
+    ):
+        query = f"encoding=linear16&sample_rate=16000&callback={hook.url}"
+        answer = await ask(gateway.url, AUDIO, path=f"/v1/listen?{query}")
+        assert set(answer.json) == {"request_id"}
+        (live,) = gateway.house.sessions.values()
+        await until(lambda: live.owner is None)
+        began = time.monotonic()
+        await until(lambda: time.monotonic() - began > 1.5 or live.ended, 3)  # it is ticked twice
+        assert live.ended is None
+        sink = engine.streams[0].sink
+        sink.tell(Transcript(text="late but there", end_ms=900, final=True, ends_turn=True))
+        sink.tell(Ended())
+        await until(lambda: hook.raw)
+        reading = json.loads(hook.raw[0])["results"]["channels"][0]["alternatives"][0]
+        assert reading["transcript"] == "late but there"
+        await until(lambda: not gateway.house.sessions, 2)
 
 
 async def test_a_callback_that_is_refused_is_refused_before_anything_is_heard(

@@ -726,7 +726,11 @@ class Session:
             self.detached_until = self.detached_until or window
             return
         taken = self.taken_bytes or self.taken_commands
-        if (resumable and taken) or (self.life.state == "draining" and self.audience.observed):
+        if self.life.state == "draining" and self.audience.observed:
+            self.read_out = not resumable
+            finish = self.host.timers.now() + self.settings.finish_s
+            self.detached_until = max(finish, window)
+        elif resumable and taken:
             self.detached_until = window
         else:
             self.read_out = True  # nobody has a reason, or a way, to come back
@@ -857,8 +861,9 @@ class Session:
         self.ended = ended
         if self.owner is not None:
             self.owner.resume("overload")
-        elif self.detached_until is None:
-            self.detached_until = now + self.settings.resume_window_s
+        else:
+            window = now + self.settings.resume_window_s
+            self.detached_until = min(self.detached_until or window, window)
         for event in (*last, ended):
             self.say(event)
         self.host.wake(self)

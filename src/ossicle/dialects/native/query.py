@@ -103,12 +103,15 @@ def configure_of(
             )
     if hints:
         _set(patch, "recognition.hints", _hints(hints))
+    join = _join(one)
+    if join is not None and one.get("audio_from"):
+        raise Refused("audio_from opens a new session; it joins none", code="bad_option")
     return Configure(
         patch=patch,
         format=_format(one, content_type),
         speaks=_speaks(one),
         credential=credential,
-        join=_join(one),
+        join=join,
         report_to=tuple(Report(url) for url in urls),
         audio_from=one.get("audio_from", ""),
     )
