@@ -71,7 +71,7 @@ async def test_a_key_that_is_refused_is_not_the_clients(tmp_path: Path) -> None:
         ) as behind,
         gateway_with(
             tmp_path / "a",
-            open_upstream(f"deepgram@{behind.url}", {"DEEPGRAM_API_KEY": "wrong"}),
+            open_upstream(f"deepgram@{behind.url}", environment={"DEEPGRAM_API_KEY": "wrong"}),
         ) as front,
     ):
         with pytest.raises(OssicleError, match="deepgram: ") as caught:
@@ -89,7 +89,8 @@ async def test_the_key_of_the_environment_opens_it(tmp_path: Path) -> None:
         gateway_with(
             tmp_path / "a",
             open_upstream(
-                f"assemblyai@{behind.url}", {"ASSEMBLYAI_API_KEY": "right-key-0123456789"}
+                f"assemblyai@{behind.url}",
+                environment={"ASSEMBLYAI_API_KEY": "right-key-0123456789"},
             ),
         ) as front,
     ):

@@ -6,13 +6,14 @@ each connection.
 """
 
 import asyncio
+from collections.abc import Callable
 from math import inf
 from typing import Protocol, cast
 
-from .commands import Command
+from .commands import Audio, Command
 from .errors import OssicleError
 from .events import Event
-from .ports import Channel, ClientDialect, ClientSteps
+from .ports import Channel, ClientDialect, ClientSteps, PlainClient
 from .wire import (
     Accept,
     Binary,
@@ -54,6 +55,8 @@ class Link:
         self.channel: Channel | None = None
         self.live = False
         """The gateway said where to go on: audio may be sent. Set by the owner."""
+        self.audio: Callable[[bytes], None] = self._audio
+        """Send audio. The hot path of an engine that is elsewhere."""
         self._can_write = True
         self._owner = owner
         self._loop = asyncio.get_running_loop()
@@ -62,6 +65,9 @@ class Link:
     def attach(self, channel: Channel) -> "Link":
         """The receiver of `channel`."""
         self.channel = channel
+        if isinstance(self.dialect, PlainClient) and self.dialect.plain:
+            send = channel.send
+            self.audio = lambda data: send(Binary(data))
         return self
 
     @property
@@ -77,6 +83,9 @@ class Link:
     def ask(self, command: Command) -> None:
         """Send a command, or audio."""
         self._run(self.dialect.send(command, self._loop.time()))
+
+    def _audio(self, data: bytes) -> None:
+        self._run(self.dialect.send(Audio(data=data), self._loop.time()))
 
     def pause(self) -> None:
         """Stop reading."""

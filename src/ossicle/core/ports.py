@@ -32,6 +32,7 @@ __all__ = [
     "Dialect",
     "Engine",
     "Packet",
+    "PlainClient",
     "Receiver",
     "Sink",
     "Steps",
@@ -115,6 +116,15 @@ class ClientDialect(Protocol):
     def expire(self, now: float) -> ClientSteps:
         """`deadline` passed."""
         ...
+
+
+@runtime_checkable
+class PlainClient(Protocol):
+    """A client half whose `Audio` is one Binary with the same bytes and nothing else."""
+
+    plain: bool
+    """A link may send audio by itself then; `send` is not called for it, so a keep-alive may go out
+    while audio flows."""
 
 
 class Channel(Protocol):
