@@ -20,6 +20,7 @@ from .names import Names, Waiting, labels_of
 from .reach import Reach
 from .recordings import Recordings
 from .records import Known, Records, SessionRecord, dialect_name, peer_class
+from .secrets import Secrets
 from .settings import GatewaySettings
 from .signing import Signer, webhook_secret
 from .traces import Span, Spans, trace_of
@@ -61,7 +62,7 @@ class Exits:
         self.reports = Reports(
             house,
             self.reach,
-            Signer(lambda: webhook_secret(settings.state_dir)),
+            Signer(lambda: webhook_secret(Secrets(settings.state_dir))),
             settings.webhooks,
             count=count,
             spawn=spawn,
