@@ -91,6 +91,7 @@ REASONS = {
     410: "It was here, and is gone.",
     413: "Too much of it.",
     415: "Sound that nobody decodes here.",
+    422: "No recording where one was said to be.",
     429: "Too many; `retry-after` says when.",
     500: "Our mistake.",
     501: "A part that is not installed.",

@@ -86,6 +86,7 @@ NATIVE: Parameters = {
     "hint": said(LIST, "`word` or `word:boost`; repeat it."),
     **{name: _option(path) for name, (path, _) in sorted(NAMES.items())},
     "transcript_url": said(LIST, "Post events there, too; repeat it."),
+    "audio_from": said(TEXT, "URL of the sound, for the gateway to read; none is sent."),
     "token": TOKEN,
     "resume": said(TEXT, "The token of a session that goes on."),
     "since": SINCE,

@@ -32,10 +32,11 @@ from ossicle.transports.faults import report_fault
 
 from .hookbody import body_of
 from .reach import Post, Reach, Reply
+from .settings import HookSettings
 from .signing import HEADER, Signer
 from .traces import Trace
 
-__all__ = ["Hook", "HookChannel", "HookSettings", "Reports", "Twin"]
+__all__ = ["Hook", "HookChannel", "Reports", "Twin"]
 
 log = logging.getLogger("ossicle.gateway.webhooks")
 
@@ -43,26 +44,6 @@ _encode = msgspec.json.Encoder().encode
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 _JSON: Headers = (("content-type", "application/json"),)
-
-
-class HookSettings(msgspec.Struct, frozen=True):
-    """Limits of reports."""
-
-    per_session: int = 4
-    """Reports of one session."""
-    first_wait_s: float = 0.5
-    """Wait after the first failure, doubled with each further one; a random part of it is taken,
-    so that many reports do not come back together."""
-    most_wait_s: float = 30.0
-    """Longest wait between two attempts."""
-    warn_after: int = 3
-    """Attempts of one post that fail before the session is told."""
-    give_up_s: float = 120.0
-    """How long nothing may get through after the session is over; then the rest is given up."""
-    after_end_s: float = 600.0
-    """The longest that a report outlives its session."""
-    lingering: int = 500
-    """Reports that outlive their sessions at once; beyond it the oldest gives up."""
 
 
 class Hook:

@@ -21,9 +21,10 @@ from ossicle.core.events import (
 from ossicle.core.options import Options
 from ossicle.core.wire import Accept, Binary, Close, Opening, Text
 from ossicle.gateway.reach import Reach, Reply
+from ossicle.gateway.settings import HookSettings
 from ossicle.gateway.signing import Signer
 from ossicle.gateway.traces import trace_of
-from ossicle.gateway.webhooks import Hook, HookChannel, HookSettings, Reports, Twin
+from ossicle.gateway.webhooks import Hook, HookChannel, Reports, Twin
 from ossicle.testing.house import HandHouse, HeldEngine
 
 FIXED = {"session", "seq", "type", "text", "is_final", "start_ms", "end_ms", "channel", "words"}
