@@ -32,8 +32,9 @@ from ossicle.engines.wrap.split import Split
 from ossicle.transports.faults import report_fault
 
 from .access import Access, Verdict
-from .allowance import Addresses, Allowance, address_of, networks
+from .allowance import Addresses, Allowance
 from .exits import Exits
+from .forwarded import Forwarding, address_of
 from .judges import judge_of
 from .keyfile import KeyFile
 from .metrics import Metrics
@@ -75,7 +76,9 @@ class House:
             settings.access.judge_s,
         )
         self.addresses = Addresses(settings.access.handshakes_per_s)
-        self._proxies = networks(settings.access.trust_proxies)
+        self.forwarding = Forwarding(
+            settings.access.trust_proxies, settings.access.forwarded_header
+        )
         self.usage = Usage(settings.state_dir / "usage")
         self.usage.load()
         self.allowance = Allowance(self.usage.used)
@@ -183,12 +186,13 @@ class House:
     def knock(self, opening: Opening) -> None:
         """Somebody asks for something: how often may its address?
 
+        Args:
+            opening: as `forwarding.seen` gives it.
+
         Raises:
             Overloaded: too often.
         """
-        forwarded = (value for name, value in opening.headers if name == "x-forwarded-for")
-        address = address_of(opening.peer, forwarded, self._proxies)
-        self.addresses.knock(address, self.timers.now())
+        self.addresses.knock(address_of(opening.peer), self.timers.now())
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """A task that ends with the house."""

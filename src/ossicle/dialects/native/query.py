@@ -66,7 +66,7 @@ NAMES: dict[str, tuple[str, Callable[[str], Any]]] = {
 _OTHERS = {
     "encoding", "sample_rate", "channels", "hint", "speaks", "speaks_rate",
     "token", "resume", "since", "settled_ms", "turn", "session", "role",
-    "transcript_url", "traceparent",
+    "transcript_url", "traceparent", "node",
 }  # fmt: skip
 
 

@@ -28,9 +28,9 @@ from .errors import close_code, refusal
 from .messages import AudioOutMessage, command_of, decode_client, encode, message_of
 from .query import configure_of
 
-__all__ = ["NativeServer"]
+__all__ = ["HEARTBEAT_S", "NativeServer"]
 
-_HEARTBEAT_S = 20.0
+HEARTBEAT_S = 20.0
 """A data message at least this often: proxies cut idle connections at 60-120 s, and some count
 only data."""
 
@@ -40,7 +40,7 @@ class NativeServer:
 
     name = "ossicle.v1"
 
-    def __init__(self, *, heartbeat_s: float = _HEARTBEAT_S) -> None:
+    def __init__(self, *, heartbeat_s: float = HEARTBEAT_S) -> None:
         self.deadline = inf
         self.plain = True
         self.resumable = True
@@ -199,7 +199,8 @@ class _Lines:
         return text + "\n"
 
     def beat(self, flow: Flow | None) -> tuple[Message, ...]:
-        return self.say(flow) if flow is not None else ()
+        """An observer has no flow. An empty line is no value: readers of JSON lines skip it."""
+        return self.say(flow) if flow is not None else (Text("\n"),)
 
 
 class _EventStream(_Lines):
