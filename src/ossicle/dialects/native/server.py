@@ -199,8 +199,9 @@ class _Lines:
         return text + "\n"
 
     def beat(self, flow: Flow | None) -> tuple[Message, ...]:
-        """An observer has no flow. An empty line is no value: readers of JSON lines skip it."""
-        return self.say(flow) if flow is not None else (Text("\n"),)
+        """An observer has no flow. A space is part of the next line, where JSON allows it (RFC
+        8259 section 2): readers that parse line by line never see it by itself."""
+        return self.say(flow) if flow is not None else (Text(" "),)
 
 
 class _EventStream(_Lines):
