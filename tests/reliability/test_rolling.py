@@ -3,7 +3,10 @@
 import asyncio
 import contextlib
 import functools
+import os
+import signal
 import socket
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -134,3 +137,64 @@ async def test_the_next_process_takes_the_ports_and_no_word_is_lost(tmp_path: Pa
         f"{words} words in {SESSIONS} sessions that moved; {some.answered} requests and "
         f"{some.sessions} sessions came meanwhile, none refused"
     )
+
+
+@contextlib.asynccontextmanager
+async def unit(
+    sock: socket.socket, manager: Path, tmp_path: Path
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A gateway as systemd starts it: the socket is its descriptor 3."""
+    number = sock.fileno()
+    program = (
+        f"import os, sys; os.dup2({number}, 3); "
+        "os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid())); "
+        "os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    flags = ("--engine", "scripted:heard", "--voice", "off", "--tls-port", "off", "--drain", "1")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program,
+        Path(sys.executable).with_name("ossicle"), "serve", *flags,
+        "--state-dir", str(tmp_path / "state"),
+        stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+        pass_fds=(number,), env={**os.environ, "NOTIFY_SOCKET": str(manager)},
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def test_two_units_share_the_socket_of_a_service_manager(tmp_path: Path) -> None:
+    """`systemctl start ossicle@b` returns at READY=1; then `systemctl stop ossicle@a`."""
+    loop = asyncio.get_running_loop()
+    with (
+        socket.create_server(("127.0.0.1", 0)) as sock,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
+    ):
+        manager.bind(str(tmp_path / "n"))
+        manager.setblocking(False)
+        url = f"http://localhost:{sock.getsockname()[1]}"
+        enough = asyncio.Event()
+        callers = [Caller(url) for _ in range(6)]
+        async with asyncio.timeout(60), contextlib.AsyncExitStack() as stack:
+            start = functools.partial(unit, sock, tmp_path / "n", tmp_path)
+            old = await stack.enter_async_context(start())
+            assert await loop.sock_recv(manager, 100) == b"READY=1"
+            async with newcomers(url) as some, asyncio.TaskGroup() as group:
+                for caller in callers:
+                    group.create_task(caller.run(enough))
+                await until(lambda: all(len(caller.events) > 2 for caller in callers), 20)
+                await stack.enter_async_context(start())
+                assert await loop.sock_recv(manager, 100) == b"READY=1"
+                before = [caller.stream.moves for caller in callers]
+                old.send_signal(signal.SIGTERM)
+                assert await loop.sock_recv(manager, 100) == b"STOPPING=1"
+                assert await asyncio.wait_for(old.wait(), 10) == 0
+                enough.set()
+            assert before == [0] * 6
+            assert some.sessions > 0
+        for caller in callers:
+            caller.check()
+            assert caller.stream.moves == 1

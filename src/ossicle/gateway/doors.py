@@ -41,7 +41,7 @@ class Door(uvicorn.Server):
         self.host, self.port = str(bound.getsockname()[0]), int(bound.getsockname()[1])
         self.listening = asyncio.Event()
         self._proxies = proxies
-        self._taking: asyncio.Task[None] | None = None
+        self._proxied: Proxied | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the port, and say so."""
@@ -49,9 +49,13 @@ class Door(uvicorn.Server):
             await super().startup(sockets)
         else:  # uvicorn would give the header to the HTTP parser
             await super().startup([])
-            proxied = Proxied(self.bound, self._proxies, self._protocol, ssl=self.config.ssl)
-            self._taking = asyncio.create_task(proxied.run(), name="PROXY headers")
+            self._proxied = Proxied(self.bound, self._proxies, self._protocol, ssl=self.config.ssl)
         self.listening.set()
+
+    async def take(self) -> None:
+        """Take connections that begin with a PROXY header, where they do; until `leave`."""
+        if self._proxied is not None:
+            await self._proxied.run()
 
     def _protocol(self, client: tuple[str, int] | None) -> asyncio.Protocol:
         """As `uvicorn.Server.startup` makes one."""
@@ -78,6 +82,8 @@ class Door(uvicorn.Server):
                 connection.shutdown()
 
     def _fresh(self) -> bool:
+        if self._proxied is not None and self._proxied.pending:
+            return True
         return any(
             isinstance(connection, self.config.http_protocol_class)
             and getattr(connection, "cycle", None) is None
@@ -87,10 +93,8 @@ class Door(uvicorn.Server):
     async def _close_socket(self) -> None:
         for server in self.servers:
             server.close()
-        taking, self._taking = self._taking, None
-        if taking is not None:
-            taking.cancel()
-            await asyncio.wait([taking])
+        if self._proxied is not None:
+            await self._proxied.stop()
         self.bound.close()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

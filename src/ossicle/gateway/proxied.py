@@ -35,6 +35,9 @@ _TIRED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _HANDSHAKES = 1_024
 """Connections whose header is read at once; the others wait with the system."""
 
+_MOST_SAID = 20
+"""Warnings; what comes after is for `--log-level debug`."""
+
 
 class BadHeader(Exception):
     """What came is no PROXY header. The connection is closed: section 2 forbids to guess."""
@@ -63,24 +66,38 @@ class Proxied:
         """
         self._listening, self._trusted = listening, trusted
         self._factory, self._ssl, self._header_s = factory, ssl, header_s
-        self._group: asyncio.TaskGroup | None = None
         self._places = asyncio.Semaphore(_HANDSHAKES)
+        self._accepting: asyncio.Task[None] | None = None
+        self._closed = 0
+        self.pending = 0
+        """Connections that were taken and have no protocol yet."""
 
     async def run(self) -> None:
-        """Until cancelled. Connections that were taken live on."""
-        loop = asyncio.get_running_loop()
+        """Until `stop`, and until what was taken before is through; or until cancelled. The
+        connections live on."""
         async with asyncio.TaskGroup() as group:
-            while True:
-                await self._places.acquire()
-                try:
-                    sock, peer = await loop.sock_accept(self._listening)
-                except OSError as error:
-                    self._places.release()
-                    if error.errno in _TIRED:
-                        log.warning("no connection can be taken: %s", error.strerror)
-                        await asyncio.sleep(1.0)  # as the event loop does by itself
-                    continue
-                group.create_task(self._take(sock, str(peer[0])), name="PROXY header")
+            self._accepting = group.create_task(self._accept(group), name="accept")
+
+    async def stop(self) -> None:
+        """Take no more. The socket may be closed then."""
+        if self._accepting is not None:
+            self._accepting.cancel()
+            await asyncio.wait([self._accepting])
+
+    async def _accept(self, group: asyncio.TaskGroup) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._places.acquire()
+            try:
+                sock, peer = await loop.sock_accept(self._listening)
+            except OSError as error:
+                self._places.release()
+                if error.errno in _TIRED:
+                    log.warning("no connection can be taken: %s", error.strerror)
+                    await asyncio.sleep(1.0)  # as the event loop does by itself
+                continue
+            self.pending += 1
+            group.create_task(self._take(sock, str(peer[0])), name="PROXY header")
 
     async def _take(self, sock: socket.socket, peer: str) -> None:
         taken = False
@@ -94,16 +111,19 @@ class Proxied:
             await loop.connect_accepted_socket(lambda: self._factory(client), sock, ssl=self._ssl)
             taken = True
         except (BadHeader, TimeoutError) as error:
-            log.warning(
+            self._closed += 1  # anybody can make these lines
+            log.log(
+                logging.WARNING if self._closed <= _MOST_SAID else logging.DEBUG,
                 "connection from %s closed: %s (access.proxy_protocol)",
                 peer,
-                error or f"no PROXY header within {self._header_s:g} s",
+                str(error) or f"no PROXY header within {self._header_s:g} s",
             )
         except OSError as error:  # it left, or its TLS handshake failed
             log.debug("connection from %s: %s", peer, type(error).__name__)
         finally:
             if not taken:
                 sock.close()
+            self.pending -= 1
             self._places.release()
 
 

@@ -148,6 +148,10 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
             if taken is None:
                 await start(engine)
             await asyncio.gather(*(each.listening.wait() for each in doors.values()))
+            helping += [
+                group.create_task(each.take(), name=f"{name}, PROXY headers")
+                for name, each in doors.items()
+            ]
             house.doors_open = True
             if taken is not None:
                 await taken.ready()
