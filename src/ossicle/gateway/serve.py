@@ -154,7 +154,7 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
             ]
             house.doors_open = True
             if taken is not None:
-                await taken.ready()
+                await _relieve(taken)
             if settings.take_over:
                 helping.append(group.create_task(_offer(settings, gateway), name="handover"))
             helping.append(group.create_task(_announce(gateway), name="announcement"))
@@ -184,7 +184,7 @@ async def _sockets(
     a new one.
 
     Raises:
-        Refused: what was handed over does not fit.
+        Refused: what was handed over does not fit, or is public and there are no keys.
         OSError: a port is taken; the text names it.
     """
     ports = {name: port for name, port, _ in wanted if port is not None}
@@ -198,10 +198,12 @@ async def _sockets(
     if taken is not None:
         found = taken.sockets
     try:
+        for sock in found.values():  # whoever opened it did not ask for our keys
+            check_exposure(settings, str(sock.getsockname()[0]))
         for name, port in ports.items():
             if name not in found:
                 found[name] = bind(settings.host, port)
-    except OSError:
+    except (OSError, Refused):
         if taken is not None:
             taken.close()
         for sock in found.values():
@@ -220,6 +222,14 @@ async def _warm(engine: Engine) -> None:
         async with asyncio.timeout(_WARM_S):
             while cold(engine):  # noqa: ASYNC110  engines do not announce it
                 await asyncio.sleep(0.02)
+
+
+async def _relieve(taken: handover.Handover) -> None:
+    """The other gateway may leave. One that is gone already changes nothing for this one."""
+    try:
+        await taken.ready()
+    except TimedOut as error:
+        log.warning("%s; this one serves", error)
 
 
 async def _offer(settings: GatewaySettings, gateway: Gateway) -> None:
@@ -279,14 +289,20 @@ async def _follow(tls: ReloadingContext | None, settings: GatewaySettings) -> No
             log.warning("the new certificates do not work, the old ones stay: %s", error)
 
 
-def check_exposure(settings: GatewaySettings) -> None:
-    """Refuse a public address without keys."""
-    if loopback(settings.host) or settings.keys or settings.open_to_anyone:
+def check_exposure(settings: GatewaySettings, host: str = "") -> None:
+    """Refuse a public address without keys.
+
+    Args:
+        settings: of this gateway.
+        host: what a socket that was handed over listens on; "" = what the settings say.
+    """
+    host = host or settings.host
+    if loopback(host) or settings.keys or settings.open_to_anyone:
         return
     if settings.keys_path.exists() or settings.access.judge or settings.access.jwks:
         return
     raise Refused(
-        f"{settings.host} can be reached by others and no key is set: make "
+        f"{host} can be reached by others and no key is set: make "
         "one with `ossicle keys add NAME`, set OSSICLE_KEYS=name:secret, or say --open-to-anyone",
         code="forbidden",
     )

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from ossicle.core.errors import Refused
+from ossicle.engines.echo import EchoEngine
+from ossicle.gateway import serve
 from ossicle.gateway.activation import announce, inherited
+from ossicle.gateway.settings import GatewaySettings
 
 DOORS = ("http", "https")
 
@@ -101,3 +104,22 @@ def test_no_manager_and_one_that_is_gone(tmp_path: Path, caplog: pytest.LogCaptu
     assert not announce("READY=1", {})
     assert not announce("READY=1", {"NOTIFY_SOCKET": str(tmp_path / "gone")})
     assert "NOTIFY_SOCKET" in caplog.text
+
+
+async def test_a_public_socket_needs_keys_whatever_the_settings_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    public = socket.create_server(("0.0.0.0", 0))
+    monkeypatch.setattr(serve, "inherited", lambda names: {"http": public})
+    settings = GatewaySettings(tls_port=None, state_dir=tmp_path)
+    with pytest.raises(Refused, match=r"0\.0\.0\.0 can be reached by others and no key is set"):
+        async with serve.serving(settings, EchoEngine()):
+            pass
+    assert public.fileno() == -1, "and it is closed"
+
+
+async def test_ports_that_are_taken_over_have_numbers(tmp_path: Path):
+    settings = GatewaySettings(port=0, tls_port=None, state_dir=tmp_path, take_over=True)
+    with pytest.raises(Refused, match="take_over needs ports with a number"):
+        async with serve.serving(settings, EchoEngine()):
+            pass
