@@ -21,7 +21,7 @@ from ossicle.testing.timeline import check_timeline
 pytestmark = pytest.mark.reliability
 
 QUICK = Reconnect(first_s=0.02, most_s=0.2, total_s=20.0)
-SESSIONS = 24
+SESSIONS = 16
 FLAGS = ("--engine", "scripted:heard", "--voice", "off", "--take-over", "--drain", "1")
 
 
