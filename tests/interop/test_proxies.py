@@ -9,7 +9,7 @@ import base64
 import contextlib
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -409,9 +409,9 @@ async def test_a_large_recording_passes(
 
 @contextlib.asynccontextmanager
 async def two(
-    name: str, certificates: Certificates, tmp_path: Path
-) -> AsyncIterator[tuple[str, dict[str, GatewayProcess]]]:
-    """Nodes a and b behind one proxy."""
+    names: Iterable[str], certificates: Certificates, tmp_path: Path
+) -> AsyncIterator[tuple[dict[str, str], dict[str, GatewayProcess]]]:
+    """Nodes a and b behind several proxies at once: URLs and nodes by name."""
     flags = ("--engine", "scripted:heard", "--voice", "off", "--drain", "1")
     async with contextlib.AsyncExitStack() as stack:
 
@@ -426,8 +426,11 @@ async def two(
             f"127.0.0.1:808{1 + 'ab'.index(letter)}": f"127.0.0.1:{each.url.rpartition(':')[2]}"
             for letter, each in nodes.items()
         }
-        url = await stack.enter_async_context(proxy(name, places, certificates, tmp_path))
-        yield url, nodes
+        urls = {
+            name: await stack.enter_async_context(proxy(name, places, certificates, tmp_path))
+            for name in names
+        }
+        yield urls, nodes
 
 
 class Caller:
@@ -476,36 +479,40 @@ class Caller:
         assert not [event for event in self.events if isinstance(event, Notice)]
 
 
-@pytest.mark.parametrize("name", ["nginx-two.conf", "haproxy-two.cfg", "Caddyfile.two"])
 async def test_who_comes_back_is_brought_to_the_node_that_knows(
-    name: str, certificates: Certificates, tmp_path: Path
+    certificates: Certificates, tmp_path: Path
 ) -> None:
     """Cut in mid-word: the session goes on where it is. Its node killed: the other takes over."""
     go_on = asyncio.Event()
-    async with asyncio.timeout(60), two(name, certificates, tmp_path) as (url, nodes):
-        bodies = name != "Caddyfile.two"  # it holds answers to HTTP/1 bodies
-        callers = [
-            Caller(url, certificates, "http" if bodies and n % 4 == 3 else "websocket")
-            for n in range(8)
-        ]
+    names = ("nginx-two.conf", "haproxy-two.cfg", "Caddyfile.two")
+    async with asyncio.timeout(90), two(names, certificates, tmp_path) as (urls, nodes):
+        callers: dict[str, list[Caller]] = {}
+        for name, url in urls.items():
+            bodies = name != "Caddyfile.two"  # it holds answers to HTTP/1 bodies
+            callers[name] = [
+                Caller(url, certificates, "http" if bodies and n % 4 == 3 else "websocket")
+                for n in range(8)
+            ]
+        everybody = [caller for some in callers.values() for caller in some]
         async with asyncio.TaskGroup() as group:
-            for caller in callers:
+            for caller in everybody:
                 group.create_task(caller.run(go_on))
-            for caller in callers:
+            for caller in everybody:
                 await caller.halfway.wait()
-            assert {caller.node for caller in callers} == {"a", "b"}, "both are used"
-            assert all(len(set(caller.homes)) == 1 for caller in callers), "routed home"
-            assert [caller.stream.reconnects for caller in callers] == [2] * 8
-            assert [caller.stream.moves for caller in callers] == [0] * 8
-            await followed(url, nodes, certificates)
-            at_a = [caller.node == "a" for caller in callers]
+            for name, some in callers.items():
+                assert {caller.node for caller in some} == {"a", "b"}, f"{name} uses both"
+                assert all(len(set(caller.homes)) == 1 for caller in some), f"{name}: not home"
+                assert [caller.stream.reconnects for caller in some] == [2] * 8
+                assert [caller.stream.moves for caller in some] == [0] * 8
+                await followed(urls[name], nodes, certificates)
+            at_a = [caller.node == "a" for caller in everybody]
             nodes["a"].process.kill()
             await nodes["a"].process.wait()
             go_on.set()
-        for caller in callers:
+        for caller in everybody:
             caller.check()
-        assert [caller.stream.moves for caller in callers] == [int(moved) for moved in at_a]
-        assert {caller.node for caller in callers} == {"b"}
+        assert [caller.stream.moves for caller in everybody] == [int(moved) for moved in at_a]
+        assert {caller.node for caller in everybody} == {"b"}
 
 
 async def followed(url: str, nodes: dict[str, GatewayProcess], here: Certificates) -> None:
