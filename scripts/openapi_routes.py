@@ -65,6 +65,11 @@ READY: Schema = {
     "required": ["ready"],
     "properties": {
         "ready": {"type": "boolean"},
+        "notes": {
+            "type": "array",
+            "items": TEXT,
+            "description": "What it copes with meanwhile, and what to do; absent = nothing.",
+        },
         "missing": {
             "type": "array",
             "items": TEXT,

@@ -137,10 +137,11 @@ TABLE = (
          "`core/intake.py`"),
     Followed("RFC 5280 X.509, RFC 9525 names in TLS", "the local authority and its certificates",
              "`gateway/certificates.py`", (5280, 9525)),
-    Followed("TLS 1.2 and 1.3", "OpenSSL's; nothing older", "`gateway/certificates.py`"),
+    Followed("TLS 1.2 and 1.3 (RFC 8446)", "OpenSSL's; nothing older; nobody is waited for with "
+             "the last word", "`gateway/certificates.py`, `gateway/listening.py`", (8446,)),
     Followed("RFC 7519 JSON Web Token, 7517 keys, 7518 algorithms, 8725 good practice",
              "RS256, ES256 and EdDSA; the algorithm comes from the key, never from the token",
-             "`gateway/jwt.py`", (7519, 7517, 7518, 8725)),
+             "`gateway/jwt.py`, `gateway/jwks.py`", (7519, 7517, 7518, 8725)),
     Followed("RFC 2104 HMAC", "tokens that end by themselves, signatures of webhooks and of "
              "carriers", "`gateway/minting.py`, `gateway/signing.py`, `dialects/twilio`", (2104,)),
     Followed("BCP 47 language tags", "compared by their beginnings", "`core/fit.py`"),

@@ -16,6 +16,7 @@ from typing import Any
 import uvicorn
 
 from .forwarded import Network
+from .listening import listen
 from .proxied import Proxied
 
 __all__ = ["Door", "bind"]
@@ -34,22 +35,36 @@ class Door(uvicorn.Server):
         config: uvicorn.Config,
         bound: socket.socket,
         proxies: tuple[Network, ...] | None = None,
+        *,
+        handshake_s: float = 10.0,
     ) -> None:
-        """`proxies`: every connection begins with a PROXY header from one of these."""
+        """
+        Args:
+            config: of uvicorn.
+            bound: the socket, listening.
+            proxies: every connection begins with a PROXY header from one of these.
+            handshake_s: how long that header, and TLS, may take to begin.
+        """
         super().__init__(config)
         self.bound = bound
         self.host, self.port = str(bound.getsockname()[0]), int(bound.getsockname()[1])
         self.listening = asyncio.Event()
-        self._proxies = proxies
+        self._proxies, self._handshake_s = proxies, handshake_s
         self._proxied: Proxied | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the port, and say so."""
+        await super().startup([])
         if self._proxies is None:
-            await super().startup(sockets)
-        else:  # uvicorn would give the header to the HTTP parser
-            await super().startup([])
-            self._proxied = Proxied(self.bound, self._proxies, self._protocol, ssl=self.config.ssl)
+            self.servers = [await listen(self, self.bound, handshake_s=self._handshake_s)]
+        else:  # the event loop would give the header to TLS or to the HTTP parser
+            self._proxied = Proxied(
+                self.bound,
+                self._proxies,
+                self._protocol,
+                ssl=self.config.ssl,
+                header_s=self._handshake_s,
+            )
         self.listening.set()
 
     async def take(self) -> None:

@@ -108,7 +108,12 @@ class Proxied:
             async with asyncio.timeout(self._header_s):
                 client = await read_header(sock)
             loop = asyncio.get_running_loop()
-            await loop.connect_accepted_socket(lambda: self._factory(client), sock, ssl=self._ssl)
+            await loop.connect_accepted_socket(
+                lambda: self._factory(client),
+                sock,
+                ssl=self._ssl,
+                ssl_handshake_timeout=None if self._ssl is None else self._header_s,
+            )
             taken = True
         except (BadHeader, TimeoutError) as error:
             self._closed += 1  # anybody can make these lines

@@ -12,6 +12,7 @@ import os
 import socket
 import ssl
 from collections.abc import AsyncGenerator, Iterable
+from datetime import UTC, datetime
 
 import uvicorn
 
@@ -39,6 +40,7 @@ from .routing import cold
 from .settings import GatewaySettings
 from .snippets import Address
 from .traces import spans_from_environment
+from .troubles import Troubles
 
 __all__ = ["Gateway", "serving"]
 
@@ -124,7 +126,7 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
         config.load()
         if context is not None:
             config.ssl = context
-        return Door(config, bound, proxies)
+        return Door(config, bound, proxies, handshake_s=settings.http.head_timeout)
 
     proxies = house.forwarding.trusted if settings.access.proxy_protocol else None
     taken, sockets = await _sockets(settings, wanted)
@@ -134,7 +136,7 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
     async with asyncio.TaskGroup() as group:
         keeping = group.create_task(house.run(), name="house")
         watching = group.create_task(house.metrics.watch_loop(), name="loop lag")
-        following = group.create_task(_follow(tls, settings), name="certificates")
+        following = group.create_task(_follow(tls, settings, house.troubles), name="certificates")
         helping = [keeping, watching, following]
         running: list[asyncio.Task[None]] = []
         try:
@@ -274,10 +276,14 @@ def _address(doors: dict[str, Door], files: CertificateFiles | None) -> Address:
     return Address(urls.get("http", ""), urls.get("https", ""), str(ca or ""))
 
 
-async def _follow(tls: ReloadingContext | None, settings: GatewaySettings) -> None:
-    """Reload certificates that change, and renew the local one in time, until cancelled."""
+async def _follow(
+    tls: ReloadingContext | None, settings: GatewaySettings, troubles: Troubles
+) -> None:
+    """Reload certificates that change, renew the local one in time, and say when the one that is
+    served has expired, until cancelled."""
     if tls is None:
         return
+    trouble = ""
     while True:
         await asyncio.sleep(_CERTIFICATES_EVERY_S)
         try:
@@ -285,8 +291,19 @@ async def _follow(tls: ReloadingContext | None, settings: GatewaySettings) -> No
                 certificate_files(settings)
             if tls.check():
                 log.info("certificates were reloaded")
+                trouble = ""
         except Refused as error:
             log.warning("the new certificates do not work, the old ones stay: %s", error)
+            trouble = "the new certificate cannot be used, and the log says why: the old one stays"
+        if tls.ends <= datetime.now(UTC):
+            over = (
+                f"the certificate expired at {tls.ends:%Y-%m-%d %H:%M} UTC: put a new one in its "
+                "place, and it is taken while this runs"
+            )
+            if trouble != over:
+                log.warning("%s", over)
+            trouble = over
+        troubles.set("certificate", trouble)
 
 
 def check_exposure(settings: GatewaySettings, host: str = "") -> None:
