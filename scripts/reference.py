@@ -111,6 +111,7 @@ def protocol() -> str:
         "| `hint` | `word` or `word:boost`; repeat it | |",
         "| `transcript_url` | [post events there](../howto/webhooks.md), too; repeat it | |",
         "| `node` | [for a proxy to route by](../howto/behind-a-proxy.md#several-gateways) | |",
+        "| `audio_from` | sound for the gateway to [read](../howto/recordings-by-url.md) | |",
         "| `traceparent` | [the trace](../howto/traces-and-logs.md), as in the header | |",
     ]
     held = msgspec.to_builtins(core_options.Options())
