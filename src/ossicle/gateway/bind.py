@@ -1,5 +1,5 @@
-"""Bindings: which dialect answers which path on which wire. The registry of what the HTTP and
-WebSocket doors understand; adding a dialect adds its lines here."""
+"""Bindings: which dialect answers which path on which wire. The registry of what the
+doors understand; adding a dialect adds its lines here."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -39,7 +39,7 @@ class Binding(NamedTuple):
     dialect: Callable[[House], Dialect]
     """Makes one for each channel; most need nothing of the house."""
     methods: tuple[str, ...] = ("POST",)
-    """Of HTTP."""
+    """Of HTTP; of gRPC `("unary",)` where the client asks once, else it streams."""
 
 
 def each(make: Callable[[], Dialect]) -> Callable[[House], Dialect]:

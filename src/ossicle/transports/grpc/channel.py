@@ -13,7 +13,7 @@ import uuid
 from collections import deque
 from typing import Any, Literal
 
-import grpc.aio
+import grpc
 from grpc._cython import cygrpc
 
 from ossicle.core.errors import ConnectionLost, OssicleError, Overloaded, TimedOut
@@ -165,7 +165,7 @@ class GrpcCall:
             self._context.set_trailing_metadata(trailing)
 
     async def _read(self) -> None:
-        read, eof, reading = self._context.read, grpc.aio.EOF, self._reading
+        read, eof, reading = self._context.read, cygrpc.EOF, self._reading
         while True:
             if not reading.is_set():
                 await reading.wait()

@@ -89,4 +89,5 @@ def _handler(acceptor: Acceptor, path: str, kind: Kind, settings: GrpcSettings) 
     async def serve(_requests: object, context: Any) -> None:
         await GrpcCall(settings, context).run(acceptor, path, kind)
 
-    return grpc.stream_stream_rpc_method_handler(serve)
+    made: Any = grpc.stream_stream_rpc_method_handler
+    return made(serve)
