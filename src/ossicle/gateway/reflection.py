@@ -10,10 +10,11 @@ from collections.abc import Iterable
 from typing import Any
 
 import grpc
-from google.protobuf import descriptor_pool
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha._async import ReflectionServicer
+
+from ossicle.dialects.protobuf import descriptor_pool
 
 __all__ = ["add_reflection"]
 
@@ -38,8 +39,8 @@ def add_reflection(server: Any, services: Iterable[str]) -> None:
 
 
 def _pool() -> Any:
-    """The descriptions of all services, in a pool of its own."""
-    pool: Any = descriptor_pool.DescriptorPool()
+    """The descriptions of all services: ours, health, and reflection itself."""
+    pool = descriptor_pool()
     for module in (health_pb2, reflection_pb2):
         described: Any = module
         pool.AddSerializedFile(described.DESCRIPTOR.serialized_pb)
