@@ -89,6 +89,8 @@ async def connect(
             raise TimedOut(text, code="handshake_timeout") from error
         if isinstance(error, grpc.aio.AioRpcError):
             text = f"no connection to {_place(url)}: {_cause(error.details() or '')}"
+            if target.secure:  # grpc tells of one address and one reason
+                text += "; over TLS it can be a certificate that is not trusted, too"
             raise ConnectionLost(text) from error
         if isinstance(error, asyncio.CancelledError) and _not_ours(error):
             raise ConnectionLost(f"no connection to {_place(url)}") from error
