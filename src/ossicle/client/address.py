@@ -39,8 +39,8 @@ def address(url: str, wire: Wire) -> str:
     secure = _SECURE.get(parts.scheme.lower())
     if secure is None or not all(_usable(place) for place in _places(parts.netloc, wire)):
         raise Refused(
-            "the URL of a gateway is http(s)://host:port, ws(s)://host:port or grpc(s)://host:port, "
-            "with or without /v1/stream",
+            "the URL of a gateway is http(s)://host:port, ws(s)://host:port or "
+            "grpc(s)://host:port, with or without /v1/stream",
             code="bad_request",
         )
     return urlunsplit((_SCHEMES[wire][secure], parts.netloc, parts.path, parts.query, ""))

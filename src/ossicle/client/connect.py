@@ -54,8 +54,9 @@ def connect(
         speaks: what to hear; None = the engine's own.
         key: API key, where the gateway wants one.
         ca: PEM file of a CA to believe besides the platform's (`ossicle certs` prints its path).
-        transport: `websocket`; `grpc`, which a URL of grpc:// means by itself; `http` where nothing else gets through (audio in, events out, no
-            other commands); or a `Dial` of your own.
+        transport: `websocket`; `grpc`, which a URL of grpc:// means by itself; `http` where
+            nothing else gets through (audio in, events out, no other commands); or a `Dial` of
+            your own.
         reconnect: how to survive a broken connection; False = not at all.
         on_buffering: told while audio waits here because nobody takes it.
 

@@ -23,12 +23,13 @@ import grpc
 import grpc.aio
 from grpc._cython import cygrpc
 
+from ossicle.core.deadline import seconds_of
 from ossicle.core.errors import ConnectionLost, OssicleError, Overloaded, TimedOut
 from ossicle.core.ports import Channel, Receiver
 from ossicle.core.wire import Accept, Binary, ChannelTraits, Close, Fin, Message, Opening, Text
 from ossicle.transports.faults import report_fault
 
-from .metadata import headers_of, metadata_of, seconds_of
+from .metadata import headers_of, metadata_of
 from .outbox import Outbox
 from .pool import Shared, share, target_of
 from .settings import GrpcSettings

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["headers_of", "metadata_of", "peer_of", "seconds_of", "timeout_header"]
+__all__ = ["headers_of", "metadata_of", "peer_of", "timeout_header"]
 
 _NAME = re.compile(r"[0-9a-z_.-]+")
 _VALUE = re.compile(r"[\x20-\x7e]*")
@@ -51,16 +51,6 @@ def timeout_header(seconds: float | None) -> tuple[tuple[str, str], ...]:
     return (
         ("grpc-timeout", f"{ms}m" if ms <= _MOST_DIGITS else f"{min(ms // 1000, _MOST_DIGITS)}S"),
     )
-
-
-_UNITS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
-
-
-def seconds_of(timeout: str) -> float | None:
-    """A `grpc-timeout` in seconds; None = there is none that can be read."""
-    if not re.fullmatch(r"[0-9]{1,8}[HMSmun]", timeout):
-        return None
-    return int(timeout[:-1]) * _UNITS[timeout[-1]]
 
 
 def peer_of(target: str) -> str:
