@@ -204,6 +204,7 @@ async def _bytes_held(make_pair: MakePair) -> None:
 
     async with make_pair(later) as pair:
         near, far = pair.near, pair.far
+        await near.until(lambda: bool(near.told))
         _expect(_accepted(near), "Accept was not told first")
         near.channel.send(Binary(b"unasked"))
         await far.until(lambda: far.payload == b"unasked")
