@@ -21,6 +21,7 @@ from types import ModuleType
 
 import msgspec
 from configuration_page import configuration_page
+from proto_page import proto_page
 from surface import command_page, engine_page, metric_page
 
 from ossicle.core import capabilities, errors, events, ledger
@@ -41,6 +42,7 @@ ABOUT = """\
 |---|---|
 | WebSocket | `GET /v1/stream`: JSON text messages, binary audio |
 | chunked HTTP | `POST /v1/stream`: audio in, answers out while it is still being sent |
+| gRPC | `ossicle.v1.Speech/Stream`: the same messages [in protobuf](ossicle-v1-proto.md) |
 
 **Credential**: `Authorization: Bearer KEY`, or the subprotocols `ossicle.v1, token, KEY`
 (browsers; a token does instead of a key everywhere), or `?token=TOKEN`: tokens that end by
@@ -221,6 +223,7 @@ def pages() -> dict[str, str]:
     return {
         "ossicle-v1.md": protocol(),
         "ossicle-v1.schema.json": schema_file(),
+        "ossicle-v1-proto.md": MADE + proto_page(),
         "options.md": option_page(),
         "engines.md": MADE + engine_page(docs_of(capabilities)["Capabilities"]),
         "records-and-webhooks.md": exit_page(),
