@@ -29,8 +29,12 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
     judge_s: float = 5.0
     """How long a verdict may take; then the connection is refused."""
     jwks: str = ""
-    """File of a JSON Web Key Set: tokens signed by its keys (RS256, ES256, EdDSA) come in, each as
-    the owner that its `sub` names."""
+    """File or https:// address of a JSON Web Key Set: tokens signed by its keys (RS256, ES256,
+    EdDSA) come in, each as the owner that its `sub` names."""
+    jwks_age_s: float = 300.0
+    """A fetched key set is fetched again after so long."""
+    jwks_stale_s: float = 3600.0
+    """While that fails, the old one is used so long beyond; then nobody comes in by it."""
     jwt_issuer: str = ""
     """Their `iss` has to be this."""
     jwt_audience: str = ""
@@ -52,9 +56,12 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     grpc_tls_port: int | None = 50_052
     """gRPC over TLS. The usual port opens along with `tls_port`."""
     engine: str = "pocketsphinx"
-    """`NAME[:ARG]` of the engine that hears."""
+    """`NAME[:ARG]` of the engine that hears; `A | B`: B where A fails."""
     models: tuple[tuple[str, str], ...] = ()
     """Model name or pattern (`nova-*`) and the engine that hears for it."""
+    upstreams: tuple[tuple[str, str], ...] = ()
+    """Providers by names of your own: `DIALECT[@URL] [key_env=VARIABLE] [model=NAME] ...`; an
+    engine is then `upstream:NAME`."""
     unknown_model: Literal["default", "refuse"] = "default"
     """A model name that no route knows: heard by `engine`, or refused."""
     voice: str = ""
