@@ -9,6 +9,7 @@ be absent is a message with `items`, and in options what is absent is left alone
 """
 
 import base64
+import importlib
 from functools import cache
 from typing import Any, cast
 
@@ -476,6 +477,5 @@ def _write(name: str, values: dict[str, Any]) -> bytes:
 @cache
 def _runtime(name: str) -> tuple[Any, type[Exception]]:
     wire = message_class(_PACKAGE + name)
-    import google.protobuf.message  # noqa: PLC0415  of the extra grpc
-
-    return wire, cast("type[Exception]", google.protobuf.message.DecodeError)
+    errors = cast("Any", importlib.import_module("google.protobuf.message"))  # of the extra grpc
+    return wire, cast("type[Exception]", errors.DecodeError)
