@@ -18,7 +18,7 @@ from ossicle.core.formats import AudioFormat
 from ossicle.core.options import Options, RecognitionOptions, difference
 from ossicle.dialects.native.rpc_client import RpcClient
 
-from .address import DEFAULT_URL, Wire, wire_of
+from .address import DEFAULT_RPC_URL, DEFAULT_URL, Wire, wire_of
 from .backoff import Reconnect
 from .dial import Dial, dialer
 from .dialects import provider
@@ -48,8 +48,8 @@ def connect(
 
     Args:
         url: http(s) or ws(s), with or without `/v1/stream`; or grpc(s), which may list several
-            addresses, separated by commas. None = this machine, port 8080; of another dialect,
-            the provider itself.
+            addresses, separated by commas. None = this machine, port 8080 (gRPC: 50051); of
+            another dialect, the provider itself.
         options: how to hear and to speak.
         format: what will be sent; None = 16 kHz, 16 bit, mono. `AudioFormat("auto")` lets the
             gateway recognise a container.
@@ -78,6 +78,8 @@ def connect(
             code="bad_option",
         )
     where = url or spoken.url or DEFAULT_URL
+    if transport == "grpc" and where == DEFAULT_URL:  # that port speaks HTTP
+        where = DEFAULT_RPC_URL
     if reconnect is True:
         plan = Reconnect()
     elif reconnect is False:
