@@ -17,6 +17,7 @@ from ossicle.dialects.assemblyai.endpoints import legacy_token, v3_token
 from ossicle.dialects.deepgram import ListenServer, PrerecordedServer
 from ossicle.dialects.deepgram.endpoints import grant
 from ossicle.dialects.deepgram.flux_server import FluxServer
+from ossicle.dialects.deepgram.flux_speak_server import FluxSpeakServer
 from ossicle.dialects.deepgram.speak_request import SpeakRequest
 from ossicle.dialects.deepgram.speak_server import SpeakServer
 from ossicle.dialects.native import NativeObserver, NativeServer
@@ -59,25 +60,39 @@ def _telnyx() -> Dialect:
     return CallServer("telnyx", guard=header_token("x-telnyx-streaming-auth-token"))
 
 
+def _native(house: House) -> Dialect:
+    return NativeServer(heartbeat_s=house.settings.heartbeat_s)
+
+
+def _observer(house: House) -> Dialect:
+    return NativeObserver(heartbeat_s=house.settings.heartbeat_s)
+
+
+def _rpc(make: Callable[..., Dialect]) -> Callable[[House], Dialect]:
+    return lambda house: make(heartbeat_s=house.settings.heartbeat_s)
+
+
 BINDINGS: tuple[Binding, ...] = (
     Binding("http", "/v1/listen", each(PrerecordedServer)),
     Binding("websocket", "/v1/listen", each(ListenServer)),
     Binding("http", "/v1/speak", each(partial(SpeakRequest, speech_file))),
     Binding("websocket", "/v1/speak", each(SpeakServer)),
     Binding("websocket", "/v2/listen", each(FluxServer)),
+    Binding("http", "/v2/speak", each(partial(SpeakRequest, speech_file, flux=True))),
+    Binding("websocket", "/v2/speak", each(FluxSpeakServer)),
     Binding("websocket", "/v2/realtime/ws", each(LegacyServer)),
     Binding("websocket", "/v3/ws", each(AssemblyServer)),
     Binding("websocket", "/twilio/media", _twilio),
     Binding("websocket", "/telnyx/media", each(_telnyx)),
     Binding("websocket", "/vonage/media", each(lambda: CallServer("vonage"))),
     Binding("websocket", "/plivo/media", each(lambda: CallServer("plivo"))),
-    Binding("websocket", "/v1/stream", each(NativeServer)),
-    Binding("http", "/v1/stream", each(NativeServer)),
-    Binding("grpc", "/ossicle.v1.Speech/Stream", each(RpcServer)),
-    Binding("grpc", "/ossicle.v1.Speech/Listen", each(RpcListener)),
+    Binding("websocket", "/v1/stream", _native),
+    Binding("http", "/v1/stream", _native),
+    Binding("grpc", "/ossicle.v1.Speech/Stream", _rpc(RpcServer)),
+    Binding("grpc", "/ossicle.v1.Speech/Listen", _rpc(RpcListener)),
     Binding("grpc", "/ossicle.v1.Speech/Recognize", each(RpcRecognizer), ("unary",)),
-    Binding("websocket", "/v1/sessions/{name}/events", each(NativeObserver)),
-    Binding("http", "/v1/sessions/{name}/events", each(NativeObserver), ("GET",)),
+    Binding("websocket", "/v1/sessions/{name}/events", _observer),
+    Binding("http", "/v1/sessions/{name}/events", _observer, ("GET",)),
 )
 
 ENDPOINTS: tuple[tuple[str, str, Callable[[House], Endpoint]], ...] = (
@@ -126,7 +141,7 @@ def router(house: House, transport: str, bindings: Iterable[Binding] = BINDINGS)
             return _Nobody()
         greeting = Greeting(channel, trace_of(opening))
         greeting.leg = leg = Leg(make(house), greeting, house)
-        leg.start(opening)
+        leg.start(house.forwarding.seen(opening))
         # `binary` is an instance attribute; the checker takes it for a method and binds it
         return leg  # pyright: ignore[reportReturnType]
 

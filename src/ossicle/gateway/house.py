@@ -35,12 +35,14 @@ from ossicle.transports.faults import report_fault
 
 from .access import Access, Verdict
 from .accounts import Accounts
-from .allowance import Addresses, address_of, networks
+from .allowance import Addresses
 from .exits import Exits
+from .forwarded import Forwarding, address_of
 from .judges import judge_of
 from .keyfile import KeyFile
 from .metrics import Metrics
 from .minting import Mint, signing_secret
+from .names import labels_of
 from .routing import chosen, cold
 from .secrets import Secrets
 from .settings import GatewaySettings
@@ -78,7 +80,9 @@ class House:
             settings.access.judge_s,
         )
         self.addresses = Addresses(settings.access.handshakes_per_s)
-        self._proxies = networks(settings.access.trust_proxies)
+        self.forwarding = Forwarding(
+            settings.access.trust_proxies, settings.access.forwarded_header
+        )
         self._judging = 0
         self.secrets = Secrets(settings.state_dir)
         self.node = settings.node or uuid.uuid4().hex[:8]
@@ -96,7 +100,13 @@ class House:
         self._group: asyncio.TaskGroup | None = None
         self._empty = asyncio.Event()
         self._empty.set()
-        self.exits = Exits(self, settings, count=self.metrics.posted, spawn=self._spawn)
+        self.exits = Exits(
+            self,
+            settings,
+            count=self.metrics.posted,
+            fetched=self.metrics.fetched,
+            spawn=self._spawn,
+        )
 
     def missing(self) -> list[str]:
         """What keeps the gateway from serving; empty = ready."""
@@ -123,7 +133,8 @@ class House:
                 "audio_ms": session.ms(session.journal.end) - session.origin_ms,
             }
             for session in self.sessions.values()
-            if self._owners.get(session.id, "") == owner and label in {None, session.options.label}
+            if self._owners.get(session.id, "") == owner
+            and (label is None or label in labels_of(session.options.label))
         ]
 
     async def run(self) -> None:
@@ -163,12 +174,13 @@ class House:
     def knock(self, opening: Opening) -> None:
         """Somebody asks for something: how often may its address?
 
+        Args:
+            opening: as `forwarding.seen` gives it.
+
         Raises:
             Overloaded: too often.
         """
-        forwarded = (value for name, value in opening.headers if name == "x-forwarded-for")
-        address = address_of(opening.peer, forwarded, self._proxies)
-        self.addresses.knock(address, self.timers.now())
+        self.addresses.knock(address_of(opening.peer), self.timers.now())
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """A task that ends with the house."""
@@ -314,7 +326,7 @@ class House:
         return self.accounts.usage
 
     def find(self, name: str, owner: str = "") -> Session:
-        """A session by its id, or by a name that its owner gave it.
+        """A session by its id, or by a name that its owner gave it, or by its label.
 
         Raises:
             Refused: there is none.
@@ -327,8 +339,6 @@ class House:
     def _open(self, leg: Leg, configure: Configure, verdict: Verdict) -> Session:
         if self.draining:
             raise Overloaded("the gateway is stopping; try another, or again soon", code="draining")
-        if configure.audio_from:
-            raise Refused("audio is not read by URL here; send its bytes", code="bad_option")
         if len(self.sessions) >= self.settings.sessions:
             raise Overloaded(
                 f"{len(self.sessions)} sessions are open, the limit is {self.settings.sessions} "

@@ -114,7 +114,9 @@ class RpcDoors:
         services = services_of(methods)
         self.urls: dict[str, str] = {}
         """Scheme -> `scheme://host:port` of the doors that are open."""
-        self.server = GrpcServer(router(house, "grpc"), methods, settings.grpc)
+        self.server = GrpcServer(
+            router(house, "grpc"), methods, settings.grpc, shared_port=settings.take_over
+        )
         self._health = Health(self.server.server, services)
         add_reflection(self.server.server, services)
 

@@ -10,7 +10,7 @@ from ossicle.transports.grpc.settings import GrpcSettings
 from ossicle.transports.http.server import HttpSettings
 from ossicle.transports.websocket.server import WebSocketSettings
 
-__all__ = ["AccessSettings", "GatewaySettings"]
+__all__ = ["AccessSettings", "FetchSettings", "GatewaySettings", "HookSettings"]
 
 
 class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,7 +22,13 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Connections per second from one address (IPv6: one /64), before any key is looked at; four
     seconds' worth may come at once. 0 = no limit. This machine is not limited."""
     trust_proxies: tuple[str, ...] = ()
-    """Addresses or networks of your own proxies: what their X-Forwarded-For says is believed."""
+    """Addresses or networks of your own proxies: what they say about who comes is believed."""
+    forwarded_header: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
+    """The header that your proxies write. Only this one is read: most proxies pass the other on
+    as a stranger sent it."""
+    proxy_protocol: bool = False
+    """Every connection begins with a PROXY header (version 1 or 2) from one of `trust_proxies`;
+    others are closed."""
     judge: str = ""
     """`python:MODULE:FUNCTION`: an async function that gives the owner of a credential, or None.
     Asked for what is neither a key nor a token of this gateway."""
@@ -39,6 +45,44 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Their `iss` has to be this."""
     jwt_audience: str = ""
     """Their `aud` has to name this."""
+
+
+class FetchSettings(msgspec.Struct, frozen=True):
+    """Limits of recordings that are read by URL."""
+
+    connect_s: float = 5.0
+    """To a connection."""
+    answer_s: float = 15.0
+    """From a request to the head of its answer."""
+    stall_s: float = 30.0
+    """How long nothing may come while it is waited for."""
+    most_s: float = 600.0
+    """How long is waited for one recording in all. Time in which the gateway did not want more, as
+    its engine was busy, does not count."""
+    most_bytes: int = 2 << 30
+    """Largest recording."""
+    redirects: int = 5
+    """Followed one after another."""
+
+
+class HookSettings(msgspec.Struct, frozen=True):
+    """Limits of webhooks and callbacks."""
+
+    per_session: int = 4
+    """Reports of one session."""
+    first_wait_s: float = 0.5
+    """Wait after the first failure, doubled with each further one; a random part of it is taken,
+    so that many reports do not come back together."""
+    most_wait_s: float = 30.0
+    """Longest wait between two attempts."""
+    warn_after: int = 3
+    """Attempts of one post that fail before the session is told."""
+    give_up_s: float = 120.0
+    """How long nothing may get through after the session is over; then the rest is given up."""
+    after_end_s: float = 600.0
+    """The longest that a report outlives its session."""
+    lingering: int = 500
+    """Reports that outlive their sessions at once; beyond it the oldest gives up."""
 
 
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +117,11 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     key: Path | None = None
     """Its private key."""
     allow_hosts: tuple[str, ...] = ()
-    """Host names and origins taken besides loopback, and hosts that webhooks may go to."""
+    """Host names and origins taken besides loopback; hosts, addresses and networks that webhooks go
+    to and recordings are read from."""
+    trust_ca: Path | None = None
+    """Certificates (PEM) trusted besides the platform's where the gateway itself calls: webhooks,
+    recordings by URL."""
     public_url: str = ""
     """Scheme and host that the world reaches this gateway by, behind a proxy or a tunnel; for
     signatures over it and for documents that name it. Empty = as each request names its host."""
@@ -86,6 +134,12 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     patience_s: float = 0.25
     """How long a handshake waits for the engine's first word, so that a full pool is a refusal
     and not an accepted and dropped connection."""
+    heartbeat_s: float = 20.0
+    """Who follows or streams by `ossicle.v1` is sent something at least so often. Keep it well
+    below the idle timer of each proxy on the way."""
+    take_over: bool = False
+    """Take the ports from the gateway that has them, if it runs with this setting and the same
+    state directory, and have it stop once this one is ready. No connection is refused meanwhile."""
     drain_s: float = 30.0
     """From SIGTERM to the end: sessions may finish meanwhile, then they are told to resume."""
     node: str = ""
@@ -100,6 +154,10 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Limits of each WebSocket."""
     grpc: GrpcSettings = GrpcSettings()
     """Limits of gRPC."""
+    webhooks: HookSettings = HookSettings()
+    """Limits of webhooks and callbacks."""
+    fetch: FetchSettings = FetchSettings()
+    """Limits of recordings read by URL."""
     access: AccessSettings = AccessSettings()
     """Keys, and who may knock how often."""
 

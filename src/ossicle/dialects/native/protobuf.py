@@ -427,9 +427,9 @@ def _enum(field: _Field, value: object, name: str) -> int:
 
 
 def _values(message: Any) -> dict[str, Any]:
-    """A runtime message as plain values. Of options, what is absent is left out; elsewhere it is
-    None where it is a number or a text."""
-    patch = message.DESCRIPTOR.name.endswith("Options")
+    """A runtime message as plain values. Of options and faults, what is absent is left out;
+    elsewhere it is None where it is a number or a text."""
+    patch = message.DESCRIPTOR.name.endswith(("Options", "Fault"))
     values: dict[str, Any] = {}
     for name, field in _plan(message.DESCRIPTOR).items():
         if field.presence and not message.HasField(name):

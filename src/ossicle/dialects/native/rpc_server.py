@@ -27,7 +27,7 @@ from .protobuf import (
     write_event,
 )
 from .rpc_errors import end
-from .server import NativeServer
+from .server import HEARTBEAT_S, NativeServer
 
 __all__ = ["RpcListener", "RpcRecognizer", "RpcServer"]
 
@@ -63,8 +63,8 @@ class RpcServer(NativeServer):
     unwrap = staticmethod(audio_in)
     """See `core.ports.Wrapped`."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, heartbeat_s: float = HEARTBEAT_S) -> None:
+        super().__init__(heartbeat_s=heartbeat_s)
         self.plain = False
         self._wire = _Protobuf()
         self._credential: str | None = None
@@ -90,7 +90,7 @@ class RpcServer(NativeServer):
                     return (Audio(data=sound),)
                 return self._request(data, now)
             case Fin():
-                return (End(),)
+                return () if self._guest else (End(),)
             case _:
                 return ()
 
@@ -111,6 +111,7 @@ class RpcServer(NativeServer):
         except OssicleError as error:
             return self._refused(error)
         self._started = True
+        self._guest = configure.join is not None and configure.join.role != "owner"
         self.deadline = inf
         return (configure,)
 
@@ -133,8 +134,8 @@ class RpcServer(NativeServer):
 class RpcListener(RpcServer):
     """`Speech/Listen`: follows a session of any dialect. Nothing can be asked here."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, heartbeat_s: float = HEARTBEAT_S) -> None:
+        super().__init__(heartbeat_s=heartbeat_s)
         self.resumable = False
         self._audio = False
 

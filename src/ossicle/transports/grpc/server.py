@@ -33,10 +33,18 @@ class GrpcServer:
     """One grpc.aio server. Made and run inside the event loop."""
 
     def __init__(
-        self, acceptor: Acceptor, methods: Methods, settings: GrpcSettings | None = None
+        self,
+        acceptor: Acceptor,
+        methods: Methods,
+        settings: GrpcSettings | None = None,
+        *,
+        shared_port: bool = False,
     ) -> None:
+        """`shared_port`: another process may listen at the same place (SO_REUSEPORT)."""
         self.settings = settings or GrpcSettings()
-        self.server: Any = grpc.aio.server(options=server_options(self.settings))
+        self.server: Any = grpc.aio.server(
+            options=server_options(self.settings, shared_port=shared_port)
+        )
         """grpc's own, for services that speak its language: health and reflection."""
         self.server.add_generic_rpc_handlers((_Handlers(acceptor, methods, self.settings),))
 

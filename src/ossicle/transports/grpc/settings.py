@@ -41,14 +41,17 @@ class GrpcSettings(msgspec.Struct, frozen=True):
     """Peers may ping this often; more is answered with GOAWAY (too_many_pings)."""
 
 
-def server_options(settings: GrpcSettings) -> tuple[tuple[str, int], ...]:
-    """For `grpc.aio.server`."""
+def server_options(
+    settings: GrpcSettings, *, shared_port: bool = False
+) -> tuple[tuple[str, int], ...]:
+    """For `grpc.aio.server`. `shared_port`: another process may listen there, too."""
     return (
         *_both(settings),
         ("grpc.max_concurrent_streams", settings.streams_per_connection),
         ("grpc.http2.min_ping_interval_without_data_ms", round(settings.min_ping_interval_s * _MS)),
-        # Two gateways on one port would share calls unseen; a taken port is an error instead.
-        ("grpc.so_reuseport", 0),
+        # Two gateways on one port would share calls unseen; a taken port is an error instead,
+        # unless one takes over from the other.
+        ("grpc.so_reuseport", int(shared_port)),
     )
 
 

@@ -361,6 +361,8 @@ class _Http(HttpToolsProtocol):
 
     def __init__(self, *values: Any, **named: Any) -> None:
         super().__init__(*values, **named)
+        self.proxied: tuple[str, int] | None = None
+        """Who the connection is from, by a PROXY header that was read before; None = its peer."""
         self._timer: asyncio.TimerHandle | None = None
         self._segment = b""
         self._in_head = True
@@ -369,6 +371,8 @@ class _Http(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        if self.proxied is not None:
+            self.client = self.proxied
         sock: Any = transport.get_extra_info("socket")
         if sock is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.settings.receive_buffer)
