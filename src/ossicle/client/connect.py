@@ -16,8 +16,9 @@ from ossicle.core.commands import Configure
 from ossicle.core.errors import Refused
 from ossicle.core.formats import AudioFormat
 from ossicle.core.options import Options, RecognitionOptions, difference
+from ossicle.dialects.native.rpc_client import RpcClient
 
-from .address import DEFAULT_URL, Wire
+from .address import DEFAULT_RPC_URL, DEFAULT_URL, Wire, wire_of
 from .backoff import Reconnect
 from .dial import Dial, dialer
 from .dialects import provider
@@ -46,7 +47,8 @@ def connect(
     """A live stream to a gateway: `async with connect(...) as stream`.
 
     Args:
-        url: http(s) or ws(s), with or without `/v1/stream`. None = this machine, port 8080; of
+        url: http(s) or ws(s), with or without `/v1/stream`; or grpc(s), which may list several
+            addresses, separated by commas. None = this machine, port 8080 (gRPC: 50051); of
             another dialect, the provider itself.
         options: how to hear and to speak.
         format: what will be sent; None = 16 kHz, 16 bit, mono. `AudioFormat("auto")` lets the
@@ -56,23 +58,28 @@ def connect(
         ca: PEM file of a CA to believe besides the platform's (`ossicle certs` prints its path).
         dialect: whose protocol to speak: `native`, or a provider's (`deepgram`, `deepgram-flux`,
             `deepgram-speak`, `assemblyai`), whose own service or a gateway answers.
-        transport: `websocket`; `http` where nothing else gets through (audio in, events out, no
-            other commands); or a `Dial` of your own.
+        transport: `websocket`; `grpc`, which a URL of grpc:// means by itself; `http` where
+            nothing else gets through (audio in, events out, no other commands); or a `Dial` of
+            your own.
         reconnect: how to survive a broken connection; False = not at all.
         on_buffering: told while audio waits here because nobody takes it.
 
     Raises:
         Refused: a URL, transport or option that is none. Connecting itself happens on entering.
     """
+    if isinstance(transport, str):
+        transport = wire_of(url or "", transport)
     framed = transport != "http"
     source = format or AudioFormat()
     spoken = provider(dialect)
-    if dialect != "native" and not framed:
+    if dialect != "native" and transport in {"http", "grpc"}:
         raise Refused(
             f"{dialect} goes over {spoken.wire}, not over {transport}: leave transport out",
             code="bad_option",
         )
     where = url or spoken.url or DEFAULT_URL
+    if transport == "grpc" and where == DEFAULT_URL:  # that port speaks HTTP
+        where = DEFAULT_RPC_URL
     if reconnect is True:
         plan = Reconnect()
     elif reconnect is False:
@@ -81,7 +88,9 @@ def connect(
         plan = reconnect
     return SpeechStream(
         dialer(where, transport, ca=ca) if isinstance(transport, str) else transport,
-        partial(spoken.make, framed=framed)
+        RpcClient
+        if transport == "grpc"
+        else partial(spoken.make, framed=framed)
         if spoken.resumes
         else lambda: Unresumed(spoken.make(), source),
         Configure(
