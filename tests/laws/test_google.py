@@ -428,11 +428,14 @@ def test_timeouts_without_events_are_not_heeded(version: Version, config: Any, a
     assert (caller.said, caller.close) == ([], None)
 
 
+NO_AUDIO = (
+    "Audio Timeout Error: Long duration elapsed without audio. "
+    "Audio should be sent close to real time."
+)
 SILENT = {
-    "v1": (11, "Audio Timeout Error: Long duration elapsed without audio. Audio should be sent "
-           "close to real time."),
+    "v1": (11, NO_AUDIO),
     "v2": (10, "Stream timed out after receiving no more client requests."),
-}  # fmt: skip
+}
 
 
 @each_version
