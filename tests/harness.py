@@ -90,6 +90,8 @@ async def gateway_with(
     values: dict[str, Any] = {
         "port": 0,
         "tls_port": None,
+        "grpc_port": None,
+        "grpc_tls_port": None,
         "state_dir": tmp_path / "state",
         "drain_s": 2.0,
         "session": SessionSettings(**({"resume_window_s": 0.5} | (session or {}))),

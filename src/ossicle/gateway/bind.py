@@ -1,5 +1,5 @@
-"""Bindings: which dialect answers which path on which wire. The registry of what the HTTP and
-WebSocket doors understand; adding a dialect adds its lines here."""
+"""Bindings: which dialect answers which path on which wire. The registry of what the
+doors understand; adding a dialect adds its lines here."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -22,6 +22,7 @@ from ossicle.dialects.deepgram.speak_server import SpeakServer
 from ossicle.dialects.native import NativeObserver, NativeServer
 from ossicle.dialects.native.endpoints import new_token
 from ossicle.dialects.native.errors import refusal
+from ossicle.dialects.native.rpc_server import RpcListener, RpcRecognizer, RpcServer
 from ossicle.dialects.twilio import CallServer, header_token, signed
 from ossicle.dialects.twilio.endpoints import STATUS_PATH, VOICE_PATH, status_at, voice_at
 
@@ -39,7 +40,7 @@ class Binding(NamedTuple):
     dialect: Callable[[House], Dialect]
     """Makes one for each channel; most need nothing of the house."""
     methods: tuple[str, ...] = ("POST",)
-    """Of HTTP."""
+    """Of HTTP; of gRPC `("unary",)` where the client asks once, else it streams."""
 
 
 def each(make: Callable[[], Dialect]) -> Callable[[House], Dialect]:
@@ -72,6 +73,9 @@ BINDINGS: tuple[Binding, ...] = (
     Binding("websocket", "/plivo/media", each(lambda: CallServer("plivo"))),
     Binding("websocket", "/v1/stream", each(NativeServer)),
     Binding("http", "/v1/stream", each(NativeServer)),
+    Binding("grpc", "/ossicle.v1.Speech/Stream", each(RpcServer)),
+    Binding("grpc", "/ossicle.v1.Speech/Listen", each(RpcListener)),
+    Binding("grpc", "/ossicle.v1.Speech/Recognize", each(RpcRecognizer), ("unary",)),
     Binding("websocket", "/v1/sessions/{name}/events", each(NativeObserver)),
     Binding("http", "/v1/sessions/{name}/events", each(NativeObserver), ("GET",)),
 )

@@ -123,6 +123,8 @@ class ReloadingContext:
 
     context: ssl.SSLContext
     """Give this to the server; it is the same object for ever."""
+    pem: tuple[bytes, bytes]
+    """Chain and key that are loaded, for a server with a TLS of its own (gRPC)."""
 
     def __init__(self, files: CertificateFiles, context: ssl.SSLContext) -> None:
         self.context = context
@@ -177,6 +179,7 @@ class ReloadingContext:
                     f"OpenSSL does not take the certificate {files.certificate}: {error.reason}",
                     code="bad_option",
                 ) from error
+        self.pem = chain, key
 
 
 def reloading_context(files: CertificateFiles, *, alpn: Iterable[str] = ()) -> ReloadingContext:

@@ -33,6 +33,7 @@ from .certificates import (
     reloading_context,
 )
 from .house import House
+from .rpc import RpcDoors, rpc_doors
 from .settings import GatewaySettings
 from .snippets import Address
 from .traces import spans_from_environment
@@ -43,14 +44,18 @@ log = logging.getLogger("ossicle.gateway")
 
 _ANY = {"0.0.0.0", "::", "*"}  # noqa: S104  names that no certificate can carry
 _CERTIFICATES_EVERY_S = 10.0
+_LAST_WORDS_S = 1.0
+"""For calls to end by themselves once their sessions have."""
 
 
 class Gateway:
     """A running gateway."""
 
-    def __init__(self, house: House, doors: dict[str, "Door"]) -> None:
+    def __init__(self, house: House, doors: dict[str, "Door"], rpc: RpcDoors | None = None) -> None:
         self.house = house
         self.doors = doors
+        self.rpc = rpc
+        """gRPC, where it is open."""
         self._stop = asyncio.Event()
 
     @property
@@ -126,7 +131,7 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
     # onnxruntime, wherever an engine imports it, would call home (and does so from a thread)
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     tls, files = None, None
-    if settings.tls_port is not None:
+    if settings.tls_port is not None or settings.grpc_tls_port is not None:
         files = certificate_files(settings)
         tls = reloading_context(files, alpn=("http/1.1",))
     house = House(settings, engine)
@@ -135,6 +140,7 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
     if tls is not None:
         wanted.append(("https", settings.tls_port, tls.context))
     doors: dict[str, Door] = {}
+    rpc: RpcDoors | None = None
     app = make_app(house)
     upgrade = websocket_protocol(router(house, "websocket"), settings.websocket)
     try:
@@ -155,11 +161,12 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
             if context is not None:
                 config.ssl = context
             doors[name] = Door(config, _bind(settings.host, port))
+        rpc = rpc_doors(house, settings, tls)
     except OSError:
         for door in doors.values():
             door.bound.close()
         raise
-    gateway = Gateway(house, doors)
+    gateway = Gateway(house, doors, rpc)
     house.address = _address(doors, files)
     async with asyncio.TaskGroup() as group:
         keeping = group.create_task(house.run(), name="house")
@@ -169,16 +176,27 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
             group.create_task(door.serve(sockets=[door.bound]), name=name)
             for name, door in doors.items()
         ]
+        minding = group.create_task(rpc.run(), name="grpc") if rpc is not None else None
         try:
             await start(engine)
+            if rpc is not None:
+                await rpc.start()
             await asyncio.gather(*(door.listening.wait() for door in doors.values()))
             house.doors_open = True
             yield gateway
             for door in doors.values():
                 for server in door.servers:
                     server.close()
+            leaving = group.create_task(_leave(rpc, settings.drain_s), name="grpc leaves")
             await house.drain()
+            if rpc is not None:
+                await rpc.stop(_LAST_WORDS_S)
+            await leaving
         finally:
+            if rpc is not None:
+                await rpc.stop(0)
+            if minding is not None:
+                minding.cancel()
             for door in doors.values():
                 door.should_exit = True
             await asyncio.gather(*running, return_exceptions=True)
@@ -207,6 +225,12 @@ def _address(doors: dict[str, Door], files: CertificateFiles | None) -> Address:
     urls = {name: door.url for name, door in doors.items()}
     ca = files.authority if files is not None else None
     return Address(urls.get("http", ""), urls.get("https", ""), str(ca or ""))
+
+
+async def _leave(rpc: RpcDoors | None, drain_s: float) -> None:
+    """GOAWAY at once, so that clients dial another gateway for what comes next."""
+    if rpc is not None:
+        await rpc.stop(drain_s)
 
 
 async def _follow(tls: ReloadingContext | None, settings: GatewaySettings) -> None:

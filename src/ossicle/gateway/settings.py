@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from ossicle.core.session import SessionSettings
+from ossicle.transports.grpc.settings import GrpcSettings
 from ossicle.transports.http.server import HttpSettings
 from ossicle.transports.websocket.server import WebSocketSettings
 
@@ -45,6 +46,11 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """HTTP and WebSocket; 0 = any free port, off (None) = closed."""
     tls_port: int | None = 8443
     """The same over TLS."""
+    grpc_port: int | None = 50_051
+    """gRPC; as `port`. When the usual port is taken it stays closed, and a line says so; any
+    other has to be free."""
+    grpc_tls_port: int | None = 50_052
+    """gRPC over TLS."""
     engine: str = "pocketsphinx"
     """`NAME[:ARG]` of the engine that hears."""
     models: tuple[tuple[str, str], ...] = ()
@@ -85,6 +91,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Limits of plain HTTP."""
     websocket: WebSocketSettings = WebSocketSettings()
     """Limits of each WebSocket."""
+    grpc: GrpcSettings = GrpcSettings()
+    """Limits of gRPC."""
     access: AccessSettings = AccessSettings()
     """Keys, and who may knock how often."""
 

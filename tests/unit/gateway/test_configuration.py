@@ -247,9 +247,9 @@ def test_variables_that_mean_nothing_here(write):
 
 
 def test_doors_of_later_versions_are_no_mistake(write):
-    path = write('grpc_port = 50051\nsip_port = "off"')
+    path = write('sip_tls_port = 5061\nsip_port = "off"')
     found = configure(path, {"OSSICLE_QUIC_PORT": "1"})
-    assert f"{path}:1: grpc_port: gRPC is not in this version" in found.notes
+    assert f"{path}:1: sip_tls_port: SIP over TLS is not in this version" in found.notes
     assert len(found.notes) == 3
 
 

@@ -1,0 +1,273 @@
+"""One call of a gRPC door as a channel.
+
+The reader waits in grpc's own `read`, the writer sleeps until there is something to write: two
+tasks a call, none a message. What waits to be written is bounded; `pause` stops the reader, and
+the peer's window (64 KiB) does the rest.
+"""
+
+import asyncio
+import enum
+import logging
+import time
+import uuid
+from collections import deque
+from typing import Any, Literal
+
+import grpc
+from grpc._cython import cygrpc
+
+from ossicle.core.errors import ConnectionLost, OssicleError, Overloaded, TimedOut
+from ossicle.core.ports import Acceptor, Receiver
+from ossicle.core.wire import Accept, Binary, ChannelTraits, Close, Fin, Message, Opening, Text
+from ossicle.transports.faults import report_fault
+
+from .metadata import headers_of, metadata_of, peer_of, timeout_header
+from .settings import GrpcSettings
+
+__all__ = ["GrpcCall", "status"]
+
+log = logging.getLogger("ossicle.transports.grpc")
+
+_STATUS = {code.value[0]: code for code in grpc.StatusCode}
+_TURNS = 5
+"""Of the loop, from grpc's notice of a cancellation to the reader's task: its scheduler, the
+call's task, the group, the reader; and one to spare."""
+
+
+def status(code: int | None) -> grpc.StatusCode:
+    """A Close's code as a status; codes of other wires are UNKNOWN."""
+    return grpc.StatusCode.OK if code is None else _STATUS.get(code, grpc.StatusCode.UNKNOWN)
+
+
+class Phase(enum.Enum):
+    """Where a call is in its life. It only moves down this list."""
+
+    HELD = enum.auto()
+    OPEN = enum.auto()
+    CLOSING = enum.auto()
+    """Close was sent, or the call is lost; nothing more is taken or told."""
+    CLOSED = enum.auto()
+
+
+class GrpcCall:
+    """See `ossicle.core.ports.Channel`."""
+
+    def __init__(self, settings: GrpcSettings, context: Any) -> None:
+        self.traits = ChannelTraits(max_message=settings.max_message)
+        self._settings = settings
+        self._context = context
+        self._phase = Phase.HELD
+        self._receiver: Receiver | None = None
+        self._outbox: deque[Accept | Close | bytes] = deque()
+        self._waiting = 0
+        """Bytes in the outbox and in the hands of grpc."""
+        self._full = False
+        self._error: OssicleError | None = None
+        self._dropped: Close | None = None
+        """The last word of a call that is not ended politely."""
+        self._wake = asyncio.Event()
+        self._reading = asyncio.Event()
+        self._reading.set()
+        self._writer: asyncio.Task[Any] | None = None
+
+    # What a receiver may do -----------------------------------------------------------------
+
+    def send(self, message: Message) -> None:
+        """Hand a message over. Never blocks and never raises."""
+        if self._phase in {Phase.CLOSING, Phase.CLOSED}:
+            return
+        match message:
+            case Binary(data):
+                self._queue(data)
+            case Text(data):  # a wire of bytes: a text is its UTF-8
+                self._queue(data.encode(errors="replace"))
+            case Accept() if self._phase is Phase.HELD:
+                self._phase = Phase.OPEN
+                self._outbox.append(message)
+            case Close():
+                self._phase = Phase.CLOSING
+                self._reading.set()
+                self._outbox.append(message)
+            case _:
+                log.debug("%s has no form in gRPC, ignored", type(message).__name__)
+                return
+        self._wake.set()
+
+    def _queue(self, data: bytes) -> None:
+        self._outbox.append(data)
+        self._waiting += len(data)
+        if self._waiting > self._settings.max_backlog:
+            text = (
+                f"more than {self._settings.max_backlog} bytes wait for a client that does not read"
+            )
+            self._drop(Overloaded(text, code="slow_reader"), Close(8, text))
+        elif not self._full and self._waiting > self._settings.write_high:
+            self._full = True
+            self._tell_writable(False)
+
+    def pause(self) -> None:
+        """Stop reading. One message may still come; the window holds the rest back."""
+        if self._phase in {Phase.HELD, Phase.OPEN}:
+            self._reading.clear()
+
+    def resume(self) -> None:
+        """Read again."""
+        self._reading.set()
+
+    def abort(self) -> None:
+        """End the call now, unsent messages are dropped: CANCELLED."""
+        if self._phase is not Phase.CLOSED:
+            self._drop(ConnectionLost("aborted from this side"), Close(1, "dropped by the server"))
+
+    # Running ----------------------------------------------------------------------------------
+
+    async def run(self, acceptor: Acceptor, path: str, kind: Literal["stream", "unary"]) -> None:
+        """Read and write until the status is sent or the client is gone."""
+        try:
+            self._receiver = receiver = acceptor(self._opening(path, kind), self)
+        except Exception as fault:  # noqa: BLE001  one call's trouble: answered INTERNAL
+            report_fault(log, "acceptor", fault)
+            self._finish(Close(13, "internal error"))
+            return
+        last: Close | None = None
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._writer = group.create_task(self._write())
+                reader = group.create_task(self._read())
+                last = await self._last_word(self._writer)
+                reader.cancel()
+        except asyncio.CancelledError:
+            self._error = self._error or self._cause()
+            raise
+        finally:
+            self._phase = Phase.CLOSED
+            self._receiver = None
+            try:
+                receiver.closed(self._error)
+            except Exception as fault:  # noqa: BLE001  told last: nobody is left to hand it to
+                report_fault(log, "receiver.closed", fault)
+        self._finish(last)
+
+    async def _last_word(self, writer: "asyncio.Task[Close]") -> Close:
+        """What the call ends with. A writer stuck in a window that never opens is let go."""
+        await asyncio.wait((writer,))
+        if self._dropped is not None:
+            return self._dropped
+        return writer.result()
+
+    def _finish(self, last: Close | None) -> None:
+        if last is None:
+            return
+        self._context.set_code(status(last.code))
+        if last.reason:
+            self._context.set_details(last.reason)
+        if trailing := metadata_of(last.headers):
+            self._context.set_trailing_metadata(trailing)
+
+    async def _read(self) -> None:
+        read, eof, reading = self._context.read, cygrpc.EOF, self._reading
+        while True:
+            if not reading.is_set():
+                await reading.wait()
+            data = await read()
+            if self._phase is Phase.CLOSING or self._receiver is None:
+                return
+            if data is eof:
+                break
+            try:
+                self._receiver.binary(data)
+            except Exception as fault:  # noqa: BLE001  ends this call, told by closed(error)
+                self._broke("binary", fault)
+        # grpc.aio tells a half close and a cancellation alike, and the latter cancels this task
+        # too. One more read passes through grpc's queue behind that notice.
+        await read()
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+        await reading.wait()
+        self._tell(Fin())
+
+    async def _write(self) -> Close:
+        context = self._context
+        while True:
+            while not self._outbox:
+                self._wake.clear()
+                await self._wake.wait()
+            message = self._outbox.popleft()
+            if isinstance(message, Close):
+                return message
+            try:
+                async with asyncio.timeout(self._settings.slow_reader_s):
+                    if isinstance(message, bytes):
+                        await context.write(message)
+                    else:
+                        await context.send_initial_metadata(metadata_of(message.headers))
+            except cygrpc.ExecuteBatchError:
+                # The call is over, and grpc cancels it in a moment; a status has nowhere to go.
+                self._phase = Phase.CLOSING
+                await asyncio.sleep(self._settings.slow_reader_s)
+                return Close(14, "the client left")
+            except TimeoutError:
+                text = f"the client read nothing for {self._settings.slow_reader_s:g} s"
+                self._error = self._error or Overloaded(text, code="slow_reader")
+                self._phase = Phase.CLOSING
+                return Close(8, text)
+            if isinstance(message, bytes):
+                self._written(len(message))
+
+    def _written(self, size: int) -> None:
+        self._waiting -= size
+        if self._full and self._waiting <= self._settings.write_low:
+            self._full = False
+            self._tell_writable(True)
+
+    def _drop(self, error: OssicleError, last: Close) -> None:
+        if self._error is None:
+            self._error = error
+            self._dropped = last
+        self._phase = Phase.CLOSING
+        self._outbox.clear()
+        if self._writer is not None:
+            self._writer.cancel()
+
+    def _cause(self) -> OssicleError:
+        """Why grpc cancelled the call."""
+        left = self._context.time_remaining()
+        if left is not None and left <= 0:
+            return TimedOut("the client's deadline passed", code="timed_out")
+        return ConnectionLost("the client cancelled or left")
+
+    def _opening(self, path: str, kind: str) -> Opening:
+        context = self._context
+        metadata = headers_of(context.invocation_metadata())
+        security: tuple[bytes, ...] = context.auth_context().get("transport_security_type", ())
+        return Opening(
+            id=str(uuid.uuid4()),
+            at=time.time(),
+            transport="grpc",
+            traits=self.traits,
+            method=kind,
+            path=path,
+            headers=metadata + timeout_header(context.time_remaining()),
+            peer=peer_of(context.peer()),
+            secure=b"ssl" in security,
+        )
+
+    # Telling --------------------------------------------------------------------------------
+
+    def _tell(self, message: Message) -> None:
+        if self._receiver is not None and self._phase is not Phase.CLOSING:
+            try:
+                self._receiver.received(message)
+            except Exception as fault:  # noqa: BLE001  ends this call, told by closed(error)
+                self._broke("received", fault)
+
+    def _tell_writable(self, yes: bool) -> None:
+        if self._receiver is not None and self._phase in {Phase.HELD, Phase.OPEN}:
+            try:
+                self._receiver.writable(yes)
+            except Exception as fault:  # noqa: BLE001  ends this call, told by closed(error)
+                self._broke("writable", fault)
+
+    def _broke(self, where: str, fault: Exception) -> None:
+        report_fault(log, f"receiver.{where}", fault)
+        self._drop(OssicleError.wrap(fault), Close(13, "internal error"))
