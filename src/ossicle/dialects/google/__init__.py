@@ -6,5 +6,15 @@ from .stream_server import StreamServer
 from .unary_server import UnaryServer
 from .v1 import V1, V1P1BETA1
 from .v2 import V2, VersionTwo
+from .version import Version
 
-__all__ = ["V1", "V1P1BETA1", "V2", "GoogleRules", "StreamServer", "UnaryServer", "VersionTwo"]
+__all__ = [
+    "V1",
+    "V1P1BETA1",
+    "V2",
+    "GoogleRules",
+    "StreamServer",
+    "UnaryServer",
+    "Version",
+    "VersionTwo",
+]
