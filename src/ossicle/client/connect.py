@@ -18,8 +18,9 @@ from ossicle.core.commands import Configure
 from ossicle.core.formats import AudioFormat
 from ossicle.core.options import Options, RecognitionOptions
 from ossicle.dialects.native import NativeClient
+from ossicle.dialects.native.rpc_client import RpcClient
 
-from .address import DEFAULT_URL, Wire
+from .address import DEFAULT_URL, Wire, wire_of
 from .backoff import Reconnect
 from .dial import Dial, dialer
 from .stream import Buffering, SpeechStream
@@ -45,21 +46,25 @@ def connect(
     """A live stream to a gateway: `async with connect(...) as stream`.
 
     Args:
-        url: http(s) or ws(s), with or without `/v1/stream`.
+        url: http(s) or ws(s), with or without `/v1/stream`; or grpc(s), which may list several
+            addresses, separated by commas.
         options: how to hear and to speak.
         format: what will be sent; None = 16 kHz, 16 bit, mono. `AudioFormat("auto")` lets the
             gateway recognise a container.
         speaks: what to hear; None = the engine's own.
         key: API key, where the gateway wants one.
         ca: PEM file of a CA to believe besides the platform's (`ossicle certs` prints its path).
-        transport: `websocket`; `http` where nothing else gets through (audio in, events out, no
-            other commands); or a `Dial` of your own.
+        transport: `websocket`; `grpc`, which a URL of grpc:// means by itself; `http` where
+            nothing else gets through (audio in, events out, no other commands); or a `Dial` of
+            your own.
         reconnect: how to survive a broken connection; False = not at all.
         on_buffering: told while audio waits here because nobody takes it.
 
     Raises:
         Refused: a URL, transport or option that is none. Connecting itself happens on entering.
     """
+    if isinstance(transport, str):
+        transport = wire_of(url, transport)
     framed = transport != "http"
     if reconnect is True:
         plan = Reconnect()
@@ -69,7 +74,7 @@ def connect(
         plan = reconnect
     return SpeechStream(
         dialer(url, transport, ca=ca) if isinstance(transport, str) else transport,
-        partial(NativeClient, framed=framed),
+        RpcClient if transport == "grpc" else partial(NativeClient, framed=framed),
         Configure(
             patch=patch_of(options),
             format=format or AudioFormat(),

@@ -298,7 +298,7 @@ class House:
             owner = verdict.owner
             self.allowance.knock(verdict.key, verdict.limits, self.timers.now())
             if configure.join is not None and not self._new_home(configure.join, owner):
-                self._join(leg, configure.join, owner)
+                self._join(leg, configure, configure.join, owner)
                 return
             self.exits.check(configure)
             session = self._open(configure, verdict)
@@ -357,6 +357,7 @@ class House:
             continues=configure.join,
         )
         session.configure(configure)
+        session.deadline.set(configure.within_s)
         self.allowance.begin(verdict.key, verdict.limits, name)
         return session
 
@@ -400,7 +401,7 @@ class House:
             return False
         return parse(join.token).session not in self.sessions
 
-    def _join(self, leg: Leg, join: Join, owner: str) -> None:
+    def _join(self, leg: Leg, configure: Configure, join: Join, owner: str) -> None:
         if not join.token and join.role != "owner":
             try:
                 session = self.find(join.session, owner)
@@ -425,6 +426,7 @@ class House:
             raise Denied("this token does not open that session", code="resume_denied")
         self._own(session, owner)
         self.exits.joined(session, resumed=True)
+        session.deadline.set(configure.within_s)
         session.attach(leg, since=join.since, resumed=True)
 
     def _own(self, session: Session, owner: str) -> None:

@@ -8,12 +8,13 @@
 
 grpc is an extra: it is imported here, inside functions, and `rpc_doors` says in one line what is
 missing. grpc keeps threads of its own; the gateway never forks by itself (engines start theirs
-as programs), so its fork handlers stay off, as they are by default.
+as programs), so its fork handlers stay off.
 """
 
 import asyncio
 import ipaddress
 import logging
+import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ __all__ = ["RpcDoors", "methods_of", "rpc_doors", "services_of"]
 
 log = logging.getLogger("ossicle.gateway")
 
-_LOOK_EVERY_S = 0.25
+_LOOK_EVERY_S = 0.1
 _USUAL = {name: getattr(GatewaySettings(), name) for name in ("grpc_port", "grpc_tls_port")}
 
 
@@ -85,6 +86,9 @@ class RpcDoors:
     """One server and its ports."""
 
     def __init__(self, house: House, settings: GatewaySettings) -> None:
+        # Read when grpc is imported: its fork handlers stay off, and it does not chat on stderr.
+        os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+        os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
         try:
             from ossicle.transports.grpc.server import GrpcServer  # noqa: PLC0415  an extra
 
@@ -144,8 +148,12 @@ class RpcDoors:
     async def run(self) -> None:
         """Keep what health says true, until cancelled."""
         while True:
-            await self._health.say(not self._house.missing())
+            await self.look()
             await asyncio.sleep(_LOOK_EVERY_S)
+
+    async def look(self) -> None:
+        """Say what is so at this moment."""
+        await self._health.say(not self._house.missing())
 
     async def stop(self, grace_s: float) -> None:
         """Not serving; GOAWAY to every connection; calls may go on for so long. May be called

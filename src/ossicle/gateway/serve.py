@@ -76,6 +76,8 @@ class Gateway:
             if loop.time() > deadline:
                 raise TimedOut(f"not ready after {timeout_s:g} s: {', '.join(missing)}")
             await asyncio.sleep(0.02)
+        if self.rpc is not None:
+            await self.rpc.look()
 
     def stop(self) -> None:
         """Ask for a graceful stop; `wait` returns."""

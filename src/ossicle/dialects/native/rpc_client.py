@@ -29,12 +29,15 @@ class RpcClient:
     def open(self, configure: Configure) -> Opening:
         """The call."""
         self._configure = configure
-        key = configure.credential
+        key, within = configure.credential, configure.within_s
+        headers = [("authorization", f"Bearer {key}")] if key else []
+        if within is not None:
+            headers.append(("grpc-timeout", f"{min(round(within * 1000), 99_999_999)}m"))
         return Opening(
             transport="grpc",
             method="stream",
             path="/ossicle.v1.Speech/Stream",
-            headers=(("authorization", f"Bearer {key}"),) if key else (),
+            headers=tuple(headers),
         )
 
     def receive(self, message: Message, now: float) -> ClientSteps:

@@ -7,7 +7,10 @@ its trailing metadata.
 
 from math import inf
 
+import msgspec
+
 from ossicle.core.commands import Audio, Configure, End
+from ossicle.core.deadline import seconds_of
 from ossicle.core.errors import BadMessage, Fault, OssicleError, TimedOut
 from ossicle.core.events import AudioOut, Began, Ended, Event, Flow, Notice, Transcript
 from ossicle.core.ports import Steps
@@ -62,6 +65,7 @@ class RpcServer(NativeServer):
         self.plain = False
         self._wire = _Protobuf()
         self._credential: str | None = None
+        self._within: float | None = None
         self._started = False
         self._over = False
 
@@ -69,6 +73,7 @@ class RpcServer(NativeServer):
         """A call. Its first message says what it is for."""
         self._opening = opening
         self._credential = key_of(opening)
+        self._within = seconds_of(opening.header("grpc-timeout"))
         self.deadline = now + _START_S
         return ()
 
@@ -99,7 +104,7 @@ class RpcServer(NativeServer):
         try:
             if not isinstance(message, Binary):
                 raise BadMessage("the call was half-closed before its first message")
-            configure = self._read(message.data)
+            configure = msgspec.structs.replace(self._read(message.data), within_s=self._within)
         except OssicleError as error:
             return self._refused(error)
         self._started = True
@@ -155,6 +160,7 @@ class RpcRecognizer:
         self.plain = False
         self.resumable = False
         self._credential: str | None = None
+        self._within: float | None = None
         self._audio: bytes | None = None
         self._began = Began()
         self._said: list[Transcript] = []
@@ -162,6 +168,7 @@ class RpcRecognizer:
     def open(self, opening: Opening, now: float) -> Steps:
         """A call."""
         self._credential = key_of(opening)
+        self._within = seconds_of(opening.header("grpc-timeout"))
         self.deadline = now + _START_S
         return ()
 
@@ -172,11 +179,11 @@ class RpcRecognizer:
         try:
             if not isinstance(message, Binary):
                 raise BadMessage("a call without a request")
-            configure, self._audio = read_question(message.data, self._credential)
+            asked, self._audio = read_question(message.data, self._credential)
         except OssicleError as error:
             return self._end(error.fault())
         self.deadline = inf
-        return (configure,)
+        return (msgspec.structs.replace(asked, within_s=self._within),)
 
     def send(self, event: Event, now: float) -> Steps:
         """What the session tells; only finals count."""

@@ -10,7 +10,6 @@ import enum
 import logging
 import time
 import uuid
-from collections import deque
 from typing import Any, Literal
 
 import grpc
@@ -22,6 +21,7 @@ from ossicle.core.wire import Accept, Binary, ChannelTraits, Close, Fin, Message
 from ossicle.transports.faults import report_fault
 
 from .metadata import headers_of, metadata_of, peer_of, timeout_header
+from .outbox import Outbox
 from .settings import GrpcSettings
 
 __all__ = ["GrpcCall", "status"]
@@ -58,14 +58,10 @@ class GrpcCall:
         self._context = context
         self._phase = Phase.HELD
         self._receiver: Receiver | None = None
-        self._outbox: deque[Accept | Close | bytes] = deque()
-        self._waiting = 0
-        """Bytes in the outbox and in the hands of grpc."""
-        self._full = False
+        self._outbox = Outbox(settings, self._tell_writable)
         self._error: OssicleError | None = None
         self._dropped: Close | None = None
         """The last word of a call that is not ended politely."""
-        self._wake = asyncio.Event()
         self._reading = asyncio.Event()
         self._reading.set()
         self._writer: asyncio.Task[Any] | None = None
@@ -83,27 +79,20 @@ class GrpcCall:
                 self._queue(data.encode(errors="replace"))
             case Accept() if self._phase is Phase.HELD:
                 self._phase = Phase.OPEN
-                self._outbox.append(message)
+                self._outbox.put(message)
             case Close():
                 self._phase = Phase.CLOSING
                 self._reading.set()
-                self._outbox.append(message)
+                self._outbox.put(message)
             case _:
                 log.debug("%s has no form in gRPC, ignored", type(message).__name__)
-                return
-        self._wake.set()
 
     def _queue(self, data: bytes) -> None:
-        self._outbox.append(data)
-        self._waiting += len(data)
-        if self._waiting > self._settings.max_backlog:
-            text = (
-                f"more than {self._settings.max_backlog} bytes wait for a client that does not read"
-            )
+        if self._phase is Phase.HELD:
+            self._broke("send", RuntimeError("a message was sent before Accept or Close"))
+        elif not self._outbox.put(data):
+            text = f"over {self._settings.max_backlog} bytes wait for a client that does not read"
             self._drop(Overloaded(text, code="slow_reader"), Close(8, text))
-        elif not self._full and self._waiting > self._settings.write_high:
-            self._full = True
-            self._tell_writable(False)
 
     def pause(self) -> None:
         """Stop reading. One message may still come; the window holds the rest back."""
@@ -187,38 +176,28 @@ class GrpcCall:
         self._tell(Fin())
 
     async def _write(self) -> Close:
-        context = self._context
+        context, box, limit = self._context, self._outbox, self._settings.slow_reader_s
         while True:
-            while not self._outbox:
-                self._wake.clear()
-                await self._wake.wait()
-            message = self._outbox.popleft()
-            if isinstance(message, Close):
-                return message
+            item = await box.next()
+            if isinstance(item, Close):
+                return item
             try:
-                async with asyncio.timeout(self._settings.slow_reader_s):
-                    if isinstance(message, bytes):
-                        await context.write(message)
-                    else:
-                        await context.send_initial_metadata(metadata_of(message.headers))
+                async with asyncio.timeout(limit):
+                    if isinstance(item, bytes):
+                        await context.write(item)
+                    elif isinstance(item, Accept):
+                        await context.send_initial_metadata(metadata_of(item.headers))
             except cygrpc.ExecuteBatchError:
                 # The call is over, and grpc cancels it in a moment; a status has nowhere to go.
                 self._phase = Phase.CLOSING
-                await asyncio.sleep(self._settings.slow_reader_s)
+                await asyncio.sleep(limit)
                 return Close(14, "the client left")
             except TimeoutError:
-                text = f"the client read nothing for {self._settings.slow_reader_s:g} s"
+                text = f"the client read nothing for {limit:g} s"
                 self._error = self._error or Overloaded(text, code="slow_reader")
                 self._phase = Phase.CLOSING
                 return Close(8, text)
-            if isinstance(message, bytes):
-                self._written(len(message))
-
-    def _written(self, size: int) -> None:
-        self._waiting -= size
-        if self._full and self._waiting <= self._settings.write_low:
-            self._full = False
-            self._tell_writable(True)
+            box.written(item)
 
     def _drop(self, error: OssicleError, last: Close) -> None:
         if self._error is None:
