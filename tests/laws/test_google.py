@@ -651,8 +651,23 @@ def test_every_fault_has_a_status_and_none_that_poisons_a_retry() -> None:
             (close,) = server.send(Ended(reason="refused", error=fault), 0.0)
             assert isinstance(close, Close)
             # UNAVAILABLE and DEADLINE_EXCEEDED make a v1 client repeat with half its audio
-            assert close.code not in {None, 0, 4, 14}, code
+            poison = {14} if version is V2 else {4, 14}
+            assert close.code not in {None, 0, *poison}, code
             assert close.reason
+
+
+def test_a_clients_deadline_bounds_the_session_and_is_told() -> None:
+    late = CODES["timed_out"]("too late").fault()
+    for heard, version, code in ((False, V1, 10), (True, V1, 4), (False, V2, 4)):
+        server = StreamServer(version)
+        server.open(Opening(id=REQUEST, headers=(("grpc-timeout", "5000m"),)), 0.0)
+        (configure,) = server.receive(Binary(v2_config() if version is V2 else v1_config()), 1.0)
+        assert isinstance(configure, Configure)
+        assert configure.within_s == 4.0
+        if heard:
+            server.send(Transcript(text="so far", final=True, end_ms=9), 2.0)
+        (close,) = server.send(Ended(error=late), 4.5)
+        assert close == Close(code, "too late")
 
 
 def test_a_full_house_is_resource_exhausted() -> None:

@@ -3,7 +3,7 @@ doors understand; adding a dialect adds its lines here."""
 
 import re
 from collections.abc import Callable, Iterable
-from functools import cache, partial
+from functools import partial
 from typing import NamedTuple
 
 from ossicle.audio.speechfile import speech_file
@@ -19,15 +19,6 @@ from ossicle.dialects.deepgram.endpoints import grant
 from ossicle.dialects.deepgram.flux_server import FluxServer
 from ossicle.dialects.deepgram.speak_request import SpeakRequest
 from ossicle.dialects.deepgram.speak_server import SpeakServer
-from ossicle.dialects.google import (
-    V1,
-    V1P1BETA1,
-    GoogleRules,
-    StreamServer,
-    UnaryServer,
-    Version,
-    VersionTwo,
-)
 from ossicle.dialects.native import NativeObserver, NativeServer
 from ossicle.dialects.native.endpoints import new_token
 from ossicle.dialects.native.errors import refusal
@@ -36,6 +27,7 @@ from ossicle.dialects.twilio import CallServer, header_token, signed
 from ossicle.dialects.twilio.endpoints import STATUS_PATH, VOICE_PATH, status_at, voice_at
 
 from .house import House
+from .rpcbind import CALLS
 from .traces import Greeting, trace_of
 
 __all__ = ["BINDINGS", "ENDPOINTS", "Binding", "each", "router"]
@@ -68,26 +60,6 @@ def _telnyx() -> Dialect:
     return CallServer("telnyx", guard=header_token("x-telnyx-streaming-auth-token"))
 
 
-_SPEECH = "/google.cloud.speech"
-
-
-def _google(
-    make: Callable[[Version, GoogleRules], Dialect], version: Version | None = None
-) -> Callable[[House], Dialect]:
-    """A call of Google's; without a version it is of v2, whose recognizers are the house's."""
-
-    def call(house: House) -> Dialect:
-        rules = house.settings.google
-        return make(version or _version_two(rules.recognizers), rules)
-
-    return call
-
-
-@cache
-def _version_two(recognizers: tuple[tuple[str, str], ...]) -> Version:
-    return VersionTwo(recognizers)
-
-
 BINDINGS: tuple[Binding, ...] = (
     Binding("http", "/v1/listen", each(PrerecordedServer)),
     Binding("websocket", "/v1/listen", each(ListenServer)),
@@ -105,16 +77,7 @@ BINDINGS: tuple[Binding, ...] = (
     Binding("grpc", "/ossicle.v1.Speech/Stream", each(RpcServer)),
     Binding("grpc", "/ossicle.v1.Speech/Listen", each(RpcListener)),
     Binding("grpc", "/ossicle.v1.Speech/Recognize", each(RpcRecognizer), ("unary",)),
-    Binding("grpc", f"{_SPEECH}.v1.Speech/StreamingRecognize", _google(StreamServer, V1)),
-    Binding("grpc", f"{_SPEECH}.v1.Speech/Recognize", _google(UnaryServer, V1), ("unary",)),
-    Binding(
-        "grpc", f"{_SPEECH}.v1p1beta1.Speech/StreamingRecognize", _google(StreamServer, V1P1BETA1)
-    ),
-    Binding(
-        "grpc", f"{_SPEECH}.v1p1beta1.Speech/Recognize", _google(UnaryServer, V1P1BETA1), ("unary",)
-    ),
-    Binding("grpc", f"{_SPEECH}.v2.Speech/StreamingRecognize", _google(StreamServer)),
-    Binding("grpc", f"{_SPEECH}.v2.Speech/Recognize", _google(UnaryServer), ("unary",)),
+    *(Binding("grpc", path, make, ("unary",) if once else ()) for path, make, once in CALLS),
     Binding("websocket", "/v1/sessions/{name}/events", each(NativeObserver)),
     Binding("http", "/v1/sessions/{name}/events", each(NativeObserver), ("GET",)),
 )

@@ -95,8 +95,13 @@ _LONGEST = 1_000
 """Characters of a status text."""
 
 
-def status(fault: Fault, opening: Opening, generation: Generation = "v1") -> tuple[Status, str]:
-    """Status and text of an error. An unknown code is the client's (INVALID_ARGUMENT) or ours."""
+def status(
+    fault: Fault, opening: Opening, generation: Generation = "v1", *, answered: bool = False
+) -> tuple[Status, str]:
+    """Status and text of an error. An unknown code is the client's (INVALID_ARGUMENT) or ours.
+    `answered`: the client has a first response, and repeats nothing any more."""
+    if fault.code == "timed_out" and (answered or generation == "v2"):
+        return Status.DEADLINE_EXCEEDED, fault.text
     if fault.code in {"idle", "session_limit"}:
         return _ENDED[generation], fault.text
     if fault.code == "unauthorized" and by_key(opening):
@@ -105,9 +110,11 @@ def status(fault: Fault, opening: Opening, generation: Generation = "v1") -> tup
     return _STATUS.get(fault.code, unknown), fault.text
 
 
-def closing(fault: Fault, opening: Opening, generation: Generation = "v1") -> Close:
+def closing(
+    fault: Fault, opening: Opening, generation: Generation = "v1", *, answered: bool = False
+) -> Close:
     """How a call ends that went wrong."""
-    code, text = status(fault, opening, generation)
+    code, text = status(fault, opening, generation, answered=answered)
     return Close(int(code), text[:_LONGEST])
 
 

@@ -12,6 +12,7 @@ from math import inf
 import msgspec
 
 from ossicle.core.commands import Configure, End, Finalize
+from ossicle.core.deadline import seconds_of
 from ossicle.core.errors import Fault, OssicleError
 from ossicle.core.events import (
     Began,
@@ -82,6 +83,8 @@ class StreamServer:
         self._utterance = SingleUtterance()
         self._told = False
         """Something was heard, so it is billed."""
+        self._answered = False
+        """The client has a first response."""
 
     # ── from the client ──
 
@@ -136,8 +139,14 @@ class StreamServer:
             asked.end_timeout_ms,
             source.units_per_second if source is not None and source.width else 0,
         )
+        within = seconds_of(self._opening.header("grpc-timeout"))
         return (
-            Configure(patch=asked.patch, format=source, credential=credential_of(self._opening)),
+            Configure(
+                patch=asked.patch,
+                format=source,
+                credential=credential_of(self._opening),
+                within_s=None if within is None else within - (now - self._began_at),
+            ),
         )
 
     def _audio(self, data: bytes) -> Steps:
@@ -175,6 +184,11 @@ class StreamServer:
         """An event for the client."""
         if self._over:
             return ()
+        steps = self._sent(event, now)
+        self._answered = self._answered or any(type(step) is Binary for step in steps)
+        return steps
+
+    def _sent(self, event: Event, now: float) -> Steps:
         match event:
             case Transcript(side="in"):
                 return self._transcript(event)
@@ -248,7 +262,9 @@ class StreamServer:
         rest = self._utterance.rest()
         last = self._final(rest) if rest is not None else ()
         if event.error is not None:
-            return (*last, *self._close(closing(event.error, self._opening, self._generation)))
+            answered = bool(last) or self._answered
+            close = closing(event.error, self._opening, self._generation, answered=answered)
+            return (*last, *self._close(close))
         if self._closing is not None:
             return (*last, *self._close(self._closing))
         if not self._ending:

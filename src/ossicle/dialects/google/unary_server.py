@@ -7,6 +7,7 @@ clock: that stands still while the session has enough, so a long recording fills
 from math import inf
 
 from ossicle.core.commands import Configure, End
+from ossicle.core.deadline import seconds_of
 from ossicle.core.errors import Fault, OssicleError
 from ossicle.core.events import Ended, Event, Notice, Transcript
 from ossicle.core.ports import Steps
@@ -85,6 +86,7 @@ class UnaryServer:
                 patch=asked.patch,
                 format=self._sound.declared,
                 credential=credential_of(self._opening),
+                within_s=seconds_of(self._opening.header("grpc-timeout")),
             ),
         )
 
@@ -119,7 +121,9 @@ class UnaryServer:
 
     def _last(self, event: Ended) -> Steps:
         if event.error is not None:
-            return self._close(closing(event.error, self._opening, self._version.generation))
+            # the request is whole, so that a client may well send it again
+            generation = self._version.generation
+            return self._close(closing(event.error, self._opening, generation, answered=True))
         if self._teller is None or self.deadline != inf:
             fault = Fault("draining", f"the session ended here: {event.reason}", "us", True)
             return self._close(closing(fault, self._opening, self._version.generation))

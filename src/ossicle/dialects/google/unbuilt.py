@@ -1,6 +1,6 @@
 """Methods of the service that are not built: told by name, instead of grpc's "Method not found!".
 
-    Unbuilt("LongRunningRecognize is not built here; use Recognize or StreamingRecognize")
+Unbuilt("LongRunningRecognize is not built here; use Recognize or StreamingRecognize")
 """
 
 from math import inf

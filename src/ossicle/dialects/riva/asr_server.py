@@ -10,6 +10,7 @@ from math import inf
 import msgspec
 
 from ossicle.core.commands import Configure, End
+from ossicle.core.deadline import seconds_of
 from ossicle.core.errors import Fault, OssicleError, TimedOut
 from ossicle.core.events import Ended, Event, Notice, Transcript
 from ossicle.core.ports import Steps
@@ -111,6 +112,7 @@ class RivaServer:
                 patch=asked.patch,
                 format=self._sound.declared,
                 credential=credential_of(self._opening),
+                within_s=seconds_of(self._opening.header("grpc-timeout")),
             ),
         )
 

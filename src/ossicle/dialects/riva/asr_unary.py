@@ -9,6 +9,7 @@ from math import inf
 import msgspec
 
 from ossicle.core.commands import Configure, End
+from ossicle.core.deadline import seconds_of
 from ossicle.core.errors import Fault, OssicleError
 from ossicle.core.events import Ended, Event, Notice, Transcript
 from ossicle.core.ports import Steps
@@ -84,6 +85,7 @@ class RivaRecognizer:
                 patch=asked.patch,
                 format=self._sound.declared,
                 credential=credential_of(self._opening),
+                within_s=seconds_of(self._opening.header("grpc-timeout")),
             ),
         )
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import msgspec
 
 from ossicle.core.commands import Configure, End, Played, Speak
+from ossicle.core.deadline import seconds_of
 from ossicle.core.errors import BadAudio, Fault, OssicleError
 from ossicle.core.events import AudioOut, Configured, Ended, Event, Notice, SpeechEnded
 from ossicle.core.formats import AudioFormat, parse_format
@@ -106,6 +107,7 @@ class _Speaker:
             format=AudioFormat(),
             speaks=self._source,
             credential=credential_of(self._opening),
+            within_s=seconds_of(self._opening.header("grpc-timeout")),
         )
 
     def _text(self, request: SynthesizeRequest) -> str:
