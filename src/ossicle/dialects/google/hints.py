@@ -75,7 +75,7 @@ class Hints:
                 if made > _MOST:
                     return
                 continue
-            items = self._classes.get((token[1] or token[2]).rpartition("/")[2])
+            items = self._classes.get((token[1] or token[2] or "").rpartition("/")[2])
             if items is None:
                 self.warn("adaptation: a class that the request does not define is not known here")
                 continue
