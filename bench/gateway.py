@@ -43,7 +43,13 @@ async def main() -> None:
     parser.add_argument("--lag", action="store_true")
     asked = parser.parse_args()
     settings = GatewaySettings(
-        port=0, tls_port=None, engine=asked.engine, voice="off", drain_s=1.0, sessions=4_000
+        grpc_port=None,
+        port=0,
+        tls_port=None,
+        engine=asked.engine,
+        voice="off",
+        drain_s=1.0,
+        sessions=4_000,
     )
     set_up(level="warning")
     async with serving(settings, build_engine(settings)) as gateway:

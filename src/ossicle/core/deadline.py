@@ -1,12 +1,12 @@
 """The time a client waits at most, and the session that ends before it.
 
-    deadline = Deadline(timers, passed)
-    deadline.set(seconds_of("30S"))       # `passed` is called a little earlier than in 30 s
+    deadline = Deadline(timers, near, passed)
+    deadline.set(seconds_of("30S"))       # `near` is called after 29 s, `passed` after 29.75
     deadline.cancel()
 
-A client that gives a deadline (gRPC: `grpc-timeout`) hears nothing after it. So the session ends
-before: what was heard by then still arrives, and the status that says why. Engine streams are
-aborted with it, and calls to providers are cancelled by that.
+A client that gives a deadline (gRPC: `grpc-timeout`) hears nothing after it. So a session is asked
+to end before: what was heard by then still arrives, and the status that says why. Engine streams
+that do not end are aborted, and calls to providers are cancelled by that.
 """
 
 import re
@@ -17,6 +17,10 @@ from .ports import Timer, Timers
 
 __all__ = ["Deadline", "seconds_of", "too_late"]
 
+_NEAR_S = 1.0
+"""Before the end: for an engine's last words, a fifth of the time at most..."""
+_LAST_S = 0.25
+"""...and for these to reach the client."""
 _PER_HOUR = {
     "H": 1,
     "M": 60,
@@ -30,12 +34,23 @@ _PER_HOUR = {
 class Deadline:
     """One session's; none until set."""
 
-    __slots__ = ("_passed", "_timer", "_timers", "within_s")
+    __slots__ = ("_near", "_passed", "_timer", "_timers", "forced", "within_s")
 
-    def __init__(self, timers: Timers, passed: Callable[[], None]) -> None:
+    def __init__(
+        self, timers: Timers, near: Callable[[], None], passed: Callable[[], None]
+    ) -> None:
+        """
+        Args:
+            timers: the clock.
+            near: asks what is going on to end; sets `forced` if there was something.
+            passed: ends it whatever happens.
+        """
         self._timers = timers
+        self._near = near
         self._passed = passed
         self._timer: Timer | None = None
+        self.forced = False
+        """The session ends because of it, and not because its client had asked for that."""
         self.within_s: float | None = None
         """What was set last."""
 
@@ -44,9 +59,15 @@ class Deadline:
         self.cancel()
         self.within_s = within_s
         if within_s is not None:
-            last_words = min(0.5, within_s / 10)
-            when = self._timers.now() + max(0.0, within_s - last_words)
-            self._timer = self._timers.call_at(when, self._passed)
+            end = self._timers.now() + within_s
+            last = end - min(_LAST_S, within_s / 20)
+            self._timer = self._timers.call_at(
+                end - min(_NEAR_S, within_s / 5), lambda: self._is_near(last)
+            )
+
+    def _is_near(self, last: float) -> None:
+        self._timer = self._timers.call_at(last, self._passed)
+        self._near()
 
     def cancel(self) -> None:
         """It matters no more."""

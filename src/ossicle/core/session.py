@@ -128,7 +128,7 @@ class Session:
         )
         self.audio: Callable[[bytes], None] = self.feed.audio
         """Sound from the owner, as the client sent it. The hot path."""
-        self.deadline = Deadline(host.timers, self._late)
+        self.deadline = Deadline(host.timers, self._last_words, self._late)
         """Of the client that owns it."""
         self._wants_to_hear: AudioFormat | None = None
         self._beside = 0
@@ -778,6 +778,11 @@ class Session:
             if self.journal.end != self._flow_told[0]:
                 self._flow()
 
+    def _last_words(self) -> None:
+        if self.life.state in {"opening", "live"}:
+            self.deadline.forced = True
+            self._end(End())
+
     def _late(self) -> None:
         self.finish("limit", too_late(self.deadline.within_s).fault())
 
@@ -797,6 +802,8 @@ class Session:
         unless the gateway stops and the client can take them along."""
         if self.life.state == "ended":
             return
+        if error is None and self.deadline.forced:
+            reason, error = "limit", too_late(self.deadline.within_s).fault()
         # Ended before anything is said: whoever hears it may ask again, from inside.
         self.life.step("finish")
         self.deadline.cancel()

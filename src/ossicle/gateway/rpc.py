@@ -28,7 +28,7 @@ from .settings import GatewaySettings
 if TYPE_CHECKING:
     from ossicle.transports.grpc.server import Kind
 
-__all__ = ["RpcDoors", "methods_of", "rpc_doors", "services_of"]
+__all__ = ["RpcDoors", "methods_of", "rpc_doors", "services_of", "wants_tls"]
 
 log = logging.getLogger("ossicle.gateway")
 
@@ -50,6 +50,13 @@ def services_of(methods: Iterable[str]) -> list[str]:
     return sorted({path.split("/")[1] for path in methods})
 
 
+def wants_tls(settings: GatewaySettings) -> bool:
+    """Whether a gRPC door needs the certificate."""
+    number = settings.grpc_tls_port
+    usual = number == _USUAL["grpc_tls_port"]
+    return number is not None and (not usual or settings.tls_port is not None)
+
+
 def rpc_doors(
     house: House, settings: GatewaySettings, tls: ReloadingContext | None
 ) -> "RpcDoors | None":
@@ -61,7 +68,7 @@ def rpc_doors(
     """
     wanted = {
         "grpc": settings.grpc_port,
-        "grpcs": settings.grpc_tls_port if tls is not None else None,
+        "grpcs": settings.grpc_tls_port if wants_tls(settings) else None,
     }
     if all(number is None for number in wanted.values()):
         return None

@@ -33,7 +33,7 @@ from .certificates import (
     reloading_context,
 )
 from .house import House
-from .rpc import RpcDoors, rpc_doors
+from .rpc import RpcDoors, rpc_doors, wants_tls
 from .settings import GatewaySettings
 from .snippets import Address
 from .traces import spans_from_environment
@@ -133,7 +133,7 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
     # onnxruntime, wherever an engine imports it, would call home (and does so from a thread)
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     tls, files = None, None
-    if settings.tls_port is not None or settings.grpc_tls_port is not None:
+    if settings.tls_port is not None or wants_tls(settings):
         files = certificate_files(settings)
         tls = reloading_context(files, alpn=("http/1.1",))
     house = House(settings, engine)

@@ -51,7 +51,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """gRPC; as `port`. When the usual port is taken it stays closed, and a line says so; any
     other has to be free."""
     grpc_tls_port: int | None = 50_052
-    """gRPC over TLS."""
+    """gRPC over TLS. The usual port opens along with `tls_port`."""
     engine: str = "pocketsphinx"
     """`NAME[:ARG]` of the engine that hears."""
     models: tuple[tuple[str, str], ...] = ()

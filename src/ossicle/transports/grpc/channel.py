@@ -119,6 +119,8 @@ class GrpcCall:
             self._finish(Close(13, "internal error"))
             return
         last: Close | None = None
+        if self._outbox.full:
+            self._tell_writable(False)
         try:
             async with asyncio.TaskGroup() as group:
                 self._writer = group.create_task(self._write())
@@ -205,7 +207,8 @@ class GrpcCall:
             self._dropped = last
         self._phase = Phase.CLOSING
         self._outbox.clear()
-        if self._writer is not None:
+        self._outbox.put(last)
+        if self._writer is not None:  # it may stand in a window that never opens
             self._writer.cancel()
 
     def _cause(self) -> OssicleError:

@@ -42,6 +42,8 @@ ReceiverFactory: TypeAlias = Callable[[Channel], Receiver]
 
 _CLOSE_S = 5.0
 """How long a server may take to answer a Close with its status."""
+_UNWELL = "backend unhealthy"
+"""What grpc says when everybody it reached tells a health other than SERVING."""
 _BROKEN = frozenset({1, 14})
 """CANCELLED and UNAVAILABLE: what grpc makes of a broken connection. A server that means them says
 more in its trailing metadata."""
@@ -77,10 +79,14 @@ async def connect(
     call: Any = None
     try:
         make = shared.channel.stream_stream(opening.path)
+        metadata = metadata_of(opening.headers)
         deadline = seconds_of(opening.header("grpc-timeout"))
-        call = make(metadata=metadata_of(opening.headers), timeout=deadline)
         async with asyncio.timeout(timeout):
-            await call.wait_for_connection()
+            call = make(metadata=metadata, timeout=deadline)
+            if not await _connected(call):
+                # Somebody is there and says that it does not serve yet: an engine warms up.
+                call = make(metadata=metadata, timeout=deadline, wait_for_ready=True)
+                await _connected(call)
     except BaseException as error:
         if call is not None:
             call.cancel()
@@ -99,6 +105,23 @@ async def connect(
     channel = GrpcChannel(limits, call, shared)
     channel.begin(receiver_factory(channel))
     return channel
+
+
+async def _connected(call: Any) -> bool:
+    """Until there is a connection. False: who was reached does not serve yet.
+
+    Raises:
+        grpc.aio.AioRpcError: there is nobody.
+    """
+    try:
+        await call.wait_for_connection()
+    except grpc.aio.AioRpcError as error:
+        if _UNWELL in (error.details() or ""):
+            return False
+        if error.code().value[0] in _BROKEN and not error.trailing_metadata():
+            raise
+        # a server has answered already: its status is told as any other
+    return True
 
 
 def _not_ours(error: asyncio.CancelledError) -> bool:

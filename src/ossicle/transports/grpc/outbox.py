@@ -25,13 +25,14 @@ Item: TypeAlias = bytes | Accept | Fin | Close
 class Outbox:
     """See the module."""
 
-    __slots__ = ("_full", "_items", "_settings", "_wake", "_writable", "waiting")
+    __slots__ = ("_items", "_settings", "_wake", "_writable", "full", "waiting")
 
     def __init__(self, settings: GrpcSettings, writable: Callable[[bool], None]) -> None:
         self._settings = settings
         self._writable = writable
         self._items: deque[Item] = deque()
-        self._full = False
+        self.full = False
+        """`writable(False)` was told."""
         self._wake = asyncio.Event()
         self.waiting = 0
         """Bytes here and in the hands of grpc."""
@@ -44,8 +45,8 @@ class Outbox:
                 return False
             self.waiting = waiting
             self._items.append(item)
-            if not self._full and waiting > self._settings.write_high:
-                self._full = True
+            if not self.full and waiting > self._settings.write_high:
+                self.full = True
                 self._writable(False)
         else:
             self._items.append(item)
@@ -68,6 +69,6 @@ class Outbox:
         if not isinstance(item, bytes):
             return
         self.waiting -= len(item)
-        if self._full and self.waiting <= self._settings.write_low:
-            self._full = False
+        if self.full and self.waiting <= self._settings.write_low:
+            self.full = False
             self._writable(True)
