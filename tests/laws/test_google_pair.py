@@ -200,7 +200,7 @@ def test_what_the_wire_has_no_word_for_is_told() -> None:
     assert isinstance(notice, Notice)
     assert notice.ref == "f1"
     with pytest.raises(BadAudio, match="pcm_f64le has no name"):
-        GoogleClient().open(Configure(format=AudioFormat("pcm_f64le")))
+        GoogleClient("v2").open(Configure(format=AudioFormat("pcm_f64le")))
     with pytest.raises(BadAudio, match="alaw has no name"):
         GoogleClient("v1").open(Configure(format=AudioFormat("alaw", 8000)))
     assert GoogleClient("v1p1beta1").open(Configure(format=AudioFormat("alaw", 8000)))
@@ -212,7 +212,7 @@ def test_keys_and_tokens() -> None:
         ("AIzaX", (("x-goog-api-key", "AIzaX"),)),
         ("ya29.X", (("authorization", "Bearer ya29.X"),)),
     ):
-        opening = GoogleClient().open(Configure(credential=credential))
+        opening = GoogleClient("v2").open(Configure(credential=credential))
         assert opening.headers == headers
         assert opening.path == "/google.cloud.speech.v2.Speech/StreamingRecognize"
 

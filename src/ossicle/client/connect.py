@@ -12,18 +12,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import msgspec
-
 from ossicle.core.commands import Configure
+from ossicle.core.errors import Refused
 from ossicle.core.formats import AudioFormat
-from ossicle.core.options import Options, RecognitionOptions
-from ossicle.dialects.native import NativeClient
+from ossicle.core.options import Options, RecognitionOptions, difference
+from ossicle.core.ports import ClientDialect
 from ossicle.dialects.native.rpc_client import RpcClient
 
 from .address import DEFAULT_URL, Wire, wire_of
 from .backoff import Reconnect
 from .dial import Dial, dialer
+from .dialects import Provider, provider
 from .stream import Buffering, SpeechStream
+from .unresumed import Unresumed
 
 __all__ = ["AnyOptions", "connect", "patch_of"]
 
@@ -32,13 +33,14 @@ AnyOptions: TypeAlias = Options | RecognitionOptions | dict[str, Any] | None
 
 
 def connect(
-    url: str = DEFAULT_URL,
+    url: str | None = None,
     *,
     options: AnyOptions = None,
     format: AudioFormat | None = None,  # noqa: A002  the natural name, and keyword-only
     speaks: AudioFormat | None = None,
     key: str | None = None,
     ca: str | Path | None = None,
+    dialect: str = "native",
     transport: Wire | Dial = "websocket",
     reconnect: Reconnect | bool = True,
     on_buffering: Callable[[Buffering], None] | None = None,
@@ -47,25 +49,44 @@ def connect(
 
     Args:
         url: http(s) or ws(s), with or without `/v1/stream`; or grpc(s), which may list several
-            addresses, separated by commas.
+            addresses, separated by commas. None = this machine, port 8080; of another dialect,
+            the provider itself.
         options: how to hear and to speak.
         format: what will be sent; None = 16 kHz, 16 bit, mono. `AudioFormat("auto")` lets the
             gateway recognise a container.
         speaks: what to hear; None = the engine's own.
         key: API key, where the gateway wants one.
         ca: PEM file of a CA to believe besides the platform's (`ossicle certs` prints its path).
+        dialect: whose protocol to speak: `native`, or a provider's (`deepgram`, `deepgram-flux`,
+            `deepgram-speak`, `assemblyai`, `google`, `riva`), whose own service or a gateway
+            answers.
         transport: `websocket`; `grpc`, which a URL of grpc:// means by itself; `http` where
             nothing else gets through (audio in, events out, no other commands); or a `Dial` of
-            your own.
+            your own. A provider's is its own.
         reconnect: how to survive a broken connection; False = not at all.
         on_buffering: told while audio waits here because nobody takes it.
 
     Raises:
         Refused: a URL, transport or option that is none. Connecting itself happens on entering.
     """
+    source = format or AudioFormat()
+    spoken = provider(dialect)
+    where = url or spoken.url or DEFAULT_URL
     if isinstance(transport, str):
-        transport = wire_of(url, transport)
+        if dialect != "native" and transport not in {"websocket", spoken.wire}:
+            raise Refused(
+                f"{dialect} goes over {spoken.wire}, not over {transport}: leave transport out",
+                code="bad_option",
+            )
+        transport = wire_of(where, transport) if dialect == "native" else spoken.wire
     framed = transport != "http"
+    make: Callable[[], ClientDialect]
+    if not spoken.resumes:
+        make = partial(_unresumed, spoken, source)
+    elif transport == "grpc":
+        make = RpcClient
+    else:
+        make = partial(spoken.make, framed=framed)
     if reconnect is True:
         plan = Reconnect()
     elif reconnect is False:
@@ -73,11 +94,11 @@ def connect(
     else:
         plan = reconnect
     return SpeechStream(
-        dialer(url, transport, ca=ca) if isinstance(transport, str) else transport,
-        RpcClient if transport == "grpc" else partial(NativeClient, framed=framed),
+        dialer(where, transport, ca=ca) if isinstance(transport, str) else transport,
+        make,
         Configure(
             patch=patch_of(options),
-            format=format or AudioFormat(),
+            format=source,
             speaks=speaks,
             credential=key or None,
         ),
@@ -85,6 +106,11 @@ def connect(
         reconnect=plan,
         on_buffering=on_buffering,
     )
+
+
+def _unresumed(spoken: Provider, source: AudioFormat) -> ClientDialect:
+    """A provider has no way back to a broken session; this makes one."""
+    return Unresumed(spoken.make(), source)
 
 
 def patch_of(options: AnyOptions) -> dict[str, Any]:
@@ -95,16 +121,4 @@ def patch_of(options: AnyOptions) -> dict[str, Any]:
         return options
     if isinstance(options, RecognitionOptions):
         options = Options(recognition=options)
-    given = msgspec.structs.replace(options, hears=None, speaks=None)
-    return _difference(msgspec.to_builtins(given), msgspec.to_builtins(Options()))
-
-
-def _difference(given: dict[str, Any], default: dict[str, Any]) -> dict[str, Any]:
-    patch: dict[str, Any] = {}
-    for name, value in given.items():
-        if isinstance(value, dict):
-            if inner := _difference(value, default[name]):  # pyright: ignore[reportUnknownArgumentType]
-                patch[name] = inner
-        elif value != default[name]:
-            patch[name] = value
-    return patch
+    return difference(options)

@@ -56,7 +56,7 @@ class GoogleClient:
 
     def __init__(
         self,
-        version: Literal["v1", "v1p1beta1", "v2"] = "v2",
+        version: Literal["v1", "v1p1beta1", "v2"] = "v1",
         *,
         recognizer: str = "projects/-/locations/global/recognizers/_",
     ) -> None:
