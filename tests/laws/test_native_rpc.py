@@ -21,18 +21,12 @@ from native_house import (
 )
 from ossicle.core.commands import Audio, Command, Configure, End, Join, Report
 from ossicle.core.errors import Fault
-from ossicle.core.events import Began, Ended, Event, Transcript
+from ossicle.core.events import Began, Ended, Event, Flow, Transcript
 from ossicle.core.formats import AudioFormat
 from ossicle.core.options import Options, merged
 from ossicle.core.wire import Accept, Binary, Close, Fin, Opening
-from ossicle.dialects.native.protobuf import (
-    audio_in,
-    audio_out,
-    read_answer,
-    write_listen,
-    write_question,
-    write_start,
-)
+from ossicle.dialects.native.byhand import audio_in, audio_out, write_flow, write_transcript
+from ossicle.dialects.native.protobuf import read_answer, write_listen, write_question, write_start
 from ossicle.dialects.native.rpc_client import RpcClient
 from ossicle.dialects.native.rpc_errors import end, fault_of
 from ossicle.dialects.native.rpc_server import RpcListener, RpcRecognizer, RpcServer
@@ -158,6 +152,22 @@ def test_audio_is_what_the_runtime_would_write(data: bytes):
     assert audio_out(data) == kind(audio=data).SerializeToString()
     assert audio_in(audio_out(data)) == data
     assert len(audio_out(bytes(640))) == 643
+
+
+@settings(max_examples=200, derandomize=True, deadline=None)
+@given(events.filter(lambda event: isinstance(event, Transcript | Flow)))
+def test_what_is_written_by_hand_is_what_the_runtime_would_write(event: Transcript | Flow):
+    from ossicle.dialects.native.protobuf import _event, _write
+
+    if isinstance(event, Flow):
+        written = write_flow(event)
+        assert written is not None
+    else:
+        written = write_transcript(event)
+        rare = event.usage is not None or event.alternatives or event.utterance
+        assert (written is None) == bool(rare)
+    if written is not None:
+        assert written == _write("StreamResponse", {"event": _event(event)})
 
 
 @given(st.binary(max_size=30))

@@ -14,7 +14,8 @@ from ossicle.core.commands import Configure, End, Finalize
 from ossicle.core.events import Began, Ended, Event, Notice, Transcript
 from ossicle.core.formats import AudioFormat
 from ossicle.core.wire import Accept, Binary, Close, Fin, Opening
-from ossicle.dialects.native.protobuf import audio_out, read_event, write_request, write_start
+from ossicle.dialects.native.byhand import audio_out
+from ossicle.dialects.native.protobuf import read_event, write_request, write_start
 from ossicle.gateway.serve import Gateway
 from ossicle.testing.marked import marked_audio, marked_expected, marked_words
 from ossicle.testing.recorder import Recorder

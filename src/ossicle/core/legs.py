@@ -18,7 +18,7 @@ from .commands import Audio, Command, Configure
 from .errors import BadMessage, Fault, OssicleError, Overloaded
 from .events import Ended, Event, Notice
 from .log import Log
-from .ports import Channel, Dialect, Steps, Tapped, Timer, Timers
+from .ports import Channel, Dialect, Steps, Tapped, Timer, Timers, Wrapped
 from .wire import (
     Accept,
     Binary,
@@ -144,6 +144,8 @@ class Leg:
                 self.binary = session.audio
             elif isinstance(self.dialect, Tapped):
                 self.binary = _tapped(self.dialect.tap, session.audio, self._binary)
+            elif isinstance(self.dialect, Wrapped):
+                self.binary = _wrapped(self.dialect.unwrap, session.audio, self._binary)
         self.resume("admission")
 
     def admitted(self) -> None:
@@ -366,6 +368,23 @@ def _tapped(
             audio(data)
         else:
             slow(data)
+
+    return binary
+
+
+def _wrapped(
+    unwrap: Callable[[bytes], bytes | None],
+    audio: Callable[[bytes], None],
+    slow: Callable[[bytes], None],
+) -> Callable[[bytes], None]:
+    """The hot path of a dialect whose messages wrap the audio."""
+
+    def binary(data: bytes) -> None:
+        sound = unwrap(data)
+        if sound is None:
+            slow(data)
+        else:
+            audio(sound)
 
     return binary
 

@@ -8,7 +8,8 @@ from ossicle.core.events import Ended
 from ossicle.core.ports import ClientSteps
 from ossicle.core.wire import Accept, Binary, Close, Message, Opening
 
-from .protobuf import KEEP_ALIVE, audio_out, read_event, write_request, write_start
+from .byhand import audio_out
+from .protobuf import KEEP_ALIVE, read_event, write_request, write_start
 from .rpc_errors import fault_of
 
 __all__ = ["RpcClient"]

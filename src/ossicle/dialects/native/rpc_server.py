@@ -16,9 +16,9 @@ from ossicle.core.events import AudioOut, Began, Ended, Event, Flow, Notice, Tra
 from ossicle.core.ports import Steps
 from ossicle.core.wire import Accept, Binary, Close, Fin, Message, Opening
 
+from .byhand import audio_in
 from .credentials import key_of
 from .protobuf import (
-    audio_in,
     read_listen,
     read_question,
     read_request,
@@ -90,6 +90,10 @@ class RpcServer(NativeServer):
                 return (End(),)
             case _:
                 return ()
+
+    def unwrap(self, data: bytes) -> bytes | None:
+        """See `core.ports.Wrapped`."""
+        return audio_in(data)
 
     def expire(self, now: float) -> Steps:
         """No first message came; or nothing was sent for a while."""

@@ -10,6 +10,7 @@ import enum
 import logging
 import time
 import uuid
+from math import inf
 from typing import Any, Literal
 
 import grpc
@@ -65,6 +66,8 @@ class GrpcCall:
         self._reading = asyncio.Event()
         self._reading.set()
         self._writer: asyncio.Task[Any] | None = None
+        self._writing_since = inf
+        self._timer: asyncio.TimerHandle | None = None
 
     # What a receiver may do -----------------------------------------------------------------
 
@@ -156,17 +159,18 @@ class GrpcCall:
             self._context.set_trailing_metadata(trailing)
 
     async def _read(self) -> None:
-        read, eof, reading = self._context.read, cygrpc.EOF, self._reading
-        while True:
+        read, eof, reading, receiver = self._context.read, cygrpc.EOF, self._reading, self._receiver
+        over = (Phase.CLOSING, Phase.CLOSED)
+        while receiver is not None:
             if not reading.is_set():
                 await reading.wait()
             data = await read()
-            if self._phase is Phase.CLOSING or self._receiver is None:
+            if self._phase in over:
                 return
             if data is eof:
                 break
             try:
-                self._receiver.binary(data)
+                receiver.binary(data)
             except Exception as fault:  # noqa: BLE001  ends this call, told by closed(error)
                 self._broke("binary", fault)
         # grpc.aio tells a half close and a cancellation alike, and the latter cancels this task
@@ -178,28 +182,38 @@ class GrpcCall:
         self._tell(Fin())
 
     async def _write(self) -> Close:
-        context, box, limit = self._context, self._outbox, self._settings.slow_reader_s
-        while True:
-            item = await box.next()
-            if isinstance(item, Close):
-                return item
-            try:
-                async with asyncio.timeout(limit):
-                    if isinstance(item, bytes):
-                        await context.write(item)
-                    elif isinstance(item, Accept):
-                        await context.send_initial_metadata(metadata_of(item.headers))
-            except cygrpc.ExecuteBatchError:
-                # The call is over, and grpc cancels it in a moment; a status has nowhere to go.
-                self._phase = Phase.CLOSING
-                await asyncio.sleep(limit)
-                return Close(14, "the client left")
-            except TimeoutError:
-                text = f"the client read nothing for {limit:g} s"
-                self._error = self._error or Overloaded(text, code="slow_reader")
-                self._phase = Phase.CLOSING
-                return Close(8, text)
-            box.written(item)
+        context, box, loop = self._context, self._outbox, asyncio.get_running_loop()
+        self._watch(loop)
+        try:
+            while True:
+                item = await box.next()
+                if isinstance(item, Close):
+                    return item
+                self._writing_since = loop.time()
+                if isinstance(item, bytes):
+                    await context.write(item)
+                elif isinstance(item, Accept):
+                    await context.send_initial_metadata(metadata_of(item.headers))
+                self._writing_since = inf
+                box.written(item)
+        except cygrpc.ExecuteBatchError:
+            # The call is over, and grpc cancels it in a moment; a status has nowhere to go.
+            self._phase = Phase.CLOSING
+            await asyncio.sleep(self._settings.slow_reader_s)
+            return Close(14, "the client left")
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        """A write that stands, looked at now and then: a timer for each of them costs more than
+        the write."""
+        limit = self._settings.slow_reader_s
+        if loop.time() - self._writing_since > limit:
+            text = f"the client read nothing for {limit:g} s"
+            self._drop(Overloaded(text, code="slow_reader"), Close(8, text))
+        else:
+            self._timer = loop.call_later(limit / 4, self._watch, loop)
 
     def _drop(self, error: OssicleError, last: Close) -> None:
         if self._error is None:
