@@ -17,7 +17,7 @@ import msgspec
 from ossicle.core import events
 from ossicle.core.commands import Command, Configure, Join, Report
 from ossicle.core.errors import BadMessage, Fault, Refused
-from ossicle.dialects.protobuf import message_class
+from ossicle.dialects.protobuf import decode_error, message_class
 
 from .byhand import write_flow, write_transcript
 from .messages import (
@@ -476,6 +476,4 @@ def _write(name: str, values: dict[str, Any]) -> bytes:
 @cache
 def _runtime(name: str) -> tuple[Any, type[Exception]]:
     wire = message_class(_PACKAGE + name)
-    import google.protobuf.message  # noqa: PLC0415  of the extra grpc
-
-    return wire, cast("type[Exception]", google.protobuf.message.DecodeError)
+    return wire, decode_error()
