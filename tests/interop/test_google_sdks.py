@@ -181,6 +181,34 @@ def test_python_streams(gateway: Doors, version: str, door: str) -> None:
            door=door, use="StreamingRecognize, sync")  # fmt: skip
 
 
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_two_channels_are_heard_apart(gateway: Doors, version: str) -> None:
+    types = speech(version).types.cloud_speech
+    left, right = marked_audio([1, 2, 0, 0]), marked_audio([0, 7, 8, 0])
+    both = b"".join(
+        left[at : at + 2] + right[at : at + 2] for at in range(0, min(len(left), len(right)), 2)
+    )
+    if version == "v2":
+        asked: dict[str, Any] = {
+            "explicit_decoding_config": types.ExplicitDecodingConfig(
+                encoding="LINEAR16", sample_rate_hertz=16_000, audio_channel_count=2
+            ),
+            "features": types.RecognitionFeatures(
+                multi_channel_mode="SEPARATE_RECOGNITION_PER_CHANNEL"
+            ),
+        }
+    else:
+        asked = {"audio_channel_count": 2, "enable_separate_recognition_per_channel": True}
+    with client_of(version, gateway) as client:
+        responses = list(stream_of(client, version, pieces(both), asked=asked))
+    finals = {
+        (result.channel_tag, result.alternatives[0].transcript)
+        for response in responses
+        for result in response.results
+    }
+    assert finals == {(1, "w1 w2"), (2, "w7 w8")}
+
+
 @pytest.mark.parametrize("version", ["v1", "v1p1beta1", "v2"])
 def test_python_streams_async(gateway: Doors, version: str) -> None:
     import grpc

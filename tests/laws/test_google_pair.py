@@ -194,6 +194,59 @@ def test_an_end_is_a_half_close_and_the_end_is_told() -> None:
     assert client.receive(Close(), 1.0) == ()
 
 
+@each_version
+def test_a_silent_user_is_lent_silence_and_times_are_corrected(
+    name: Name, version: Version
+) -> None:
+    client, (config, *_) = bound(name)
+    server = StreamServer(version)
+    server.open(Opening(id=REQUEST), 0.0)
+    assert isinstance(config, Binary)
+    server.receive(config, 0.0)
+    server.send(Began(), 0.0)
+
+    def sent(steps: tuple[Any, ...]) -> int:
+        """Milliseconds of audio that arrive at the service."""
+        heard = [each for step in steps for each in server.receive(step, 0.0)]
+        return sum(len(each.data) for each in heard if isinstance(each, Audio)) // 32
+
+    assert client.deadline == 5.0
+    assert sent(client.send(Audio(data=bytes(32_000)), 1.0)) == 1_000
+    assert client.expire(5.9) == ()
+    assert sent(client.expire(6.0)) == 100
+    assert sent(client.expire(11.0)) == 100
+    assert sent(client.send(Audio(data=bytes(32_000)), 12.0)) == 1_000
+
+    def told(event: Event) -> Message | Event:
+        (message,) = server.send(event, 12.0)
+        assert isinstance(message, Binary)
+        (came,) = client.receive(message, 12.0)
+        return came
+
+    words = (Word("a", 500, 900), Word("b", 1_300, 1_500))
+    final = told(Transcript(text="a b", words=words, final=True, end_ms=1_500))
+    assert isinstance(final, Transcript)
+    assert [(word.start_ms, word.end_ms) for word in final.words or ()] == [
+        (500, 900),
+        (1_100, 1_300),
+    ]
+    assert final.end_ms == 1_300
+    within = told(SpeechStarted(at_ms=1_150))
+    assert isinstance(within, SpeechStarted)
+    assert within.at_ms == 1_000
+    client.send(End(), 13.0)
+    assert client.deadline == float("inf")
+
+
+def test_no_silence_is_made_where_it_cannot_be() -> None:
+    client, _ = bound(format=AudioFormat("ogg", 48_000))
+    assert client.expire(5.0) == ()
+    assert client.deadline == 10.0
+    odd, _ = bound()
+    odd.send(Audio(data=b"x"), 0.0)
+    assert odd.expire(5.0) == ()
+
+
 def test_what_the_wire_has_no_word_for_is_told() -> None:
     client, _ = bound()
     (notice,) = client.send(Finalize(ref="f1"), 0.0)

@@ -11,7 +11,6 @@ Pure, bounded, and fed in pieces of any size. Bytes that are no WAV go through a
 from typing import NamedTuple
 
 from ossicle.core.errors import BadAudio
-from ossicle.core.formats import AudioFormat
 
 __all__ = ["MOST_HEADER", "Header", "Riff"]
 
@@ -40,10 +39,6 @@ class Header(NamedTuple):
     encoding: str
     sample_rate: int
     channels: int
-
-    def agrees(self, source: AudioFormat) -> bool:
-        """It says the same as what was declared."""
-        return self == (source.encoding, source.sample_rate, source.channels)
 
 
 class Riff:

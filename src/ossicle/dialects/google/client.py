@@ -5,11 +5,14 @@
 The configuration goes first; audio is split so that no message is over the service's limit; a half
 close ends. What the wire does not say is not made up: there is no `Finalize`, and a stability or a
 confidence of 0 means that none is known. The service ends a stream after five minutes, which is a
-retryable `session_limit` here: a rollover opens the next.
+retryable `session_limit` here: a rollover opens the next. While its user says nothing it is sent
+silence, since it ends a stream that gets none for ten seconds.
 """
 
 from math import inf
 from typing import Literal, Protocol
+
+import msgspec
 
 from ossicle.core.commands import Audio, Command, Configure, End, Finalize
 from ossicle.core.errors import BadMessage
@@ -29,6 +32,7 @@ from ossicle.core.ports import ClientSteps
 from ossicle.core.wire import Accept, Binary, Close, Fin, Message, Opening
 
 from .client_errors import fault_of
+from .filler import Filler
 from .told import Heard, Told
 from .v1_client import ClientOne
 from .v2_client import ClientTwo
@@ -37,6 +41,8 @@ __all__ = ["GoogleClient", "Speaks"]
 
 _MOST_AUDIO = 25_600
 """Bytes of audio in one message (wire note, §7)."""
+_QUIET_S = 5.0
+"""Without audio for so long, silence is sent: half of what the service allows."""
 _STABLE = 0.5
 """Stability from which text counts as stable: the service says about 0.9 or about 0.01."""
 
@@ -66,6 +72,8 @@ class GoogleClient:
         self._config = b""
         self._options = Options()
         self._format = AudioFormat()
+        self._filler = Filler(self._format)
+        self._ending = False
         self._bytes = 0
         self._turns: dict[int, int] = {}
         self._over = False
@@ -79,6 +87,7 @@ class GoogleClient:
         self._config = self._speaks.config(configure)
         self._options = merged(Options(), configure.patch)
         self._format = configure.format or AudioFormat()
+        self._filler = Filler(self._format)
         headers: tuple[tuple[str, str], ...] = ()
         if key := configure.credential:
             # access tokens of Google's begin so; everything else is an API key
@@ -91,15 +100,16 @@ class GoogleClient:
         match message:
             case Accept():
                 # gRPC's first message does not wait for the server
+                self.deadline = now + _QUIET_S
                 return (Binary(self._config), Began(), Configured(options=self._options))
             case Binary(data=data):
                 try:
                     return self._told(self._speaks.read(data))
                 except BadMessage as error:
-                    self._over = True
+                    self._over, self.deadline = True, inf
                     return (Close(1), Ended(reason="failed", error=error.fault()))
             case Close():
-                over, self._over = self._over, True
+                over, self._over, self.deadline = self._over, True, inf
                 return () if over else (self._closed(message),)
             case _:
                 return ()
@@ -111,11 +121,15 @@ class GoogleClient:
         match command:
             case Audio(data=data):
                 self._bytes += len(data)
+                self._filler.sent(len(data))
+                if not self._ending:
+                    self.deadline = now + _QUIET_S
                 return tuple(
                     Binary(self._speaks.audio(data[at : at + _MOST_AUDIO]))
                     for at in range(0, len(data), _MOST_AUDIO)
                 )
             case End():
+                self._ending, self.deadline = True, inf
                 return (Fin(),)
             case Finalize():
                 return (
@@ -130,8 +144,12 @@ class GoogleClient:
                 return ()
 
     def expire(self, now: float) -> ClientSteps:
-        """Never asked for."""
-        return ()
+        """Nothing was sent for a while."""
+        if now < self.deadline:
+            return ()
+        self.deadline = now + _QUIET_S
+        silence = self._filler.silence()
+        return (Binary(self._speaks.audio(silence)),) if silence else ()
 
     # ── inside ──
 
@@ -139,9 +157,9 @@ class GoogleClient:
         events: list[Event] = []
         match told.activity:
             case "begin":
-                events.append(SpeechStarted(at_ms=told.at_ms))
+                events.append(SpeechStarted(at_ms=self._at(told.at_ms)))
             case "end":
-                events.append(SpeechEnded(at_ms=told.at_ms))
+                events.append(SpeechEnded(at_ms=self._at(told.at_ms)))
             case "":
                 pass
         open_parts: dict[int, list[Heard]] = {}
@@ -156,15 +174,22 @@ class GoogleClient:
     def _final(self, result: Heard) -> Transcript:
         turn = self._turns.get(result.channel, 0)
         self._turns[result.channel] = turn + 1
-        words = result.words
+        words = tuple(
+            msgspec.structs.replace(
+                word,
+                start_ms=self._filler.real_ms(word.start_ms),
+                end_ms=self._filler.real_ms(word.end_ms),
+            )
+            for word in result.words or ()
+        )
         return Transcript(
             text=result.text.strip(),
             start_ms=words[0].start_ms if words else None,
-            end_ms=result.end_ms,
+            end_ms=self._at(result.end_ms),
             turn=turn,
             final=True,
             ends_turn=True,
-            words=words,
+            words=words or None,
             confidence=result.confidence,
             language=result.language,
             channel=result.channel,
@@ -182,12 +207,16 @@ class GoogleClient:
         channel = parts[0].channel
         return Transcript(
             text=whole.strip(),
-            end_ms=max((part.end_ms or 0 for part in parts), default=0) or None,
+            end_ms=self._at(max(part.end_ms or 0 for part in parts) or None),
             turn=self._turns.get(channel, 0),
             stable=len(sure.strip()),
             language=parts[0].language,
             channel=channel,
         )
+
+    def _at(self, service_ms: int | None) -> int | None:
+        """A time of the service on our own clock."""
+        return None if service_ms is None else self._filler.real_ms(service_ms)
 
     def _closed(self, close: Close) -> Ended:
         audio_ms = self._format.ms(self._bytes) if self._format.width else 0
