@@ -6,8 +6,6 @@ GoogleRules(max_audio=0)            messages of any size that the wire takes
 
 import msgspec
 
-from .v2_config import preset
-
 __all__ = ["GoogleRules"]
 
 
@@ -23,12 +21,3 @@ class GoogleRules(msgspec.Struct, frozen=True, kw_only=True):
     recognizers: tuple[tuple[str, str], ...] = ()
     """Recognizers of v2 by their last name, and what they stand for, as a query:
     `language=en-GB&model=nova-3&punctuation=true`. `_` is always there."""
-
-    def __post_init__(self) -> None:
-        """A recognizer that cannot be read is told when the gateway starts.
-
-        Raises:
-            Refused: names it.
-        """
-        for _, text in self.recognizers:
-            preset(text)

@@ -47,7 +47,7 @@ class VersionTwo:
         Raises:
             Refused: one cannot be read.
         """
-        self._kept = {name: preset(text) for name, text in recognizers}
+        self._kept = {name: preset(name, text) for name, text in recognizers}
 
     def read(self, data: bytes, *, first: bool) -> Said:
         """A request of a stream."""

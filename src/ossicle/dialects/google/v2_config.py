@@ -60,7 +60,7 @@ def recognizer_id(name: str) -> str:
     return found[1]
 
 
-def preset(text: str) -> RecognitionConfig:
+def preset(recognizer: str, text: str) -> RecognitionConfig:
     """A recognizer as the settings spell it.
 
     Raises:
@@ -71,14 +71,15 @@ def preset(text: str) -> RecognitionConfig:
     for name in values:
         if name not in names:
             raise Refused(
-                f"google.recognizers: {name[:60]!r} is not known; use {', '.join(sorted(names))}",
+                f"google.recognizers: {recognizer[:60]}: {name[:60]!r} is not known; "
+                f"use {', '.join(sorted(names))}",
                 code="bad_option",
             )
     return RecognitionConfig(
         features=RecognitionFeatures(
-            profanity_filter=_switch(values, "profanity_filter"),
-            enable_word_time_offsets=_switch(values, "word_times"),
-            enable_automatic_punctuation=_switch(values, "punctuation"),
+            profanity_filter=_switch(recognizer, values, "profanity_filter"),
+            enable_word_time_offsets=_switch(recognizer, values, "word_times"),
+            enable_automatic_punctuation=_switch(recognizer, values, "punctuation"),
         ),
         auto_decoding_config=AutoDecoding(),
         model=values.get("model", ""),
@@ -86,11 +87,12 @@ def preset(text: str) -> RecognitionConfig:
     )
 
 
-def _switch(values: dict[str, str], name: str) -> bool:
+def _switch(recognizer: str, values: dict[str, str], name: str) -> bool:
     value = values.get(name, "false")
     if value not in {"true", "false"}:
         raise Refused(
-            f"google.recognizers: {name}={value[:60]!r} must be true or false", code="bad_option"
+            f"google.recognizers: {recognizer[:60]}: {name}={value[:60]!r} must be true or false",
+            code="bad_option",
         )
     return value == "true"
 

@@ -10,7 +10,6 @@ from ossicle.core.commands import Audio, Command, Configure
 from ossicle.core.errors import BadAudio, OssicleError, Refused
 from ossicle.core.events import Transcript, Word
 from ossicle.core.formats import AudioFormat
-from ossicle.dialects.google import GoogleRules
 from ossicle.dialects.google import v2_messages as two
 from ossicle.dialects.google.activity import Silence
 from ossicle.dialects.google.asked import Hearing
@@ -169,7 +168,7 @@ def test_hints_are_bounded_whatever_classes_multiply() -> None:
     assert texts(loop) == ["{a}{a}"]
 
 
-KEPT = preset("language=en-GB&model=nova-3&punctuation=true")
+KEPT = preset("kept", "language=en-GB&model=nova-3&punctuation=true")
 
 
 @pytest.mark.parametrize(
@@ -222,9 +221,9 @@ def test_endpointing_sensitivity(number: int, silence: int | None) -> None:
 
 
 @pytest.mark.parametrize("text", ["langage=en", "punctuation=yes"])
-def test_a_recognizer_that_cannot_be_read_is_told_when_the_gateway_starts(text: str) -> None:
-    with pytest.raises(Refused, match=r"google\.recognizers"):
-        GoogleRules(recognizers=(("mine", text),))
+def test_a_recognizer_that_cannot_be_read_is_told_by_its_name(text: str) -> None:
+    with pytest.raises(Refused, match=r"google\.recognizers: mine"):
+        preset("mine", text)
 
 
 def test_silence_needs_the_clock_and_the_audio() -> None:
