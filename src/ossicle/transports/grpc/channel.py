@@ -1,8 +1,7 @@
 """One call of a gRPC door as a channel.
 
-The reader waits in grpc's own `read`, the writer sleeps until there is something to write: two
-tasks a call, none a message. What waits to be written is bounded; `pause` stops the reader, and
-the peer's window (64 KiB) does the rest.
+The reader waits in grpc's own `read`; writes are driven without a task (`outbox`). What waits to
+be written is bounded; `pause` stops the reader, and the peer's window (64 KiB) does the rest.
 """
 
 import asyncio
@@ -10,7 +9,7 @@ import enum
 import logging
 import time
 import uuid
-from math import inf
+from collections.abc import Coroutine
 from typing import Any, Literal
 
 import grpc
@@ -22,7 +21,7 @@ from ossicle.core.wire import Accept, Binary, ChannelTraits, Close, Fin, Message
 from ossicle.transports.faults import report_fault
 
 from .metadata import headers_of, metadata_of, peer_of, timeout_header
-from .outbox import Outbox
+from .outbox import Item, Outbox
 from .settings import GrpcSettings
 
 __all__ = ["GrpcCall", "status"]
@@ -59,21 +58,22 @@ class GrpcCall:
         self._context = context
         self._phase = Phase.HELD
         self._receiver: Receiver | None = None
-        self._outbox = Outbox(settings, self._tell_writable)
+        self._outbox = Outbox(
+            settings, writable=self._tell_writable, begin=self._begin, broke=self._gone
+        )
         self._error: OssicleError | None = None
-        self._dropped: Close | None = None
-        """The last word of a call that is not ended politely."""
+        self._last: asyncio.Future[Close] = asyncio.get_running_loop().create_future()
+        """What the call ends with."""
         self._reading = asyncio.Event()
         self._reading.set()
-        self._writer: asyncio.Task[Any] | None = None
-        self._writing_since = inf
         self._timer: asyncio.TimerHandle | None = None
 
     # What a receiver may do -----------------------------------------------------------------
 
     def send(self, message: Message) -> None:
         """Hand a message over. Never blocks and never raises."""
-        if self._phase in {Phase.CLOSING, Phase.CLOSED}:
+        phase = self._phase
+        if phase is Phase.CLOSING or phase is Phase.CLOSED:
             return
         match message:
             case Binary(data):
@@ -99,7 +99,7 @@ class GrpcCall:
 
     def pause(self) -> None:
         """Stop reading. One message may still come; the window holds the rest back."""
-        if self._phase in {Phase.HELD, Phase.OPEN}:
+        if self._phase is Phase.HELD or self._phase is Phase.OPEN:
             self._reading.clear()
 
     def resume(self) -> None:
@@ -121,14 +121,14 @@ class GrpcCall:
             report_fault(log, "acceptor", fault)
             self._finish(Close(13, "internal error"))
             return
-        last: Close | None = None
         if self._outbox.full:
             self._tell_writable(False)
+        self._watch()
+        last: Close | None = None
         try:
             async with asyncio.TaskGroup() as group:
-                self._writer = group.create_task(self._write())
                 reader = group.create_task(self._read())
-                last = await self._last_word(self._writer)
+                last = await self._last
                 reader.cancel()
         except asyncio.CancelledError:
             self._error = self._error or self._cause()
@@ -136,18 +136,14 @@ class GrpcCall:
         finally:
             self._phase = Phase.CLOSED
             self._receiver = None
+            self._outbox.clear()
+            if self._timer is not None:
+                self._timer.cancel()
             try:
                 receiver.closed(self._error)
             except Exception as fault:  # noqa: BLE001  told last: nobody is left to hand it to
                 report_fault(log, "receiver.closed", fault)
         self._finish(last)
-
-    async def _last_word(self, writer: "asyncio.Task[Close]") -> Close:
-        """What the call ends with. A writer stuck in a window that never opens is let go."""
-        await asyncio.wait((writer,))
-        if self._dropped is not None:
-            return self._dropped
-        return writer.result()
 
     def _finish(self, last: Close | None) -> None:
         if last is None:
@@ -160,12 +156,12 @@ class GrpcCall:
 
     async def _read(self) -> None:
         read, eof, reading, receiver = self._context.read, cygrpc.EOF, self._reading, self._receiver
-        over = (Phase.CLOSING, Phase.CLOSED)
+        closing = Phase.CLOSING
         while receiver is not None:
             if not reading.is_set():
                 await reading.wait()
             data = await read()
-            if self._phase in over:
+            if self._phase is closing:
                 return
             if data is eof:
                 break
@@ -181,49 +177,41 @@ class GrpcCall:
         await reading.wait()
         self._tell(Fin())
 
-    async def _write(self) -> Close:
-        context, box, loop = self._context, self._outbox, asyncio.get_running_loop()
-        self._watch(loop)
-        try:
-            while True:
-                item = await box.next()
-                if isinstance(item, Close):
-                    return item
-                self._writing_since = loop.time()
-                if isinstance(item, bytes):
-                    await context.write(item)
-                elif isinstance(item, Accept):
-                    await context.send_initial_metadata(metadata_of(item.headers))
-                self._writing_since = inf
-                box.written(item)
-        except cygrpc.ExecuteBatchError:
-            # The call is over, and grpc cancels it in a moment; a status has nowhere to go.
-            self._phase = Phase.CLOSING
-            await asyncio.sleep(self._settings.slow_reader_s)
-            return Close(14, "the client left")
-        finally:
-            if self._timer is not None:
-                self._timer.cancel()
+    def _begin(self, item: Item) -> Coroutine[Any, Any, object] | None:
+        if isinstance(item, bytes):
+            return self._context.write(item)
+        if isinstance(item, Accept):
+            return self._context.send_initial_metadata(metadata_of(item.headers))
+        if isinstance(item, Close) and not self._last.done():
+            self._last.set_result(item)
+        return None
 
-    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _gone(self, error: Exception) -> None:
+        """A write failed: the call is over, and grpc cancels it in a moment. A status would have
+        nowhere to go."""
+        self._phase = Phase.CLOSING
+        self._reading.set()
+        if not isinstance(error, cygrpc.ExecuteBatchError):
+            self._broke("write", error)
+
+    def _watch(self) -> None:
         """A write that stands, looked at now and then: a timer for each of them costs more than
         the write."""
         limit = self._settings.slow_reader_s
-        if loop.time() - self._writing_since > limit:
+        loop = asyncio.get_running_loop()
+        if loop.time() - self._outbox.since > limit:
             text = f"the client read nothing for {limit:g} s"
             self._drop(Overloaded(text, code="slow_reader"), Close(8, text))
         else:
-            self._timer = loop.call_later(limit / 4, self._watch, loop)
+            self._timer = loop.call_later(limit / 4, self._watch)
 
     def _drop(self, error: OssicleError, last: Close) -> None:
         if self._error is None:
             self._error = error
-            self._dropped = last
         self._phase = Phase.CLOSING
+        self._reading.set()
         self._outbox.clear()
         self._outbox.put(last)
-        if self._writer is not None:  # it may stand in a window that never opens
-            self._writer.cancel()
 
     def _cause(self) -> OssicleError:
         """Why grpc cancelled the call."""

@@ -16,7 +16,7 @@ import enum
 import logging
 import re
 import ssl as tls
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeAlias
 
 import grpc
@@ -30,7 +30,7 @@ from ossicle.core.wire import Accept, Binary, ChannelTraits, Close, Fin, Message
 from ossicle.transports.faults import report_fault
 
 from .metadata import headers_of, metadata_of
-from .outbox import Outbox
+from .outbox import Item, Outbox
 from .pool import Shared, share, target_of
 from .settings import GrpcSettings
 
@@ -168,7 +168,9 @@ class GrpcChannel:
         self._shared = shared
         self._phase = Phase.OPEN
         self._receiver: Receiver | None = None
-        self._outbox = Outbox(settings, self._tell_writable)
+        self._outbox = Outbox(
+            settings, writable=self._tell_writable, begin=self._begin, broke=self._gone
+        )
         self._error: OssicleError | None = None
         self._half_closed = False
         self._reading = asyncio.Event()
@@ -238,7 +240,6 @@ class GrpcChannel:
 
     async def _run(self, receiver: Receiver) -> None:
         self._tell(Accept())
-        writer = asyncio.get_running_loop().create_task(self._write())
         try:
             await self._read()
             await self._end()
@@ -249,10 +250,9 @@ class GrpcChannel:
         finally:
             if self._timer is not None:
                 self._timer.cancel()
-            writer.cancel()
-            await asyncio.wait((writer,))
             self._phase = Phase.CLOSED
             self._receiver = None
+            self._outbox.clear()
             try:
                 receiver.closed(self._error)
             except Exception as fault:  # noqa: BLE001  told last: nobody is left to hand it to
@@ -297,18 +297,15 @@ class GrpcChannel:
         """Our own Close waited in vain: a goodbye all the same."""
         return self._timer is not None and self._timer.when() <= asyncio.get_running_loop().time()
 
-    async def _write(self) -> None:
-        call, box = self._call, self._outbox
-        try:
-            while True:
-                item = await box.next()
-                if isinstance(item, bytes):
-                    await call.write(item)
-                    box.written(item)
-                else:
-                    await call.done_writing()
-        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-            return  # the call is over; its reader learns how
+    def _begin(self, item: Item) -> Coroutine[Any, Any, object] | None:
+        if isinstance(item, bytes):
+            return self._call.write(item)
+        return self._call.done_writing() if isinstance(item, Fin) else None
+
+    def _gone(self, error: Exception) -> None:
+        """The call is over; its reader learns how."""
+        if not isinstance(error, grpc.aio.AioRpcError | asyncio.InvalidStateError):
+            self._broke("write", error)
 
     # Telling --------------------------------------------------------------------------------
 
