@@ -73,6 +73,9 @@ class Configure(_Command, frozen=True, gc=False):
     """What the client wants to hear; None = what it sends, or the engine's own."""
     credential: str | None = None
     """API key or token as the client sent it. Never logged. The gateway gives the verdict."""
+    credential_in_url: bool = False
+    """It stood in the URL, which proxies log and browsers remember: good for a token that ends, no
+    place for a key. A dialect whose clients have no other place for their key leaves this False."""
     names: tuple[str, ...] = ()
     """Other names of the session (a call id, a path), by which observers find it."""
     join: Join | None = None

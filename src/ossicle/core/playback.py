@@ -98,6 +98,11 @@ class Playback:
         self._since = 0.0
         self._counted = 0
 
+    @property
+    def made_ms(self) -> int:
+        """How much was said in all, heard or not."""
+        return self._made
+
     def sent(
         self, utterance: str, start_ms: int, duration_ms: int, mark: str = "", *, now: float
     ) -> tuple[Marked, ...]:

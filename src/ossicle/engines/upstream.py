@@ -24,6 +24,7 @@ from ..core.formats import AudioFormat
 from ..core.link import Link
 from ..core.options import Options, difference
 from ..core.ports import ClientDialect, Dial, Sink
+from .plausible import Plausible
 
 __all__ = ["Upstream", "UpstreamSettings"]
 
@@ -130,6 +131,7 @@ class UpstreamStream:
         "_heard_at",
         "_loop",
         "_name",
+        "_plausible",
         "_said",
         "_settings",
         "_sink",
@@ -153,6 +155,7 @@ class UpstreamStream:
         self._loop = asyncio.get_running_loop()
         self._name = name
         self._sink = sink
+        self._plausible = Plausible(name)
         self._settings = settings
         self._format: AudioFormat = options.hears or PCM16K
         self._speaks = options.speaks
@@ -234,7 +237,8 @@ class UpstreamStream:
                 text = f"{self._name}: {event.text}"
                 self._sink.tell(msgspec.structs.replace(event, level="warning", text=text))
             case _:
-                self._sink.tell(event)
+                for believed in self._plausible.checked(event):
+                    self._sink.tell(believed)
 
     def flowing(self, link: Link) -> None:
         """Its wire takes more."""

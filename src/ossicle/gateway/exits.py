@@ -18,6 +18,7 @@ from ossicle.core.wire import Opening
 from .names import Names, Waiting
 from .reach import Reach
 from .records import Known, Records, SessionRecord, dialect_name, peer_class
+from .secrets import Secrets
 from .settings import GatewaySettings
 from .signing import Signer, webhook_secret
 from .traces import Span, Spans, trace_of
@@ -57,7 +58,7 @@ class Exits:
         self.reports = Reports(
             house,
             self.reach,
-            Signer(lambda: webhook_secret(settings.state_dir)),
+            Signer(lambda: webhook_secret(Secrets(settings.state_dir))),
             count=count,
             spawn=spawn,
             twin=self._twin,

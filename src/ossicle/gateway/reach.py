@@ -24,7 +24,7 @@ import msgspec
 
 from ossicle.core.errors import ConnectionLost, OssicleError, Refused, TimedOut
 
-from .access import loopback
+from .loopback import loopback
 
 __all__ = ["Post", "Reach", "Reply", "Target"]
 
@@ -51,6 +51,8 @@ class Reply(msgspec.Struct, frozen=True):
 
     status: int
     retry_after_s: float | None = None
+    body: bytes = b""
+    """As far as it was asked for."""
 
 
 class Reach:
@@ -152,7 +154,10 @@ class Post:
         method: str = "POST",
         connect_s: float = 5.0,
         answer_s: float = 10.0,
+        keep: int = 0,
     ) -> None:
+        """`keep`: bytes of an answer's body that are handed over; more is a failure."""
+        self._keep = keep
         self._reach = reach
         self._target = target
         self._method = method
@@ -239,6 +244,7 @@ class Post:
         )
         await writer.drain()
         reply: Reply | None = None
+        held = bytearray()
         size = 0
         while True:
             event = http.next_event()
@@ -247,10 +253,15 @@ class Post:
                     reply = Reply(event.status_code, _retry_after(event))
                 case h11.Data(data=data):
                     size += len(data)
-                    if size > _MOST_BODY and reply is not None:
+                    if self._keep:
+                        held += data
+                        if size > self._keep:
+                            raise Refused(f"the answer is larger than {self._keep} bytes")
+                    elif size > _MOST_BODY and reply is not None:
                         self.close()
                         return reply
                 case h11.EndOfMessage() if reply is not None:
+                    reply = msgspec.structs.replace(reply, body=bytes(held))
                     if http.our_state is h11.DONE and http.their_state is h11.DONE:
                         http.start_next_cycle()
                     else:

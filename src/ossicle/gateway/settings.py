@@ -30,8 +30,12 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
     judge_s: float = 5.0
     """How long a verdict may take; then the connection is refused."""
     jwks: str = ""
-    """File of a JSON Web Key Set: tokens signed by its keys (RS256, ES256, EdDSA) come in, each as
-    the owner that its `sub` names."""
+    """File or https:// address of a JSON Web Key Set: tokens signed by its keys (RS256, ES256,
+    EdDSA) come in, each as the owner that its `sub` names."""
+    jwks_age_s: float = 300.0
+    """A fetched key set is fetched again after so long."""
+    jwks_stale_s: float = 3600.0
+    """While that fails, the old one is used so long beyond; then nobody comes in by it."""
     jwt_issuer: str = ""
     """Their `iss` has to be this."""
     jwt_audience: str = ""

@@ -19,7 +19,7 @@ from ossicle.core.formats import AudioFormat
 from ossicle.core.ports import Steps
 from ossicle.core.wire import Accept, Binary, Close, Message, Opening, Text
 
-from .credentials import credential_of
+from .credentials import credential_of, in_url
 from .errors import IDLE, INPUT_DURATION, reason_of, v3_code
 from .messages import (
     Begin,
@@ -95,6 +95,7 @@ class AssemblyServer:
                 patch=patch_of(parameters),
                 format=self._format,
                 credential=credential_of(opening),
+                credential_in_url=in_url(opening),
             )
         except OssicleError as error:
             fault = error.fault()

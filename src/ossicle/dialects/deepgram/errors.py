@@ -107,7 +107,7 @@ def error_headers(fault: Fault, request_id: str) -> tuple[tuple[str, str], ...]:
         ("dg-error", "".join(c if c.isprintable() else "?" for c in text)[:200]),
     ]
     if status(fault) in {408, 429, 503}:
-        headers.append(("retry-after", "1"))
+        headers.append(("retry-after", str(max(1, fault.wait_s))))
     return tuple(headers)
 
 

@@ -71,9 +71,19 @@ _OTHERS = {
 
 
 def configure_of(
-    query: Iterable[tuple[str, str]], content_type: str = "", credential: str | None = None
+    query: Iterable[tuple[str, str]],
+    content_type: str = "",
+    credential: str | None = None,
+    *,
+    in_url: bool = False,
 ) -> Configure:
     """The first `Configure` of a connection.
+
+    Args:
+        query: names and values, in order.
+        content_type: of the audio, where a header says it.
+        credential: a key or token.
+        in_url: that stood in the URL.
 
     Raises:
         Refused: an unknown name (with the nearest known one) or a value that cannot be read.
@@ -108,6 +118,7 @@ def configure_of(
         format=_format(one, content_type),
         speaks=_speaks(one),
         credential=credential,
+        credential_in_url=in_url,
         join=_join(one),
         report_to=tuple(Report(url) for url in urls),
     )

@@ -23,7 +23,7 @@ from ossicle.core.events import (
 from ossicle.core.ports import Steps
 from ossicle.core.wire import Accept, Binary, Close, Fin, Message, Opening, Ping, Text
 
-from .credentials import SUBPROTOCOL, credential_of, offered
+from .credentials import SUBPROTOCOL, credential_of, in_url, offered
 from .errors import close_code, refusal
 from .messages import (
     AudioOutMessage,
@@ -67,7 +67,9 @@ class NativeServer:
         self._choose(opening)
         content_type = "" if opening.traits.framed else opening.header("content-type")
         try:
-            configure = configure_of(opening.query, content_type, credential_of(opening))
+            configure = configure_of(
+                opening.query, content_type, credential_of(opening), in_url=in_url(opening)
+            )
             if not opening.traits.framed and configure.format is not None:
                 _check_body(configure.format.encoding)
         except OssicleError as error:
