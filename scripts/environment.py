@@ -170,7 +170,8 @@ def install(lock_text: str, *, wheels_only: bool, quiet: bool = False) -> bool:
     with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
         file.write(lock_text)
         file.flush()
-        common = ["install", "-q", "--require-hashes", "-r", file.name]
+        # The lock is complete, and one SDK in it asks for less than it gets ([tool.uv]).
+        common = ["install", "-q", "--no-deps", "--require-hashes", "-r", file.name]
         if wheels_only:
             common += ["--only-binary", ":all:"]
         uv = VENV / "bin" / "uv"

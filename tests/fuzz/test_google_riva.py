@@ -103,7 +103,7 @@ SERVERS: list[Any] = [
 
 
 @pytest.mark.parametrize("make", SERVERS)
-@settings(max_examples=150, derandomize=True, deadline=None)
+@settings(max_examples=80, derandomize=True, deadline=None)
 @given(sent=messages)
 def test_a_server_half_bears_anything(make: Any, sent: list[bytes]) -> None:
     server: Dialect = make()
@@ -151,7 +151,7 @@ RESPONSES = [
 
 
 @pytest.mark.parametrize("make", [GoogleClient, lambda: GoogleClient("v1"), RivaClient])
-@settings(max_examples=150, derandomize=True, deadline=None)
+@settings(max_examples=80, derandomize=True, deadline=None)
 @given(
     came=st.lists(st.sampled_from(RESPONSES) | st.binary(max_size=40), max_size=6),
     flips=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 255)), max_size=4),
