@@ -146,6 +146,13 @@ TABLE = (
     Followed("RFC 7519 JSON Web Token, 7517 keys, 7518 algorithms, 8725 good practice",
              "RS256, ES256 and EdDSA; the algorithm comes from the key, never from the token",
              "`gateway/jwt.py`, `gateway/jwks.py`", (7519, 7517, 7518, 8725)),
+    Followed("gRPC over HTTP/2 (RFC 9113)", "by grpcio: half close, status, trailing metadata, "
+             "`grpc-timeout`; windows set by us", "`transports/grpc`", (9113,)),
+    Followed("`grpc.health.v1`, gRPC server reflection v1 and v1alpha", "health of the whole and "
+             "of each service; the descriptions of all services",
+             "`gateway/rpchealth.py`, `gateway/reflection.py`"),
+    Followed("Protocol Buffers, proto3", "messages; sound, transcripts and flow reports by hand",
+             "`proto`, `dialects/protobuf.py`, `dialects/native/byhand.py`"),
     Followed("RFC 2104 HMAC", "tokens that end by themselves, signatures of webhooks and of "
              "carriers", "`gateway/minting.py`, `gateway/signing.py`, `dialects/twilio`", (2104,)),
     Followed("BCP 47 language tags", "compared by their beginnings", "`core/fit.py`"),
