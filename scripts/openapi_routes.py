@@ -28,7 +28,7 @@ __all__ = ["ROUTES", "TAGS", "Also", "Credential", "Media", "Refusals", "Route",
 What: TypeAlias = type[msgspec.Struct] | Schema
 Media: TypeAlias = Mapping[str, What]
 """What a body is, by its media type."""
-Refusals: TypeAlias = Literal["", "native", "deepgram", "assemblyai", "text"]
+Refusals: TypeAlias = Literal["", "native", "deepgram", "deepgram-v2", "assemblyai", "text"]
 """In whose words a route refuses."""
 Credential: TypeAlias = Literal["", "native", "deepgram", "assemblyai", "twilio"]
 
@@ -167,6 +167,16 @@ _VOICE = (
     "the stream."
 )
 
+SPEECH: Media = {
+    **dict.fromkeys(
+        ("audio/mpeg", "audio/wav", "audio/l16", "audio/mulaw", "audio/alaw", "audio/ogg",
+         "audio/flac", "audio/aac"),
+        BYTES,
+    ),
+    "application/json": Queued,
+}  # fmt: skip
+"""A file; with `callback` only that it will come."""
+
 ROUTES: tuple[Route, ...] = (
     Route(
         "POST", "/v1/stream", "speech", "Sound in, words out, while it is still being sent",
@@ -192,12 +202,13 @@ ROUTES: tuple[Route, ...] = (
         "POST", "/v1/speak", "speech", "Deepgram: text to a file of speech",
         "The answer streams while it is spoken. At most 2000 characters.",
         query=parameters.SPEAK_FILE, takes={"application/json": Body},
-        gives=dict.fromkeys(
-            ("audio/mpeg", "audio/wav", "audio/l16", "audio/mulaw", "audio/alaw", "audio/ogg",
-             "audio/flac", "audio/aac"),
-            BYTES,
-        ),
-        refuses="deepgram", credential="deepgram",
+        gives=SPEECH, refuses="deepgram", credential="deepgram",
+    ),
+    Route(
+        "POST", "/v2/speak", "speech", "Deepgram Flux: text to a file of speech",
+        "As `/v1/speak`, by the rules of the newer API.",
+        query=parameters.SPEAK_FLUX_FILE, takes={"application/json": Body},
+        gives=SPEECH, refuses="deepgram-v2", credential="deepgram",
     ),
     Route(
         "GET", "/v1/sessions", "sessions", "Your open sessions",

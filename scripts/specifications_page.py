@@ -68,6 +68,9 @@ LOOKED_UP = (
     Provider("Deepgram", "`/v1/speak`", DEEPGRAM_SDKS, DEEPGRAM,
              (("streamed", "tts-websocket"), ("flush", "tts-ws-flush"),
               ("clear", "tts-ws-clear")), DAY),
+    Provider("Deepgram", "Flux, `/v2/speak`", DEEPGRAM_SDKS, DEEPGRAM,
+             (("client", "flux-tts/client-messages"), ("server", "flux-tts/server-messages"),
+              ("states", "flux-tts/state")), DAY),
     Provider("AssemblyAI", "universal streaming, `/v3/ws`",
              "SDKs of Python (1) and JavaScript (4)", "https://www.assemblyai.com/docs/",
              (("messages", "streaming/universal-streaming/message-sequence"),), DAY),
@@ -155,6 +158,11 @@ TABLE = (
              "`proto`, `dialects/protobuf.py`, `dialects/native/byhand.py`"),
     Followed("RFC 2104 HMAC", "tokens that end by themselves, signatures of webhooks and of "
              "carriers", "`gateway/minting.py`, `gateway/signing.py`, `dialects/twilio`", (2104,)),
+    Followed("RFC 4291 IPv6 addresses, 3056 6to4, 4380 Teredo, 6052 NAT64",
+             "which IPv4 address an IPv6 one may lead to, so that no form of one leads inside",
+             "`gateway/reach.py`", (4291, 3056, 4380, 6052)),
+    _rfc(6335, "port numbers", "system ports are not read from, but for those of the web",
+         "`gateway/reach.py`"),
     Followed("BCP 47 language tags", "compared by their beginnings", "`core/fit.py`"),
     Followed("Protocol Buffers, version 3", "messages of gRPC, by the protobuf runtime, in "
              "descriptors of our own", "`dialects/protobuf.py`, `proto`"),

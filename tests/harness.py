@@ -452,6 +452,8 @@ class GatewayProcess:
         self.secure_url = ""
         self.grpc = ""
         """host:port of the gRPC door."""
+        self.authority: Path | None = None
+        """Certificate of its local authority, where a test has looked for it."""
 
     @classmethod
     @contextlib.asynccontextmanager

@@ -86,8 +86,8 @@ class Configure(_Command, frozen=True, gc=False):
     """How long the client waits for the end, from now; the session ends before. None = no limit of
     its own."""
     audio_from: str = ""
-    """URL of the session's audio, of which the client then sends none. Carried; no gateway reads it
-    yet, and a session that names one is refused. Empty = the client sends its audio."""
+    """URL of the session's audio, which the gateway reads; the client then sends none. Only when a
+    session is opened. Empty = the client sends its audio."""
 
 
 class Audio(_Command, frozen=True, gc=False):

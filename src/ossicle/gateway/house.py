@@ -41,6 +41,7 @@ from .judges import judge_of
 from .keyfile import KeyFile
 from .metrics import Metrics
 from .minting import Mint, signing_secret
+from .names import labels_of
 from .routing import chosen, cold
 from .secrets import Secrets
 from .settings import GatewaySettings
@@ -96,7 +97,13 @@ class House:
         self._group: asyncio.TaskGroup | None = None
         self._empty = asyncio.Event()
         self._empty.set()
-        self.exits = Exits(self, settings, count=self.metrics.posted, spawn=self._spawn)
+        self.exits = Exits(
+            self,
+            settings,
+            count=self.metrics.posted,
+            fetched=self.metrics.fetched,
+            spawn=self._spawn,
+        )
 
     def missing(self) -> list[str]:
         """What keeps the gateway from serving; empty = ready."""
@@ -123,7 +130,8 @@ class House:
                 "audio_ms": session.ms(session.journal.end) - session.origin_ms,
             }
             for session in self.sessions.values()
-            if self._owners.get(session.id, "") == owner and label in {None, session.options.label}
+            if self._owners.get(session.id, "") == owner
+            and (label is None or label in labels_of(session.options.label))
         ]
 
     async def run(self) -> None:
@@ -314,7 +322,7 @@ class House:
         return self.accounts.usage
 
     def find(self, name: str, owner: str = "") -> Session:
-        """A session by its id, or by a name that its owner gave it.
+        """A session by its id, or by a name that its owner gave it, or by its label.
 
         Raises:
             Refused: there is none.
@@ -327,8 +335,6 @@ class House:
     def _open(self, leg: Leg, configure: Configure, verdict: Verdict) -> Session:
         if self.draining:
             raise Overloaded("the gateway is stopping; try another, or again soon", code="draining")
-        if configure.audio_from:
-            raise Refused("audio is not read by URL here; send its bytes", code="bad_option")
         if len(self.sessions) >= self.settings.sessions:
             raise Overloaded(
                 f"{len(self.sessions)} sessions are open, the limit is {self.settings.sessions} "

@@ -227,7 +227,8 @@ def certificate_files(settings: GatewaySettings) -> CertificateFiles:
         return own_certificates(settings.certificate, settings.key)
     names = (settings.host, *settings.allow_hosts)
     return local_certificates(
-        settings.state_dir.expanduser(), [name for name in names if name not in _ANY]
+        settings.state_dir.expanduser(),
+        [name for name in names if name not in _ANY and "/" not in name],
     )
 
 
