@@ -5,10 +5,8 @@ pitfalls of the wire note's §9, each as a test."""
 import asyncio
 import contextlib
 import importlib
-import importlib.metadata
 import json
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -20,10 +18,9 @@ from typing import Any
 
 import pytest
 
-from harness import missing
 from interop.rpc_doors import Doors, doors
-from interop.sdk_table import record
 from ossicle.testing.marked import marked_audio
+from sdks import Client, javascript, python, ran
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(90)]
 
@@ -34,12 +31,8 @@ PIECE = 6_400
 RECOGNIZER = "projects/p/locations/global/recognizers/_"
 
 
-def sdk() -> str:
-    try:
-        return importlib.metadata.version("google-cloud-speech")
-    except importlib.metadata.PackageNotFoundError:
-        missing("google-cloud-speech is needed (pip install google-cloud-speech==2.41.0)")
-        raise
+def sdk() -> Client:
+    return python("google-cloud-speech")
 
 
 @pytest.fixture(scope="module")
@@ -177,8 +170,7 @@ def test_python_streams(gateway: Doors, version: str, door: str) -> None:
     with client_of(version, gateway, door) as client:
         interim = {"interim_results": True}
         check(version, list(stream_of(client, version, pieces(), **interim)))
-    record(f"Google Speech {version}", sdk="google-cloud-speech", version=sdk(), language="Python",
-           door=door, use="StreamingRecognize, sync")  # fmt: skip
+    ran(sdk(), f"Google Speech {version}", door=door, use="StreamingRecognize, sync")
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
@@ -248,8 +240,7 @@ def test_python_streams_async(gateway: Doors, version: str) -> None:
         return responses
 
     check(version, asyncio.run(run()))
-    record(f"Google Speech {version}", sdk="google-cloud-speech", version=sdk(), language="Python",
-           door="grpc", use="StreamingRecognize, async")  # fmt: skip
+    ran(sdk(), f"Google Speech {version}", door="grpc", use="StreamingRecognize, async")
 
 
 @pytest.mark.parametrize("version", ["v1", "v1p1beta1", "v2"])
@@ -266,8 +257,7 @@ def test_python_recognizes_a_recording(gateway: Doors, version: str) -> None:
             answer = client.recognize(config=config_of(version), audio=audio)
     texts = [result.alternatives[0].transcript.strip() for result in answer.results]
     assert texts == FINALS
-    record(f"Google Speech {version}", sdk="google-cloud-speech", version=sdk(), language="Python",
-           door="grpc", use="Recognize")  # fmt: skip
+    ran(sdk(), f"Google Speech {version}", door="grpc", use="Recognize")
 
 
 def test_python_with_an_api_key_over_tls(strict: Doors, tmp_path: Path) -> None:
@@ -290,28 +280,14 @@ def test_python_with_an_api_key_over_tls(strict: Doors, tmp_path: Path) -> None:
     assert name == "InvalidArgument"
     assert "API key not valid" in message
     assert "WRONG" not in message
-    record("Google Speech v1", sdk="google-cloud-speech", version=sdk(), language="Python",
-           door="grpcs", use="Recognize with an API key")  # fmt: skip
-
-
-def javascript() -> tuple[str, str, str]:
-    """node, the folder that holds the SDK, and its version."""
-    node = shutil.which("node")
-    if node is None:
-        missing("node is needed")
-    for folder in (Path(__file__).parent / "js", Path(os.environ.get("NODE_PATH") or ".").parent):
-        manifest = folder / "node_modules" / "@google-cloud" / "speech" / "package.json"
-        if manifest.exists():
-            return str(node), str(folder), json.loads(manifest.read_text())["version"]
-    missing("@google-cloud/speech is needed: npm ci in tests/interop/js, or NODE_PATH")
-    raise AssertionError
+    ran(sdk(), "Google Speech v1", door="grpcs", use="Recognize with an API key")
 
 
 @pytest.mark.parametrize(
     ("how", "door"), [("v1", "grpc"), ("v2", "grpc"), ("unary", "grpc"), ("v1", "grpcs")]
 )
 def test_node(gateway: Doors, strict: Doors, tmp_path: Path, how: str, door: str) -> None:
-    node, folder, version = javascript()
+    client = javascript("@google-cloud/speech")
     file = tmp_path / "speech.wav"
     with wave.open(str(file), "wb") as out:
         out.setparams((1, 2, 16_000, 0, "NONE", ""))
@@ -319,11 +295,12 @@ def test_node(gateway: Doors, strict: Doors, tmp_path: Path, how: str, door: str
     at = gateway if door == "grpc" else strict
     host, port = (at.grpc if door == "grpc" else at.grpcs).split(":")
     # a require looks for packages beside the file, then along NODE_PATH
+    key = ["KEY"] if door == "grpcs" else []
     done = subprocess.run(
-        [node, SCRIPTS / "stream.cjs", how, host, port, file, *(["KEY"] * (door == "grpcs"))],
+        [*client.command(SCRIPTS / "stream.cjs"), how, host, port, file, *key],
         env={
             **os.environ,
-            "NODE_PATH": str(Path(folder) / "node_modules"),
+            **client.variables,
             "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(at.ca),
         },
         capture_output=True, text=True, timeout=60, check=False,
@@ -341,8 +318,7 @@ def test_node(gateway: Doors, strict: Doors, tmp_path: Path, how: str, door: str
     assert how == "unary" or said[-1] == {"end": True}
     dialect = "v2" if how == "v2" else "v1"
     use = "recognize" if how == "unary" else "streamingRecognize"
-    record(f"Google Speech {dialect}", sdk="@google-cloud/speech", version=version,
-           language="JavaScript", door=door, use=use)  # fmt: skip
+    ran(client, f"Google Speech {dialect}", door=door, use=use)
 
 
 # ── what goes wrong, as the SDK tells it ──

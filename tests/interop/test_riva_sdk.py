@@ -1,7 +1,6 @@
 """NVIDIA's own Riva client, unmodified, against a gateway process: recognition, synthesis and the
 lists of models, plaintext and over TLS; and one recording through three dialects."""
 
-import importlib.metadata
 import json
 import urllib.request
 import wave
@@ -13,8 +12,8 @@ import pytest
 
 from harness import missing
 from interop.rpc_doors import Doors, doors
-from interop.sdk_table import record
 from ossicle.testing.marked import marked_audio
+from sdks import Client, python, ran
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(90)]
 
@@ -22,12 +21,8 @@ AUDIO = marked_audio([1, 2, 3, 0, 0, 0, 0, 0, 4, 5])
 FINALS = ["w1 w2 w3 ", "w4 w5 "]
 
 
-def sdk() -> str:
-    try:
-        return importlib.metadata.version("nvidia-riva-client")
-    except importlib.metadata.PackageNotFoundError:
-        missing("nvidia-riva-client is needed (pip install nvidia-riva-client==2.28.0)")
-        raise
+def sdk() -> Client:
+    return python("nvidia-riva-client")
 
 
 @pytest.fixture(scope="module")
@@ -94,8 +89,7 @@ def test_streaming(gateway: Doors, file: Path, door: str) -> None:
     assert words[:2] == [("w1", 0), ("w2", 220)]
     assert any(not result.is_final and result.stability > 0 for result in results)
     assert results[-1].audio_processed == pytest.approx(len(AUDIO) / 32_000, abs=0.2)
-    record("Riva ASR", sdk="nvidia-riva-client", version=sdk(), language="Python", door=door,
-           use="StreamingRecognize of a WAV file")  # fmt: skip
+    ran(sdk(), "Riva ASR", door=door, use="StreamingRecognize of a WAV file")
 
 
 def test_offline_and_models(gateway: Doors, file: Path) -> None:
@@ -111,8 +105,7 @@ def test_offline_and_models(gateway: Doors, file: Path) -> None:
     )
     kinds = [model.parameters["type"] for model in listed.model_config]
     assert kinds == ["online", "offline"]
-    record("Riva ASR", sdk="nvidia-riva-client", version=sdk(), language="Python", door="grpc",
-           use="Recognize, models")  # fmt: skip
+    ran(sdk(), "Riva ASR", door="grpc", use="Recognize, models")
 
 
 @pytest.mark.parametrize("door", ["grpc", "grpcs"])
@@ -136,8 +129,7 @@ def test_synthesis(gateway: Doors, door: str) -> None:
         messages.RivaSynthesisConfigRequest(), metadata=service.auth.get_auth_metadata()
     )
     assert listed.model_config[0].parameters["voice_name"]
-    record("Riva TTS", sdk="nvidia-riva-client", version=sdk(), language="Python", door=door,
-           use="Synthesize, SynthesizeOnline, voices")  # fmt: skip
+    ran(sdk(), "Riva TTS", door=door, use="Synthesize, SynthesizeOnline, voices")
 
 
 def test_health_as_the_sdk_asks_for_it(gateway: Doors) -> None:
@@ -243,8 +235,10 @@ def test_one_recording_is_the_same_words_in_every_dialect(
             )
             nvidia = [r.alternatives[0].transcript for each in responses for r in each.results]
         assert "".join(nvidia).split() == words
-    record("Google Speech v1", sdk="google-cloud-speech",
-           version=importlib.metadata.version("google-cloud-speech"), language="Python",
-           door="grpc", use="a person's speech, the same words as natively")  # fmt: skip
-    record("Riva ASR", sdk="nvidia-riva-client", version=sdk(), language="Python", door="grpc",
-           use="a person's speech, the same words as natively")  # fmt: skip
+    ran(
+        python("google-cloud-speech"),
+        "Google Speech v1",
+        door="grpc",
+        use="a person's speech, the same words as natively",
+    )
+    ran(sdk(), "Riva ASR", door="grpc", use="a person's speech, the same words as natively")
