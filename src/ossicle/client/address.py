@@ -11,12 +11,14 @@ from urllib.parse import urlsplit, urlunsplit
 
 from ossicle.core.errors import Refused
 
-__all__ = ["DEFAULT_URL", "Wire", "address", "wire_of"]
+__all__ = ["DEFAULT_RPC_URL", "DEFAULT_URL", "Wire", "address", "wire_of"]
 
 Wire: TypeAlias = Literal["websocket", "http", "grpc"]
 
 DEFAULT_URL = "http://localhost:8080"
 """Where `ossicle serve` listens unless told otherwise."""
+DEFAULT_RPC_URL = "grpc://localhost:50051"
+"""And where for gRPC."""
 
 _SCHEMES: dict[Wire, tuple[str, str]] = {
     "websocket": ("ws", "wss"),

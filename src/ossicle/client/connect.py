@@ -19,7 +19,7 @@ from ossicle.core.options import Options, RecognitionOptions, difference
 from ossicle.core.ports import ClientDialect
 from ossicle.dialects.native.rpc_client import RpcClient
 
-from .address import DEFAULT_URL, Wire, wire_of
+from .address import DEFAULT_RPC_URL, DEFAULT_URL, Wire, wire_of
 from .backoff import Reconnect
 from .dial import Dial, dialer
 from .dialects import Provider, provider
@@ -49,8 +49,8 @@ def connect(
 
     Args:
         url: http(s) or ws(s), with or without `/v1/stream`; or grpc(s), which may list several
-            addresses, separated by commas. None = this machine, port 8080; of another dialect,
-            the provider itself.
+            addresses, separated by commas. None = this machine, port 8080 (gRPC: 50051); of
+            another dialect, the provider itself.
         options: how to hear and to speak.
         format: what will be sent; None = 16 kHz, 16 bit, mono. `AudioFormat("auto")` lets the
             gateway recognise a container.
@@ -87,6 +87,8 @@ def connect(
         make = RpcClient
     else:
         make = partial(spoken.make, framed=framed)
+    if transport == "grpc" and where == DEFAULT_URL:  # that port speaks HTTP
+        where = DEFAULT_RPC_URL
     if reconnect is True:
         plan = Reconnect()
     elif reconnect is False:

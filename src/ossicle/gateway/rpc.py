@@ -93,9 +93,10 @@ class RpcDoors:
     """One server and its ports."""
 
     def __init__(self, house: House, settings: GatewaySettings) -> None:
-        # Read when grpc is imported: its fork handlers stay off, and it does not chat on stderr.
+        # Read when grpc is imported: its fork handlers stay off, and it does not write to stderr
+        # by itself (a taken port and a bad handshake are errors to it; we say what matters).
         os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
-        os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         try:
             from ossicle.transports.grpc.server import GrpcServer  # noqa: PLC0415  an extra
 

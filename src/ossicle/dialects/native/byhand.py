@@ -27,6 +27,8 @@ def audio_in(data: bytes) -> bytes | None:
     length, at = data[1], 2
     if length >= 0x80:
         length &= 0x7F
+        if size > 2 and (byte := data[2]) < 0x80:  # 128 to 16,383 bytes: nearly always
+            return data[3:] if size - 3 == length | byte << 7 else None
         shift = 7
         while True:
             if at >= size or at > 5:

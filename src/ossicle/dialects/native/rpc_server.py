@@ -60,6 +60,9 @@ class _Protobuf:
 class RpcServer(NativeServer):
     """`Speech/Stream`. Implements `core.ports.Dialect`."""
 
+    unwrap = staticmethod(audio_in)
+    """See `core.ports.Wrapped`."""
+
     def __init__(self) -> None:
         super().__init__()
         self.plain = False
@@ -90,10 +93,6 @@ class RpcServer(NativeServer):
                 return (End(),)
             case _:
                 return ()
-
-    def unwrap(self, data: bytes) -> bytes | None:
-        """See `core.ports.Wrapped`."""
-        return audio_in(data)
 
     def expire(self, now: float) -> Steps:
         """No first message came; or nothing was sent for a while."""
