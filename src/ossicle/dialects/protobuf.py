@@ -29,7 +29,15 @@ import msgspec
 
 from ossicle.core.errors import BadMessage, MissingExtra
 
-__all__ = ["Codec", "Duration", "FieldMask", "Flag", "descriptor_pool", "message_class"]
+__all__ = [
+    "Codec",
+    "Duration",
+    "FieldMask",
+    "Flag",
+    "decode_error",
+    "descriptor_pool",
+    "message_class",
+]
 
 _Value = TypeVar("_Value", bound=msgspec.Struct)
 
@@ -104,6 +112,13 @@ def message_class(name: str) -> Any:
     return factory.GetMessageClass(descriptor_pool().FindMessageTypeByName(name))
 
 
+@cache
+def decode_error() -> type[Exception]:
+    """What the runtime raises for bytes that are no message."""
+    errors = cast("Any", importlib.import_module("google.protobuf.message"))
+    return cast("type[Exception]", errors.DecodeError)
+
+
 class Codec(Generic[_Value]):
     """Reads and writes one kind of message. Made at import, built when first used."""
 
@@ -149,9 +164,8 @@ class Codec(Generic[_Value]):
 
     def _build(self) -> tuple[Any, Callable[[Any], Any], type[Exception]]:
         wire = message_class(self.name)
-        errors = cast("Any", importlib.import_module("google.protobuf.message"))
         read = _reader(self.kind, wire.DESCRIPTOR)
-        self._built = (wire, read, cast("type[Exception]", errors.DecodeError))
+        self._built = (wire, read, decode_error())
         return self._built
 
 

@@ -28,6 +28,7 @@ from ossicle.dialects.twilio import CallServer, header_token, signed
 from ossicle.dialects.twilio.endpoints import STATUS_PATH, VOICE_PATH, status_at, voice_at
 
 from .house import House
+from .rpcbind import CALLS
 from .traces import Greeting, trace_of
 
 __all__ = ["BINDINGS", "ENDPOINTS", "Binding", "each", "router"]
@@ -91,6 +92,7 @@ BINDINGS: tuple[Binding, ...] = (
     Binding("grpc", "/ossicle.v1.Speech/Stream", _rpc(RpcServer)),
     Binding("grpc", "/ossicle.v1.Speech/Listen", _rpc(RpcListener)),
     Binding("grpc", "/ossicle.v1.Speech/Recognize", each(RpcRecognizer), ("unary",)),
+    *(Binding("grpc", path, make, ("unary",) if once else ()) for path, make, once in CALLS),
     Binding("websocket", "/v1/sessions/{name}/events", _observer),
     Binding("http", "/v1/sessions/{name}/events", _observer, ("GET",)),
 )

@@ -147,7 +147,7 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
             taken.close()
         raise
     gateway = Gateway(house, doors, rpc)
-    house.address = _address(doors, files)
+    house.address = _address(doors, files, rpc)
     async with asyncio.TaskGroup() as group:
         keeping = group.create_task(house.run(), name="house")
         watching = group.create_task(house.metrics.watch_loop(), name="loop lag")
@@ -301,10 +301,19 @@ def certificate_files(settings: GatewaySettings) -> CertificateFiles:
     )
 
 
-def _address(doors: dict[str, Door], files: CertificateFiles | None) -> Address:
+def _address(
+    doors: dict[str, Door], files: CertificateFiles | None, rpc: RpcDoors | None
+) -> Address:
     urls = {name: door.url for name, door in doors.items()}
     ca = files.authority if files is not None else None
-    return Address(urls.get("http", ""), urls.get("https", ""), str(ca or ""))
+    calls = rpc.urls if rpc is not None else {}
+    return Address(
+        urls.get("http", ""),
+        urls.get("https", ""),
+        str(ca or ""),
+        calls.get("grpc", ""),
+        calls.get("grpcs", ""),
+    )
 
 
 async def _follow(

@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from ossicle.core.session import SessionSettings
+from ossicle.dialects.google import GoogleRules
 from ossicle.transports.grpc.settings import GrpcSettings
 from ossicle.transports.http.server import HttpSettings
 from ossicle.transports.websocket.server import WebSocketSettings
@@ -156,6 +157,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Limits of each WebSocket."""
     grpc: GrpcSettings = GrpcSettings()
     """Limits of gRPC."""
+    google: GoogleRules = GoogleRules()
+    """What Google's clients are held to."""
     webhooks: HookSettings = HookSettings()
     """Limits of webhooks and callbacks."""
     fetch: FetchSettings = FetchSettings()

@@ -259,6 +259,12 @@ def test_a_line_inside_a_long_text_is_not_taken_for_a_setting(write):
     assert wrong(path)[0].startswith(f"{path}:4: drain_s")
 
 
+def test_a_recognizer_of_google_that_cannot_be_read_is_told_with_the_rest(write):
+    path = write('[google.recognizers]\ncalls = "langage=en"\nother = "language=en-GB"')
+    (problem,) = wrong(path)
+    assert "google.recognizers: calls: 'langage' is not known" in problem
+
+
 # ── schema ──
 
 

@@ -9,7 +9,6 @@ be absent is a message with `items`, and in options what is absent is left alone
 """
 
 import base64
-import importlib
 from functools import cache
 from typing import Any, cast
 
@@ -18,7 +17,7 @@ import msgspec
 from ossicle.core import events
 from ossicle.core.commands import Command, Configure, Join, Report
 from ossicle.core.errors import BadMessage, Fault, Refused
-from ossicle.dialects.protobuf import message_class
+from ossicle.dialects.protobuf import decode_error, message_class
 
 from .byhand import write_flow, write_transcript
 from .messages import (
@@ -477,5 +476,4 @@ def _write(name: str, values: dict[str, Any]) -> bytes:
 @cache
 def _runtime(name: str) -> tuple[Any, type[Exception]]:
     wire = message_class(_PACKAGE + name)
-    errors = cast("Any", importlib.import_module("google.protobuf.message"))  # of the extra grpc
-    return wire, cast("type[Exception]", errors.DecodeError)
+    return wire, decode_error()
