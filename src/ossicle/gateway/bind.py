@@ -58,7 +58,13 @@ def _telnyx() -> Dialect:
     return CallServer("telnyx", guard=header_token("x-telnyx-streaming-auth-token"))
 
 
+def _amazon(house: House) -> Dialect:
+    return house.amazon.server()
+
+
 BINDINGS: tuple[Binding, ...] = (
+    Binding("http", "/stream-transcription", _amazon),
+    Binding("websocket", "/stream-transcription-websocket", _amazon),
     Binding("http", "/v1/listen", each(PrerecordedServer)),
     Binding("websocket", "/v1/listen", each(ListenServer)),
     Binding("http", "/v1/speak", each(partial(SpeakRequest, speech_file))),

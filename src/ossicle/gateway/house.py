@@ -33,6 +33,7 @@ from ossicle.transports.faults import report_fault
 
 from .access import Access, Verdict
 from .allowance import Addresses, Allowance, address_of, networks
+from .amazon import AmazonDoor
 from .exits import Exits
 from .judges import judge_of
 from .keyfile import KeyFile
@@ -85,6 +86,7 @@ class House:
         self.secrets = Secrets(settings.state_dir)
         self.node = settings.node or uuid.uuid4().hex[:8]
         self.sessions: dict[str, Session] = {}
+        self.amazon = AmazonDoor(settings.amazon, self.access, self.secrets, self.sessions)
         self.draining = False
         self.doors_open = False
         self.address = Address()
