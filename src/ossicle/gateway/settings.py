@@ -7,6 +7,7 @@ import msgspec
 
 from ossicle.core.session import SessionSettings
 from ossicle.transports.http.server import HttpSettings
+from ossicle.transports.http2.settings import Http2Settings
 from ossicle.transports.websocket.server import WebSocketSettings
 
 __all__ = ["AccessSettings", "AmazonSettings", "GatewaySettings"]
@@ -100,6 +101,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of each session."""
     http: HttpSettings = HttpSettings()
     """Limits of plain HTTP."""
+    http2: Http2Settings = Http2Settings()
+    """Limits of each HTTP/2 connection."""
     websocket: WebSocketSettings = WebSocketSettings()
     """Limits of each WebSocket."""
     access: AccessSettings = AccessSettings()

@@ -67,6 +67,7 @@ class Speller:
                     Item(
                         start_time=word.start_ms / 1000,
                         end_time=word.end_ms / 1000,
+                        type="pronunciation",
                         content=core,
                         confidence=word.confidence if event.final else None,
                         vocabulary_filter_match=match,

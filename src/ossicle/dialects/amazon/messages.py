@@ -35,9 +35,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defa
 
     start_time: float | None = None
     end_time: float | None = None
-    type: Literal["pronunciation", "punctuation"] = msgspec.field(
-        default="pronunciation", name="Type"
-    )
+    type: Literal["pronunciation", "punctuation"] | None = msgspec.field(default=None, name="Type")
     content: str = ""
     confidence: float | None = None
     """0-1, of final words; left out = the engine does not know."""
