@@ -129,10 +129,11 @@ class AmazonClient:
         given = _parameters(self._format, self._options, configure.names)
         if self._wire == "websocket":
             query = self._presigned("/stream-transcription-websocket", given)
-            return Opening(path="/stream-transcription-websocket", query=tuple(query))
+            return Opening(at=self._at, path="/stream-transcription-websocket", query=tuple(query))
         headers = {PREFIX + name: value for name, value in given}
         headers["content-type"] = "application/vnd.amazon.eventstream"
         return Opening(
+            at=self._at,
             method="POST",
             path="/stream-transcription",
             headers=tuple(self._signed("/stream-transcription", headers).items()),

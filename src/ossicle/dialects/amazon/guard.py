@@ -237,7 +237,7 @@ def _names(host: str, others: tuple[str, ...]) -> tuple[str, ...]:
     for each in (host, *others):
         names[each] = None
         bare, colon, port = each.rpartition(":")
-        if colon and port.isdigit() and not bare.endswith(":"):
+        if colon and port.isascii() and port.isdigit() and not bare.endswith(":"):
             names[bare] = None
     return tuple(names)
 

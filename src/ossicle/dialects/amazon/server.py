@@ -68,7 +68,8 @@ class AmazonServer:
         self.plain = False  # audio comes in frames
         self.resumable = False
         self._guard, self._lists = guard, lists or Lists()
-        self._sessions = sessions or SessionIds(lambda _session: "gone")
+        alone = SessionIds(lambda _session: "gone")
+        self._sessions = alone if sessions is None else sessions
         self._silence = silence_s
         self._opening = Opening()
         self._opened_at = 0.0

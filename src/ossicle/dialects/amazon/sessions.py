@@ -75,5 +75,5 @@ class SessionIds:
     def _sweep(self, now: float) -> None:
         for key in [key for key in self._held if self.find(*key, now)[1] == "gone"]:
             del self._held[key]
-        while len(self._held) >= _MOST:
+        while len(self._held) > _MOST * 9 // 10:  # the oldest; not at every new one
             self._held.popitem(last=False)

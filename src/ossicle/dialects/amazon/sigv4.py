@@ -104,12 +104,12 @@ def parse_scope(credential: str) -> Scope | None:
 
 def parse_authorization(value: str) -> Authorization | None:
     """The `authorization` header; None = it cannot be read."""
-    algorithm, _, rest = value.strip().partition(" ")
+    algorithm, _, rest = value.strip(" ").partition(" ")
     if algorithm != ALGORITHM:
         return None
     fields: dict[str, str] = {}
     for part in rest.split(","):
-        name, equals, found = part.strip().partition("=")
+        name, equals, found = part.strip(" ").partition("=")
         if not equals or name in fields:
             return None
         fields[name] = found
@@ -150,7 +150,7 @@ def canonical(
         payload_hash: hexadecimal, or the literal that stands for it.
     """
     pairs = sorted((_quoted(name), _quoted(value)) for name, value in query)
-    lines = [f"{name}:{_SPACES.sub(' ', headers.get(name, '').strip())}\n" for name in signed]
+    lines = [f"{name}:{_SPACES.sub(' ', headers.get(name, '').strip(' '))}\n" for name in signed]
     return "\n".join(
         (
             method,
