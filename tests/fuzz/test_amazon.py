@@ -60,8 +60,8 @@ def test_the_parser_takes_or_refuses_and_holds_little(whole: list[bytes], step: 
             for frame in reader.feed(data[at : at + step]):
                 assert encode(frame) in data  # what was taken stood there, byte for byte
             assert reader.torn <= MOST_BYTES
-    except BadMessage as error:
-        assert str(error)
+    except BadMessage:
+        pass  # refused
 
 
 @settings(max_examples=300, derandomize=True)

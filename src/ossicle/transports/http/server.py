@@ -42,7 +42,8 @@ PIECE = 64 * 1024
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 """With this, and nothing of HTTP/1.1, a connection that knows begins: RFC 9113 3.4."""
 TRANSPORT = "ossicle.transport"
-"""Name of the ASGI extension by which `http_protocol` lends its transport."""
+"""Name of the ASGI extension by which `http_protocol` lends its transport: it has `abort`, and over
+HTTP/2 it calls `on_lost` when the client is gone."""
 
 
 class HttpSettings(msgspec.Struct, frozen=True):
@@ -122,6 +123,8 @@ class HttpChannel:
         self._receive, self._send = receive, send
         extensions: dict[str, Any] = scope.get("extensions") or {}
         self._transport: Any = extensions.get(TRANSPORT)
+        if hasattr(self._transport, "on_lost"):
+            self._transport.on_lost = self._left
         self._phase = Phase.HELD
         self._receiver: Receiver | None = None
         self._outbox: deque[Accept | Close | bytes] = deque()
@@ -299,6 +302,11 @@ class HttpChannel:
         except TimeoutError:
             self._drop(Overloaded(f"the client read nothing for {limit:g} s", code="slow_reader"))
         except OSError:
+            self._drop(ConnectionLost("the client left"))
+
+    def _left(self) -> None:
+        """Called where a transport can tell it (HTTP/2): a reader that is paused would not see."""
+        if self._phase in {Phase.HELD, Phase.OPEN}:
             self._drop(ConnectionLost("the client left"))
 
     def _drop(self, error: OssicleError) -> None:

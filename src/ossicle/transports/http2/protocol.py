@@ -83,6 +83,7 @@ class Http2Protocol(asyncio.Protocol):
         self._idle_frames = Budget(self.settings.idle_frames, 100.0)
         self._seen = (0, 0)
         self._heard_at = self._idle_since = self._opened_at = self._loop.time()
+        self._pinged_at = 0.0
         self._asked = False
         """A request came."""
         self._head_since: float | None = None
@@ -411,10 +412,12 @@ class Http2Protocol(asyncio.Protocol):
         elif not self._streams:
             if self._asked and now - self._idle_since > limits.idle_s:
                 self._end(ErrorCodes.NO_ERROR)
-        elif now - self._heard_at > 2 * limits.keepalive_s:
-            log.info("HTTP/2 peer answered no ping for %g s, dropped", limits.keepalive_s)
-            self._over_now(rude=True)
+        elif self._pinged_at > self._heard_at:
+            if now - self._pinged_at > limits.keepalive_s:
+                log.info("HTTP/2 peer answered no ping for %g s, dropped", limits.keepalive_s)
+                self._over_now(rude=True)
         elif now - self._heard_at > limits.keepalive_s:
+            self._pinged_at = now
             self._h2.ping(b"ossicle?")
             self._flush()
 
@@ -449,8 +452,8 @@ class Http2Protocol(asyncio.Protocol):
 
 
 def _address(wire: asyncio.Transport, end: str) -> tuple[str, int] | None:
-    found: Any = wire.get_extra_info(end)  # (host, port, …), or a path
-    return (str(found[0]), int(found[1])) if type(found) is tuple else None
+    found: Any = wire.get_extra_info(end)  # (host, port, …); a Unix socket has a path
+    return None if found is None or isinstance(found, str) else (str(found[0]), int(found[1]))
 
 
 def http2_protocol(settings: Http2Settings | None = None) -> type[Http2Protocol]:

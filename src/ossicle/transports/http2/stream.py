@@ -9,6 +9,7 @@ else on the connection. What the application sends waits here until the peer has
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from ossicle.transports.faults import report_fault
@@ -60,6 +61,8 @@ class Http2Stream:
         """The application has sent everything."""
         self.complete = False
         """And all of it has gone out."""
+        self.on_lost: Callable[[], None] | None = None
+        """Called when the peer took the request back, or is gone: for who does not read now."""
 
     # ── by the connection ──
 
@@ -77,11 +80,16 @@ class Http2Stream:
 
     def lose(self) -> None:
         """The peer took the request back, or is gone."""
+        if self.gone:
+            return
         self.gone = True
         self.out.clear()
         self.out_bytes = 0
         self._news.set()
         self._room.set()
+        tell, self.on_lost = self.on_lost, None
+        if tell is not None:
+            tell()
 
     def roomy(self) -> None:
         """Everything that waited has gone out."""

@@ -1,6 +1,5 @@
-"""Frames with their bytes, worked out by hand with `struct` and `zlib`; and how they are asked for.
-
-FRAMES drives parser, serializer and the seeds of the fuzz target; BROKEN holds what must be refused.
+"""Frames with their bytes, worked out by hand with `struct` and `zlib`; and how they are asked
+for. FRAMES drives parser, serializer and the seeds of the fuzz target; BROKEN must be refused.
 """
 
 import struct
@@ -116,8 +115,10 @@ def post(**more: str) -> Opening:
         traits=ChannelTraits(framed=False),
         method="POST",
         path="/stream-transcription",
-        headers=(("host", "localhost"),)
-        + tuple((f"x-amzn-transcribe-{name}", value) for name, value in given.items() if value),
+        headers=(
+            ("host", "localhost"),
+            *((f"x-amzn-transcribe-{name}", value) for name, value in given.items() if value),
+        ),
     )
 
 

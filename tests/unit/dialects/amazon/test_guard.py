@@ -127,7 +127,7 @@ def test_a_secret_that_cannot_be_used_lets_nobody_in():
 )
 def test_each_part_of_a_signed_url(name: str, value: str):
     opening = asked("websocket")
-    query = tuple(pair for pair in opening.query if pair[0] != name) + ((name, value),)
+    query = (*(pair for pair in opening.query if pair[0] != name), (name, value))
     assert refused(msgspec.structs.replace(opening, query=query))[:2] == (
         403, "InvalidSignatureException",
     )  # fmt: skip
@@ -161,7 +161,7 @@ def test_a_url_is_good_until_it_expires():
 )
 def test_each_part_of_a_signed_request(name: str, value: str):
     opening = asked("http2")
-    headers = tuple(pair for pair in opening.headers if pair[0] != name) + ((name, value),)
+    headers = (*(pair for pair in opening.headers if pair[0] != name), (name, value))
     assert refused(msgspec.structs.replace(opening, headers=headers))[:2] == (
         403, "InvalidSignatureException",
     )  # fmt: skip

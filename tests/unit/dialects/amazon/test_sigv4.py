@@ -1,10 +1,12 @@
 """Signatures, beside those that botocore makes; and each part of a request that they cover."""
 
-import datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from botocore.auth import SigV4Auth, SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from ossicle.dialects.amazon.sigv4 import (
     EMPTY,
@@ -109,18 +111,11 @@ def test_chunks_are_chained():
 
 
 @pytest.mark.parametrize("token", ["", "session/token+with=signs"])
-def test_a_url_signed_by_botocore(monkeypatch: pytest.MonkeyPatch, token: str):
-    auth = pytest.importorskip("botocore.auth")
-    requests = pytest.importorskip("botocore.awsrequest")
-    credentials = pytest.importorskip("botocore.credentials")
-    at = datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.UTC)
-    monkeypatch.setattr(auth, "get_current_datetime", lambda: at, raising=False)
+def test_a_url_signed_by_botocore(token: str):
     query = "language-code=en-US&vocabulary-name=a%20b%2Bc&media-encoding=pcm&sample-rate=16000"
-    request = requests.AWSRequest(
-        "GET", "https://localhost:8443/stream-transcription-websocket?" + query
-    )
-    keys = credentials.Credentials("AK", SECRET.decode(), token or None)
-    auth.SigV4QueryAuth(keys, "transcribe", "us-east-1", expires=300).add_auth(request)
+    request = AWSRequest("GET", "https://localhost:8443/stream-transcription-websocket?" + query)
+    keys = Credentials("AK", SECRET.decode(), token or None)
+    SigV4QueryAuth(keys, "transcribe", "us-east-1", expires=300).add_auth(request)
     pairs = parse_qsl(urlsplit(request.url).query, keep_blank_values=True)
     found = dict(pairs)
     scope = parse_scope(found["X-Amz-Credential"])
@@ -135,15 +130,12 @@ def test_a_url_signed_by_botocore(monkeypatch: pytest.MonkeyPatch, token: str):
 
 
 def test_a_header_signed_by_botocore():
-    auth = pytest.importorskip("botocore.auth")
-    requests = pytest.importorskip("botocore.awsrequest")
-    credentials = pytest.importorskip("botocore.credentials")
     headers = {"x-amzn-transcribe-language-code": "en-US", "x-amzn-transcribe-odd": " a   b "}
-    request = requests.AWSRequest(
+    request = AWSRequest(
         "POST", "https://localhost/stream-transcription", headers=headers, data=b""
     )
-    keys = credentials.Credentials("AK", SECRET.decode())
-    auth.SigV4Auth(keys, "transcribe", "us-east-1").add_auth(request)
+    keys = Credentials("AK", SECRET.decode())
+    SigV4Auth(keys, "transcribe", "us-east-1").add_auth(request)
     held = {name.lower(): value for name, value in request.headers.items()} | {"host": "localhost"}
     given = parse_authorization(held["authorization"])
     assert given is not None
