@@ -100,19 +100,21 @@ async def test_a_stream_of_audio_is_heard(tmp_path: Path):
 
 async def test_a_receiver_that_does_not_read_stops_its_sender_and_nobody_else(tmp_path: Path):
     slow = ScriptedEngine(parse_script("heard?pace=0.01"))
-    async with gateway_with(tmp_path, slow, session={"unsent_ms": 100}) as gateway:
-        async with Peer.open(gateway.doors["http"].port) as peer:
-            stalled = peer.ask("POST", PCM)
-            taken = await stalled.fill(bytes(1_600), 2 << 20)
-            (session,) = gateway.house.sessions.values()
-            assert taken - session.taken_bytes <= 128 * 1024
-            assert taken < 256 * 1024
-            assert stalled.room < 1_600
-            for _ in range(5):  # others on the connection go on
-                other = peer.ask("GET", "/healthz", end=True)
-                assert await other.answer() == (200, b"alive\n")
-            beside = peer.ask("POST", "/v1/stream?encoding=nonsense")
-            assert (await beside.answer())[0] == 415
+    async with (
+        gateway_with(tmp_path, slow, session={"unsent_ms": 100}) as gateway,
+        Peer.open(gateway.doors["http"].port) as peer,
+    ):
+        stalled = peer.ask("POST", PCM)
+        taken = await stalled.fill(bytes(1_600), 2 << 20)
+        (session,) = gateway.house.sessions.values()
+        assert taken - session.taken_bytes <= 128 * 1024
+        assert taken < 256 * 1024
+        assert stalled.room < 1_600
+        for _ in range(5):  # others on the connection go on
+            other = peer.ask("GET", "/healthz", end=True)
+            assert await other.answer() == (200, b"alive\n")
+        beside = peer.ask("POST", "/v1/stream?encoding=nonsense")
+        assert (await beside.answer())[0] == 415
 
 
 async def test_a_hundred_streams_one_of_which_stalls(tmp_path: Path):
@@ -136,9 +138,8 @@ async def test_a_hundred_streams_one_of_which_stalls(tmp_path: Path):
 
             async def speak(one: Asked) -> None:
                 for at in range(0, len(sound), 3_200):
-                    piece = sound[at : at + 3_200]
-                    await peer.until(lambda: one.room >= len(piece))
-                    one.send(piece)
+                    await peer.until(lambda: one.room >= 3_200)
+                    one.send(sound[at : at + 3_200])
                 one.send(b"", end=True)
 
             await asyncio.gather(*(speak(one) for one in asked))
@@ -193,7 +194,7 @@ async def test_a_client_that_is_gone_leaves_nothing(tmp_path: Path, how: str):
                 peer.writer.transport.abort()
                 await until(lambda: not gateway.house.sessions)
         await until(lambda: not gateway.house.sessions)
-        (server,) = [door for door in gateway.doors.values()]
+        (server,) = gateway.doors.values()
         await until(lambda: not server.server_state.connections)
         await until(lambda: not server.server_state.tasks)
 

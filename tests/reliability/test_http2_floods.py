@@ -10,6 +10,7 @@ import pytest
 
 from harness import beside, gateway_with, resident, until
 from http2_peer import Peer
+from ossicle.transports.http.server import HttpSettings
 from ossicle.transports.http2.settings import Http2Settings
 
 pytestmark = [pytest.mark.reliability, pytest.mark.timeout(60)]
@@ -94,22 +95,28 @@ async def test_a_flood_ends_its_connection(
 
 
 async def test_headers_over_the_limit_end_the_connection(tmp_path: Path):
-    async with gateway_with(tmp_path) as gateway, beside(gateway.url):
-        async with Peer.open(gateway.doors["http"].port) as peer:
-            peer.ask("GET", "/healthz", {f"x-{n}": "y" * 1_000 for n in range(70)}, end=True)
-            await peer.until(lambda: peer.closed)
-            assert peer.goaway == CALM
+    async with (
+        gateway_with(tmp_path) as gateway,
+        beside(gateway.url),
+        Peer.open(gateway.doors["http"].port) as peer,
+    ):
+        peer.ask("GET", "/healthz", {f"x-{n}": "y" * 1_000 for n in range(70)}, end=True)
+        await peer.until(lambda: peer.closed)
+        assert peer.goaway == CALM
 
 
 async def test_a_bomb_of_references_ends_the_connection(tmp_path: Path):
     """HPACK: one long field, and thousands of references to it of a byte each."""
-    async with gateway_with(tmp_path) as gateway, beside(gateway.url):
-        async with Peer.open(gateway.doors["http"].port) as peer:
-            long = b"\x40\x01a\x7f\xd1\x1e" + b"x" * (127 + 0x51 + (0x1E << 7))
-            peer.raw(frame(1, head(peer) + long[:4_000], 0, 1))
-            peer.raw(frame(9, long[4_000:] + b"\xbe" * 10_000, 4, 1))
-            await peer.until(lambda: peer.closed)
-            assert peer.goaway in {CALM, PROTOCOL, 9}
+    async with (
+        gateway_with(tmp_path) as gateway,
+        beside(gateway.url),
+        Peer.open(gateway.doors["http"].port) as peer,
+    ):
+        long = b"\x40\x01a\x7f\xd1\x1e" + b"x" * (127 + 0x51 + (0x1E << 7))
+        peer.raw(frame(1, head(peer) + long[:4_000], 0, 1))
+        peer.raw(frame(9, long[4_000:] + b"\xbe" * 10_000, 4, 1))
+        await peer.until(lambda: peer.closed)
+        assert peer.goaway in {CALM, PROTOCOL, 9}
 
 
 async def test_more_streams_than_allowed(tmp_path: Path):
@@ -125,14 +132,17 @@ async def test_more_streams_than_allowed(tmp_path: Path):
 
 
 async def test_more_data_than_the_window(tmp_path: Path):
-    async with gateway_with(tmp_path) as gateway, beside(gateway.url):
-        async with Peer.open(gateway.doors["http"].port) as peer:
-            block = head(peer, b"/v1/stream?encoding=nonsense")
-            peer.raw(frame(1, block, 4, 1))
-            for _ in range(6):
-                peer.raw(frame(0, bytes(16_000), 0, 1))
-            await peer.until(lambda: peer.closed or peer.goaway is not None, 5)
-            assert peer.goaway in {FLOW, None}
+    async with (
+        gateway_with(tmp_path) as gateway,
+        beside(gateway.url),
+        Peer.open(gateway.doors["http"].port) as peer,
+    ):
+        block = head(peer, b"/v1/stream?encoding=nonsense")
+        peer.raw(frame(1, block, 4, 1))
+        for _ in range(6):
+            peer.raw(frame(0, bytes(16_000), 0, 1))
+        await peer.until(lambda: peer.closed or peer.goaway is not None, 5)
+        assert peer.goaway in {FLOW, None}
 
 
 @pytest.mark.parametrize(
@@ -146,13 +156,13 @@ async def test_more_data_than_the_window(tmp_path: Path):
     ids=["nothing", "half a preface", "a preface alone", "half a head"],
 )
 async def test_who_begins_and_does_not_go_on(tmp_path: Path, bytes_sent: bytes):
-    from ossicle.transports.http.server import HttpSettings
-
     limits = {"http2": Http2Settings(head_timeout=0.2), "http": HttpSettings(head_timeout=0.2)}
-    async with gateway_with(tmp_path, **limits) as gateway:
-        async with Peer.open(gateway.doors["http"].port, greet=False) as peer:
-            peer.raw(bytes_sent)
-            await peer.until(lambda: peer.closed, 5)
+    async with (
+        gateway_with(tmp_path, **limits) as gateway,
+        Peer.open(gateway.doors["http"].port, greet=False) as peer,
+    ):
+        peer.raw(bytes_sent)
+        await peer.until(lambda: peer.closed, 5)
 
 
 async def test_a_peer_that_answers_no_ping_is_dropped(tmp_path: Path):

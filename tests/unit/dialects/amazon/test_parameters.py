@@ -27,7 +27,8 @@ def test_the_least_there_can_be():
     assert found.format == AudioFormat("pcm_s16le", 16_000, 1)
     assert found.patch == {"recognition": {"language": "en-US", "punctuate": True}}
     assert (found.language, found.session, found.channels) == ("en-US", "", 1)
-    assert not (found.stable or found.speakers or found.identifies or found.ignored)
+    assert found.ignored == ()
+    assert not any((found.stable, found.speakers, found.identifies))
     assert dict(found.echo) == GIVEN
 
 
