@@ -2,6 +2,7 @@
 that do not get into one another's way."""
 
 import asyncio
+import base64
 import contextlib
 import json
 import struct
@@ -10,10 +11,12 @@ from typing import Any
 
 import pytest
 
+from chromium import chromium
 from harness import address, ask, gateway_with, until, words_of
 from http2_peer import Asked, Peer
 from ossicle.engines.scripted import ScriptedEngine, parse_script
 from ossicle.testing.marked import marked_audio
+from page import module
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(60)]
 
@@ -51,6 +54,33 @@ async def test_every_page_answers_as_over_http_1(tmp_path: Path):
             assert await head.answer() == (200, b"")
             wrong = plain.ask("DELETE", "/healthz", end=True)
             assert (await wrong.answer())[0] == 405
+
+
+async def test_a_page_that_came_over_http_2_streams_over_a_websocket(tmp_path: Path):
+    """A browser takes HTTP/2 by ALPN, and opens a connection of its own for the WebSocket."""
+    async with (
+        gateway_with(tmp_path, tls_port=0) as gateway,
+        chromium(tmp_path, "--ignore-certificate-errors") as browser,
+    ):
+        sound = base64.b64encode(marked_audio(WORDS)).decode()
+        page = await browser.open(
+            gateway.house.address.https + "/", script=f"window.sound = '{sound}';"
+        )
+        spoken = "performance.getEntriesByType('navigation')[0].nextHopProtocol"
+        assert await page.run(spoken) == "h2"
+        told = await page.run(module("""
+          const stream = await js.connect({encoding: "pcm_s16le", sample_rate: 16000});
+          const reading = read(stream);
+          await stream.send(Uint8Array.from(atob(window.sound), (c) => c.charCodeAt(0)));
+          await stream.end();
+          return {events: await reading};
+        """))  # fmt: skip
+        assert words_of(told["events"]) == SAID
+        posted = await page.run(
+            "fetch('/v1/stream?encoding=pcm_s16le', {method: 'POST', body: Uint8Array.from("
+            "atob(window.sound), (c) => c.charCodeAt(0))}).then((r) => r.text())"
+        )
+        assert words_of([json.loads(line) for line in posted.splitlines()]) == SAID
 
 
 async def test_http_1_is_as_it_was_on_both_ports(tmp_path: Path):
