@@ -106,7 +106,7 @@ async def _talk(data: bytes, step: int, stops: bool) -> None:
     loop = asyncio.get_running_loop()
     broken: list[Any] = []
     loop.set_exception_handler(lambda _loop, context: broken.append(context))
-    state = SimpleNamespace(connections=set(), tasks=set(), total_requests=0)
+    state = SimpleNamespace(connections=set(), tasks=set(), total_requests=0, default_headers=[])
     make = http2_protocol(Http2Settings(max_streams=3))
     protocol = make(SimpleNamespace(loaded_app=echo), state, {})
     wire = Wire()
@@ -129,7 +129,7 @@ async def _talk(data: bytes, step: int, stops: bool) -> None:
 
 
 async def test_the_polite_client_is_answered() -> None:
-    state = SimpleNamespace(connections=set(), tasks=set(), total_requests=0)
+    state = SimpleNamespace(connections=set(), tasks=set(), total_requests=0, default_headers=[])
     protocol = http2_protocol()(SimpleNamespace(loaded_app=echo), state, {})
     wire = Wire()
     protocol.connection_made(wire)

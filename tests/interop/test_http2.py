@@ -47,6 +47,7 @@ async def test_every_page_answers_as_over_http_1(tmp_path: Path):
                     status, body = await asked.answer()
                     assert (status, body) == (one.status, one.body), path
                     names = one.headers.keys() - {"", "date", "connection", "transfer-encoding"}
+                    assert "date" in asked.headers
                     assert {n: asked.headers.get(n) for n in names} == {
                         n: one.headers[n] for n in names
                     }

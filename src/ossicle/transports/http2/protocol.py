@@ -48,8 +48,10 @@ TRANSPORT = "ossicle.transport"
 """The ASGI extension by which a request's transport is lent, as over HTTP/1.1."""
 _FIRST_WINDOW = 65_535
 """Of a connection, before it is opened further: RFC 9113 6.9.2."""
-_SOCKET_BUFFER = 128 * 1024
-"""SO_RCVBUF: the windows are the bound, this is only what is under way."""
+_MOST_WINDOW = 2**31 - 1
+_RECEIVE_BUFFER, _SEND_BUFFER = 128 * 1024, 64 * 1024
+"""SO_RCVBUF: the windows are the bound, this is what is under way. SO_SNDBUF: what gets stale in
+the kernel when a client does not read."""
 
 
 class Http2Protocol(asyncio.Protocol):
@@ -109,10 +111,11 @@ class Http2Protocol(asyncio.Protocol):
         self._state.connections.add(self)
         sock: Any = wire.get_extra_info("socket")
         if sock is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SOCKET_BUFFER)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         self._h2.initiate_connection()
         # One window for each stream: whoever does not read holds up nobody but itself.
-        window = self.settings.max_streams * self.settings.window
+        window = min(self.settings.max_streams * self.settings.window, _MOST_WINDOW)
         if window > _FIRST_WINDOW:
             self._h2.increment_flow_control_window(window - _FIRST_WINDOW)
         self._flush()
@@ -308,6 +311,8 @@ class Http2Protocol(asyncio.Protocol):
         """The head of a response."""
         if not self._over:
             with contextlib.suppress(H2Error):  # reset a moment ago: its stream hears of it
+                # the server's own, `date` among them (RFC 9110 6.6.1)
+                headers = [*headers, *self._state.default_headers]
                 self._h2.send_headers(number, headers, end_stream=over)
             self._flush()
 
