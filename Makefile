@@ -1,6 +1,6 @@
 # `make` explains itself. Nothing here needs root, and everything stays in this folder.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fuzz bench reference lock clean environment tools
+.PHONY: help run test lint fuzz bench docs reference lock clean environment tools
 
 BIN := .venv/bin
 PYTHON := python=$$(scripts/interpreter) && "$$python"
@@ -25,6 +25,9 @@ fuzz: tools ## random bytes against every parser
 
 bench: tools ## measure, and write the results page
 	@$(BIN)/python -m bench
+
+docs: tools ## build the documentation as a site, strictly, into build/site
+	@$(BIN)/python scripts/website.py
 
 reference: tools ## make the reference pages from the code
 	@$(BIN)/python scripts/reference.py

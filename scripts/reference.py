@@ -11,16 +11,20 @@ a field is its docstring.
 from __future__ import annotations
 
 import argparse
-import ast
-import inspect
 import json
 import sys
 import typing
 from pathlib import Path
-from types import ModuleType
 
 import msgspec
+from asyncapi_document import asyncapi_document
+from asyncapi_page import message_page
 from configuration_page import configuration_page
+from docstrings import docs_of
+from openapi_document import openapi_document
+from openapi_page import http_page
+from schemas import shape
+from specifications_page import specifications_page
 from surface import command_page, engine_page, metric_page
 
 from ossicle.core import capabilities, errors, events, ledger
@@ -32,9 +36,12 @@ from ossicle.dialects.native.errors import STATUS
 from ossicle.dialects.native.query import NAMES
 from ossicle.gateway import hookbody, records
 
-__all__ = ["main", "pages"]
+__all__ = ["files", "main", "pages"]
 
-FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "docs" / "reference"
+SERVED = ROOT / "src" / "ossicle" / "web"
+"""Where the package keeps what a gateway serves."""
 MADE = "<!-- made from the code by scripts/reference.py: change that, then `make reference` -->\n\n"
 ABOUT = """\
 | door | how |
@@ -59,49 +66,9 @@ and `turn=` to let a gateway that does not know the token go on as a new session
 """
 
 
-def docs_of(module: ModuleType) -> dict[str, dict[str, str]]:
-    """For each class, the docstring below each field; "" is the class's own."""
-    found: dict[str, dict[str, str]] = {}
-    for node in ast.parse(inspect.getsource(module)).body:
-        if not isinstance(node, ast.ClassDef):
-            continue
-        texts = {"": ast.get_docstring(node) or ""}
-        for statement, after in zip(node.body, [*node.body[1:], None], strict=True):
-            if (
-                isinstance(statement, ast.AnnAssign)
-                and isinstance(statement.target, ast.Name)
-                and isinstance(after, ast.Expr)
-                and isinstance(after.value, ast.Constant)
-            ):
-                texts[statement.target.id] = " ".join(str(after.value.value).split())
-        found[node.name] = texts
-    return found
-
-
 def ticked(names: typing.Iterable[str]) -> str:
     """Names as code."""
     return " ".join(f"`{name}`" for name in names)
-
-
-def shape(schema: dict[str, typing.Any]) -> str:
-    """A JSON Schema as a few words."""
-    if "$ref" in schema:
-        return f"`{schema['$ref'].rsplit('/', 1)[-1]}`"
-    if "anyOf" in schema:
-        return " or ".join(shape(item) for item in schema["anyOf"])
-    if "enum" in schema:
-        return " ".join(f"`{json.dumps(value)}`" for value in schema["enum"])
-    kind = schema.get("type", "any")
-    if kind == "array":
-        items = schema.get("items") or (schema.get("prefixItems") or [{}])[0]
-        return f"list of {shape(items)}"
-    limits = [
-        f"{word} {schema[name]}"
-        for name, word in (("minimum", "≥"), ("maximum", "≤"), ("maxLength", "at most"))
-        if name in schema and schema[name] not in {0, 2**53}
-    ]
-    named = {"base64": "base64"}.get(schema.get("contentEncoding", ""), kind)
-    return f"{named} ({', '.join(limits)})" if limits else str(named)
 
 
 def fields(kind: type[msgspec.Struct], texts: dict[str, dict[str, str]]) -> list[str]:
@@ -216,9 +183,19 @@ def schema_file() -> str:
     return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
 
 
+def document(value: dict[str, typing.Any]) -> str:
+    """As it is kept and served."""
+    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+
+
 def pages() -> dict[str, str]:
     """Every generated file and its text."""
+    openapi, asyncapi = openapi_document(), asyncapi_document()
     return {
+        "openapi.json": document(openapi),
+        "asyncapi.json": document(asyncapi),
+        "http.md": MADE + http_page(openapi),
+        "messages.md": MADE + message_page(asyncapi),
         "ossicle-v1.md": protocol(),
         "ossicle-v1.schema.json": schema_file(),
         "options.md": option_page(),
@@ -230,6 +207,14 @@ def pages() -> dict[str, str]:
     }
 
 
+def files() -> dict[Path, str]:
+    """Every generated file by its path; two documents twice, since a gateway serves them."""
+    made = pages()
+    served = {SERVED / name: made[name] for name in ("openapi.json", "asyncapi.json")}
+    specifications = {FOLDER.parent / "specifications.md": MADE + specifications_page()}
+    return {FOLDER / name: text for name, text in made.items()} | specifications | served
+
+
 def main() -> int:
     """Write, or check."""
     parser = argparse.ArgumentParser(description="Make the reference pages from the code.")
@@ -237,8 +222,7 @@ def main() -> int:
     check = parser.parse_args().check
     stale = 0
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for name, text in pages().items():
-        path = FOLDER / name
+    for path, text in files().items():
         if check and (not path.exists() or path.read_text() != text):
             stale += 1
             print(f"{path.name} is not what the code says: run make reference")

@@ -1,19 +1,17 @@
 """The documents say what is there: links, commands, flags, names, codes, excerpts of examples."""
 
-import ast
 import inspect
 import re
-import textwrap
 import typing
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 import msgspec
 import pytest
 import typer
 
+from fences import FENCE, PAGES, ROOT, blocks
 from ossicle.cli import app
 from ossicle.core.capabilities import Capabilities
 from ossicle.core.errors import CODES
@@ -23,16 +21,9 @@ from ossicle.core.session import SessionSettings
 from ossicle.dialects.native import query
 from ossicle.dialects.native.errors import STATUS
 from ossicle.gateway import metrics
-from ossicle.gateway.configuration import Misconfigured, configure
 from ossicle.gateway.naming import SETTINGS as SETTINGS_BY_NAME
 from ossicle.gateway.settings import GatewaySettings
 
-ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "NEWS.md", *ROOT.glob("docs/**/*.md")]
-FENCE = re.compile(
-    r"^(?:<!-- (?P<mark>[^\n]*?) -->\n)?```(?P<language>\S*)\n(?P<text>.*?)^```$",
-    re.MULTILINE | re.DOTALL,
-)
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 INLINE = re.compile(r"`([^`\n]+)`")
 FOREIGN = re.compile(
@@ -40,27 +31,6 @@ FOREIGN = re.compile(
     r"|/home/(?!ossicle\b)",
     re.IGNORECASE,
 )
-
-
-class Block(NamedTuple):
-    """A fenced block."""
-
-    page: Path
-    line: int
-    mark: str
-    language: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.page.relative_to(ROOT)}:{self.line}"
-
-
-def blocks() -> Iterator[Block]:
-    for page in PAGES:
-        source = page.read_text("utf-8")
-        for found in FENCE.finditer(source):
-            line = source.count("\n", 0, found.start()) + 1
-            yield Block(page, line, found["mark"] or "", found["language"], found["text"])
 
 
 def prose(page: Path) -> str:
@@ -87,7 +57,6 @@ def anchors(page: Path) -> set[str]:
 
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=name_of)
-every_block = pytest.mark.parametrize("block", list(blocks()), ids=str)
 
 
 @every_page
@@ -222,27 +191,6 @@ def test_bounds_named_are_settings(page: Path) -> None:
 @every_page
 def test_no_page_names_a_machine_or_a_registry(page: Path) -> None:
     assert FOREIGN.findall(page.read_text("utf-8")) == []
-
-
-@every_block
-def test_block_is_code(block: Block, tmp_path: Path) -> None:
-    if block.mark.startswith("example: "):
-        example = (ROOT / "examples" / block.mark.removeprefix("example: ")).read_text("utf-8")
-        assert block.text in example, "the example says something else"
-        return
-    assert block.mark in {"", "runs"}, "a mark is `runs` or `example: FILE`"
-    if block.language == "toml":
-        file = tmp_path / "ossicle.toml"
-        file.write_text(block.text, "utf-8")
-        try:
-            configure(file)
-        except Misconfigured as error:
-            pytest.fail(str(error))
-    elif block.language == "python":
-        flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | ast.PyCF_ONLY_AST
-        compile(textwrap.dedent(block.text), str(block), "exec", flags)
-    else:
-        assert block.mark != "runs" or block.language == "sh", "only python and sh can be run"
 
 
 def test_troubleshooting_knows_every_code() -> None:

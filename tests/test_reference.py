@@ -8,9 +8,11 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from reference import FOLDER, pages  # noqa: E402
+from reference import files  # noqa: E402
+
+FILES = files()
 
 
-@pytest.mark.parametrize(("name", "text"), pages().items(), ids=list(pages()))
-def test_page_is_up_to_date(name: str, text: str) -> None:
-    assert (FOLDER / name).read_text() == text, "run `make reference`"
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_page_is_up_to_date(path: Path) -> None:
+    assert path.read_text("utf-8") == FILES[path], "run `make reference`"

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import re
 import shutil
 import sys
 import wave
@@ -14,6 +13,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from fences import ROOT, blocks
 from ossicle.engines.compose import Combined
 from ossicle.engines.open import open_engine
 from ossicle.gateway.serve import serving
@@ -21,19 +21,21 @@ from ossicle.gateway.settings import GatewaySettings
 
 pytestmark = pytest.mark.interop
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 EXAMPLES = ROOT / "examples"
 TURNS = ["Hello there.", "How are you?"]
-RUNS = re.compile(r"^<!-- runs -->\n```(python|sh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def runnable() -> list[tuple[str, str, str]]:
+    """Where it stands, its language and its text; what continues has before it what ran before."""
     found: list[tuple[str, str, str]] = []
-    for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
-        text = page.read_text("utf-8")
-        for each in RUNS.finditer(text):
-            line = text.count("\n", 0, each.start()) + 1
-            found.append((f"{page.relative_to(ROOT)}:{line}", each[1], each[2]))
+    before: dict[tuple[Path, str], str] = {}
+    for block in blocks():
+        if block.mark not in {"runs", "continues"}:
+            continue
+        key = block.page, block.language
+        text = before.get(key, "") + block.text if block.mark == "continues" else block.text
+        before[key] = text
+        found.append((str(block), block.language, text))
     return found
 
 
@@ -68,6 +70,7 @@ async def run(*words: str, here: Path, within_s: float = 30) -> tuple[str, str]:
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
+            "OSSICLE_STATE_DIR": str(here / "state"),
         },
     )
     try:
@@ -278,6 +281,7 @@ async def test_browser(url: str, here: Path) -> None:
 @pytest.mark.parametrize(("where", "language", "text"), runnable(), ids=[r[0] for r in runnable()])
 async def test_block_runs(where: str, language: str, text: str, url: str, here: Path) -> None:
     text = text.replace("http://localhost:8080", url)
+    text = text.replace("ws://localhost:8080", url.replace("http", "ws", 1))
     if language == "sh":
         if "curl" in text:
             tool("curl")

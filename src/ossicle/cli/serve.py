@@ -20,11 +20,13 @@ from ossicle.core.ports import Engine
 from ossicle.engines.compose import Combined
 from ossicle.engines.open import default_voice, open_engine
 from ossicle.gateway.access import keys_from_environment
+from ossicle.gateway.choices import open_choice
 from ossicle.gateway.configuration import Misconfigured, configure
 from ossicle.gateway.logs import set_up
 from ossicle.gateway.routing import Routed, route
 from ossicle.gateway.serve import Gateway, certificate_files, serving
 from ossicle.gateway.settings import GatewaySettings
+from ossicle.gateway.upstreams import open_upstream
 
 from .config import stop
 from .doors import LATER, port
@@ -138,11 +140,17 @@ def build_engine(settings: GatewaySettings) -> Engine:
         MissingExtra: it is not installed.
     """
 
+    entries = dict(settings.upstreams)
+
+    def opened(spec: str) -> Engine:
+        name, _, argument = spec.partition(":")
+        return open_upstream(argument, entries) if name == "upstream" else open_engine(spec)
+
     def with_voice(spec: str) -> Engine:
-        recogniser = open_engine(spec)
+        recogniser = open_choice(spec, opened)
         if settings.voice == "off" or recogniser.capabilities.speaks:
             return recogniser
-        return Combined(recogniser, open_engine(settings.voice or default_voice()))
+        return Combined(recogniser, opened(settings.voice or default_voice()))
 
     return route(settings, with_voice)
 

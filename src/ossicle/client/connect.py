@@ -12,17 +12,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import msgspec
-
 from ossicle.core.commands import Configure
+from ossicle.core.errors import Refused
 from ossicle.core.formats import AudioFormat
-from ossicle.core.options import Options, RecognitionOptions
-from ossicle.dialects.native import NativeClient
+from ossicle.core.options import Options, RecognitionOptions, difference
 
 from .address import DEFAULT_URL, Wire
 from .backoff import Reconnect
 from .dial import Dial, dialer
+from .dialects import provider
 from .stream import Buffering, SpeechStream
+from .unresumed import Unresumed
 
 __all__ = ["AnyOptions", "connect", "patch_of"]
 
@@ -31,13 +31,14 @@ AnyOptions: TypeAlias = Options | RecognitionOptions | dict[str, Any] | None
 
 
 def connect(
-    url: str = DEFAULT_URL,
+    url: str | None = None,
     *,
     options: AnyOptions = None,
     format: AudioFormat | None = None,  # noqa: A002  the natural name, and keyword-only
     speaks: AudioFormat | None = None,
     key: str | None = None,
     ca: str | Path | None = None,
+    dialect: str = "native",
     transport: Wire | Dial = "websocket",
     reconnect: Reconnect | bool = True,
     on_buffering: Callable[[Buffering], None] | None = None,
@@ -45,13 +46,16 @@ def connect(
     """A live stream to a gateway: `async with connect(...) as stream`.
 
     Args:
-        url: http(s) or ws(s), with or without `/v1/stream`.
+        url: http(s) or ws(s), with or without `/v1/stream`. None = this machine, port 8080; of
+            another dialect, the provider itself.
         options: how to hear and to speak.
         format: what will be sent; None = 16 kHz, 16 bit, mono. `AudioFormat("auto")` lets the
             gateway recognise a container.
         speaks: what to hear; None = the engine's own.
         key: API key, where the gateway wants one.
         ca: PEM file of a CA to believe besides the platform's (`ossicle certs` prints its path).
+        dialect: whose protocol to speak: `native`, or a provider's (`deepgram`, `deepgram-flux`,
+            `deepgram-speak`, `assemblyai`), whose own service or a gateway answers.
         transport: `websocket`; `http` where nothing else gets through (audio in, events out, no
             other commands); or a `Dial` of your own.
         reconnect: how to survive a broken connection; False = not at all.
@@ -61,6 +65,14 @@ def connect(
         Refused: a URL, transport or option that is none. Connecting itself happens on entering.
     """
     framed = transport != "http"
+    source = format or AudioFormat()
+    spoken = provider(dialect)
+    if dialect != "native" and not framed:
+        raise Refused(
+            f"{dialect} goes over {spoken.wire}, not over {transport}: leave transport out",
+            code="bad_option",
+        )
+    where = url or spoken.url or DEFAULT_URL
     if reconnect is True:
         plan = Reconnect()
     elif reconnect is False:
@@ -68,11 +80,13 @@ def connect(
     else:
         plan = reconnect
     return SpeechStream(
-        dialer(url, transport, ca=ca) if isinstance(transport, str) else transport,
-        partial(NativeClient, framed=framed),
+        dialer(where, transport, ca=ca) if isinstance(transport, str) else transport,
+        partial(spoken.make, framed=framed)
+        if spoken.resumes
+        else lambda: Unresumed(spoken.make(), source),
         Configure(
             patch=patch_of(options),
-            format=format or AudioFormat(),
+            format=source,
             speaks=speaks,
             credential=key or None,
         ),
@@ -90,16 +104,4 @@ def patch_of(options: AnyOptions) -> dict[str, Any]:
         return options
     if isinstance(options, RecognitionOptions):
         options = Options(recognition=options)
-    given = msgspec.structs.replace(options, hears=None, speaks=None)
-    return _difference(msgspec.to_builtins(given), msgspec.to_builtins(Options()))
-
-
-def _difference(given: dict[str, Any], default: dict[str, Any]) -> dict[str, Any]:
-    patch: dict[str, Any] = {}
-    for name, value in given.items():
-        if isinstance(value, dict):
-            if inner := _difference(value, default[name]):  # pyright: ignore[reportUnknownArgumentType]
-                patch[name] = inner
-        elif value != default[name]:
-            patch[name] = value
-    return patch
+    return difference(options)

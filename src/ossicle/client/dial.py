@@ -1,4 +1,4 @@
-"""How a stream gets a channel: one small contract, and the two wires that fulfil it.
+"""How a stream gets a channel: the two wires that fulfil `core.ports.Dial`.
 
 A wire of your own is a function: `await dial(opening, receiver)` connects, makes the receiver of
 the channel with `receiver(channel)`, and returns the channel. It raises an `OssicleError` when
@@ -8,23 +8,14 @@ nobody answers. Transports are imported where they are used.
 import ssl as tls
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 from ossicle.core.errors import Refused
-from ossicle.core.ports import Channel, Receiver
+from ossicle.core.ports import Channel, Dial, Receiver
 from ossicle.core.wire import Opening
 
 from .address import Wire, address
 
 __all__ = ["Dial", "dialer", "trust"]
-
-
-class Dial(Protocol):
-    """Connects once."""
-
-    async def __call__(
-        self, opening: Opening, receiver: Callable[[Channel], Receiver]
-    ) -> Channel: ...
 
 
 def trust(ca: str | Path | None) -> tls.SSLContext | None:

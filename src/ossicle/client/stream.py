@@ -44,12 +44,12 @@ from ossicle.core.events import (
 )
 from ossicle.core.formats import AudioFormat
 from ossicle.core.ledger import LedgerReport
+from ossicle.core.link import Link
 from ossicle.core.options import Options, SynthesisOptions
 from ossicle.core.ports import ClientDialect
 
 from .backoff import Backoff, Clock, LoopClock, Reconnect
 from .dial import Dial
-from .link import Link, lost
 from .outbox import PIECE, Outbox, Place
 from .queue import EventQueue
 from .timeline import Timeline
@@ -365,7 +365,7 @@ class SpeechStream:
         finally:
             link.live = False
         refusal = self._refusal
-        return OssicleError.of(refusal) if refusal is not None else error or lost()
+        return OssicleError.of(refusal) if refusal is not None else error or _lost()
 
     def _opening(self) -> Configure:
         if not self._token:
@@ -464,7 +464,7 @@ class SpeechStream:
     def _on_ended(self, link: Link, ended: Ended) -> None:
         if not ended.seq or ended.reason in {"shutdown", "lost"}:
             # This connection is refused, or this gateway leaves: that is not the end of a stream.
-            fault = ended.error or lost().fault()
+            fault = ended.error or _lost().fault()
             if ended.seq and not fault.retryable:
                 fault = msgspec.structs.replace(fault, retryable=True)
             self._refusal = fault
@@ -635,3 +635,8 @@ def _joined(patch: dict[str, object], more: dict[str, object]) -> dict[str, obje
         else:
             result[name] = value
     return result
+
+
+def _lost() -> ConnectionLost:
+    """A channel that closed politely although nobody had said the end."""
+    return ConnectionLost("the gateway closed the connection before the end")

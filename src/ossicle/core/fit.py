@@ -1,11 +1,73 @@
-"""Whether an engine can do what was asked, in words, before it is opened."""
+"""Which engine, fed and heard in which formats; and what it cannot do of what was asked, in words,
+before it is opened."""
+
+from typing import NamedTuple
+
+import msgspec
 
 from .capabilities import Capabilities
 from .errors import BadAudio, Refused
 from .formats import AudioFormat
+from .host import Host
 from .options import Options
+from .ports import Converter, Engine
 
-__all__ = ["heard_as", "misfits", "spoken_as"]
+__all__ = ["Fit", "fitted", "heard_as", "misfits", "splits", "spoken_as"]
+
+
+class Fit(NamedTuple):
+    """An engine for a session, and how the two go together."""
+
+    engine: Engine
+    options: Options
+    """With the formats chosen."""
+    channels: int
+    """Channels whose words come apart."""
+    way: Converter | None
+    """From the engine's voice to the client's ear; None = they are the same."""
+    unable: tuple[str, ...]
+    """What the engine cannot honour."""
+
+
+def fitted(host: Host, options: Options, source: AudioFormat, wanted: AudioFormat | None) -> Fit:
+    """Choose the engine.
+
+    Args:
+        host: knows the engines.
+        options: what is asked for.
+        source: what the client sends.
+        wanted: what it wants to hear; None = the engine's own.
+
+    Raises:
+        Refused: no engine has that name or takes that audio; or, under `strict`, it cannot do what
+            was asked.
+        BadAudio: nothing takes that audio.
+    """
+    engine = host.choose(options, source)
+    able = engine.capabilities
+    split = splits(options, source)
+    unable = misfits(options, able)
+    if unable and options.strict:
+        raise Refused("; ".join(unable), code="bad_option")
+    if able.hears:
+        hears = heard_as(source, able, split)
+    elif able.speaks:
+        hears = None
+    else:
+        raise BadAudio(f"engine {able.name} neither hears nor speaks", code="unsupported_audio")
+    speaks = spoken_as(wanted, able)
+    return Fit(
+        engine,
+        msgspec.structs.replace(options, hears=hears, speaks=speaks),
+        hears.channels if hears is not None and split else 1,
+        host.codecs.converter(able.speaks[0], speaks) if speaks is not None else None,
+        unable,
+    )
+
+
+def splits(options: Options, source: AudioFormat) -> bool:
+    """Each channel has words of its own."""
+    return options.recognition.channels == "split" and source.channels > 1
 
 
 def misfits(options: Options, able: Capabilities) -> tuple[str, ...]:

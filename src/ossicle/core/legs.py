@@ -12,7 +12,7 @@ import logging
 import traceback
 from collections.abc import Callable
 from math import inf
-from typing import Literal, Protocol, TypeAlias, TypeVar, cast
+from typing import Literal, Protocol, TypeAlias, cast
 
 from .commands import Audio, Command, Configure
 from .errors import BadMessage, Fault, OssicleError, Overloaded
@@ -39,8 +39,6 @@ log = logging.getLogger("ossicle.core")
 __all__ = ["Admission", "Joined", "Leg", "Role", "replaced"]
 
 Role: TypeAlias = Literal["owner", "controller", "observer"]
-
-_Input = TypeVar("_Input", Message, Event)
 
 _MESSAGES = frozenset({Accept, Close, Fin, Ping, Text, Binary, Media, Mark, Clear, Signal})
 _MOST_EARLY = 64
@@ -78,6 +76,7 @@ class Leg:
     __slots__ = (
         "_armed",
         "_asked",
+        "_clock",
         "_deferred",
         "_early",
         "_early_bytes",
@@ -114,6 +113,7 @@ class Leg:
         self.opening = Opening()
         self.binary = self._binary
         self._house = house
+        self._clock = house.timers.now
         self._writable = True
         self._last_word = False
         self._pumping = False
@@ -193,7 +193,7 @@ class Leg:
     def pause(self, why: str) -> None:
         """Stop reading for one more reason."""
         if not self._pauses:
-            self._paused_at = self._house.timers.now()
+            self._paused_at = self._clock()
             self.channel.pause()
         self._pauses.add(why)
 
@@ -203,7 +203,7 @@ class Leg:
             return
         self._pauses.discard(why)
         if not self._pauses:
-            self._stood += self._house.timers.now() - self._paused_at
+            self._stood += self._clock() - self._paused_at
             self.channel.resume()
             self._arm()
 
@@ -217,11 +217,11 @@ class Leg:
             if self.session is not None:
                 self.session.measured(self, float(message.value))
             return
-        self._run(self._of_dialect(self.dialect.receive, message))
+        self._receive(message)
 
     def _binary(self, data: bytes) -> None:
         if not self.gone:
-            self._run(self._of_dialect(self.dialect.receive, Binary(data)))
+            self._receive(Binary(data))
 
     def writable(self, yes: bool) -> None:
         """The channel takes more, or not. It may say No again while it is filled."""
@@ -237,7 +237,7 @@ class Leg:
         if error is not None and not already and self.session is not None:
             # Gone without a goodbye. To some peers that is the usual end (a telephone call), and
             # what they said before is still to be finished: the dialect may ask for that.
-            self._run(self._of_dialect(self.dialect.receive, Close(1006)))
+            self._receive(Close(1006))
         self._leave()
         session, self.session = self.session, None
         if session is not None:
@@ -256,31 +256,39 @@ class Leg:
     def _now(self) -> float:
         """The leg's clock stands still while its channel is paused by us, so that a peer we do
         not listen to is not called idle (contracts M21)."""
-        timers = self._house.timers
-        return (self._paused_at if self._pauses else timers.now()) - self._stood
+        return (self._paused_at if self._pauses else self._clock()) - self._stood
 
     def _send(self, event: Event) -> None:
         if type(event) is Ended:
             self._last_word = True
-        self._run(self._of_dialect(self.dialect.send, event))
-
-    def _of_dialect(self, call: Callable[[_Input, float], Steps], given: _Input) -> Steps:
-        """What the dialect says. One that breaks loses its own channel and nothing else: the call
-        may come from inside an engine, which has other readers."""
         try:
-            return call(given, self._now())
+            steps = self.dialect.send(event, self._now())
         except Exception as error:  # noqa: BLE001  the log says where, not what: it may be speech
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            log.error(  # noqa: TRY400
-                "dialect %s raised %s in %s, line %s; its channel is dropped",
-                type(self.dialect).__name__,
-                type(error).__name__,
-                place.name,
-                place.lineno,
-            )
-            self._leave()
-            self.channel.abort()
-            return ()
+            self._dialect_broke(error)
+            return
+        self._run(steps)
+
+    def _receive(self, message: Message) -> None:
+        try:
+            steps = self.dialect.receive(message, self._now())
+        except Exception as error:  # noqa: BLE001  the log says where, not what: it may be speech
+            self._dialect_broke(error)
+            return
+        self._run(steps)
+
+    def _dialect_broke(self, error: Exception) -> None:
+        """A dialect that breaks loses its own channel and nothing else: the call may come from
+        inside an engine, which has other readers."""
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        log.error(
+            "dialect %s raised %s in %s, line %s; its channel is dropped",
+            type(self.dialect).__name__,
+            type(error).__name__,
+            place.name,
+            place.lineno,
+        )
+        self._leave()
+        self.channel.abort()
 
     def _run(self, steps: Steps) -> None:
         for step in steps:

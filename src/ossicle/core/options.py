@@ -19,6 +19,7 @@ __all__ = [
     "SynthesisOptions",
     "TurnOptions",
     "changed",
+    "difference",
     "merged",
 ]
 
@@ -129,6 +130,23 @@ def merged(options: Options, patch: dict[str, Any] | UnsetType) -> Options:
         return msgspec.convert(_merge(held, patch), Options)
     except (msgspec.ValidationError, RecursionError) as error:
         raise Refused(f"options: {error}", code="bad_option") from error
+
+
+def difference(options: Options) -> dict[str, Any]:
+    """The merge patch that makes these options from the defaults, formats apart."""
+    given = msgspec.structs.replace(options, hears=None, speaks=None)
+    return _difference(msgspec.to_builtins(given), msgspec.to_builtins(Options()))
+
+
+def _difference(given: dict[str, Any], default: dict[str, Any]) -> dict[str, Any]:
+    patch: dict[str, Any] = {}
+    for name, value in given.items():
+        if isinstance(value, dict):
+            if inner := _difference(cast("dict[str, Any]", value), default[name]):
+                patch[name] = inner
+        elif value != default[name]:
+            patch[name] = value
+    return patch
 
 
 def _merge(target: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:

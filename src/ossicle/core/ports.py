@@ -28,9 +28,11 @@ __all__ = [
     "Codecs",
     "Converter",
     "Demuxer",
+    "Dial",
     "Dialect",
     "Engine",
     "Packet",
+    "PlainClient",
     "Receiver",
     "Sink",
     "Steps",
@@ -116,6 +118,15 @@ class ClientDialect(Protocol):
         ...
 
 
+@runtime_checkable
+class PlainClient(Protocol):
+    """A client half whose `Audio` is one Binary with the same bytes and nothing else."""
+
+    plain: bool
+    """A link may send audio by itself then; `send` is not called for it, so a keep-alive may go out
+    while audio flows."""
+
+
 class Channel(Protocol):
     """One logical stream of messages to a peer, made by a transport."""
 
@@ -158,6 +169,17 @@ class Receiver(Protocol):
 
     def closed(self, error: OssicleError | None) -> None:
         """Exactly once, last. None = both ends closed politely."""
+        ...
+
+
+class Dial(Protocol):
+    """How a client gets a channel: connects once, and makes the receiver with the channel."""
+
+    async def __call__(self, opening: Opening, receiver: Callable[[Channel], Receiver]) -> Channel:
+        """
+        Raises:
+            OssicleError: nobody answers.
+        """
         ...
 
 

@@ -12,6 +12,10 @@ place is a jump; between jumps both clocks run alike.
 
 from bisect import bisect_right
 
+import msgspec
+
+from .events import Event, SpeechEnded, SpeechStarted, Transcript
+
 __all__ = ["Rebase"]
 
 _MOST = 512
@@ -47,3 +51,30 @@ class Rebase:
     def end_ms(self, engine_ms: int) -> int:
         """The same for the end of something: an end exactly at a jump belongs before it."""
         return engine_ms + self._shift[max(0, bisect_right(self._from, engine_ms - 1) - 1)]
+
+    def event(self, event: Event) -> Event:
+        """An event with its times on the session's clock. Output has its own time."""
+        match event:
+            case Transcript(side="in"):
+                words = event.words
+                if words:
+                    words = tuple(
+                        msgspec.structs.replace(
+                            word,
+                            start_ms=self.stream_ms(word.start_ms),
+                            end_ms=self.end_ms(word.end_ms),
+                        )
+                        for word in words
+                    )
+                return msgspec.structs.replace(
+                    event,
+                    start_ms=None if event.start_ms is None else self.stream_ms(event.start_ms),
+                    end_ms=None if event.end_ms is None else self.end_ms(event.end_ms),
+                    words=words,
+                )
+            case SpeechStarted(side="in", at_ms=int(at_ms)):
+                return msgspec.structs.replace(event, at_ms=self.stream_ms(at_ms))
+            case SpeechEnded(side="in", at_ms=int(at_ms)):
+                return msgspec.structs.replace(event, at_ms=self.end_ms(at_ms))
+            case _:
+                return event

@@ -1,12 +1,12 @@
 """A session: one live stream between one client and one engine.
 
 A thin driver over the homes of its parts: `lifecycle` (state), `arrival` (bytes to timeline),
-`feed` (journal, credit, stream), `turns` (order), `log` (events and cursors), `speech` (what was
-said and heard), `ledger` (time). It is synchronous, owns no task and reads the clock through
-`Timers`.
+`feed` (journal, credit, stream), `hearing` (the engine's words, in order), `log` (events and
+cursors), `speech` (what was said and heard), `ledger` (time). It is synchronous, owns no task and
+reads the clock through `Timers`.
 
     socket ─▶ leg.binary = feed.audio ─▶ journal ─▶ [converter] ─▶ stream.audio       (hot path)
-    engine ─▶ sink.tell ─▶ turns ─▶ log ─▶ every leg's cursor ─▶ dialect.send ─▶ channel
+    engine ─▶ sink.tell ─▶ hearing ─▶ log ─▶ every leg's cursor ─▶ dialect.send ─▶ channel
 
 The hot path is `Feed.audio`; what it leaves comes to `_audio_slow`.
 """
@@ -36,8 +36,9 @@ from .events import (
     Transcript,
 )
 from .feed import Feed, abort
-from .fit import heard_as, misfits, spoken_as
+from .fit import fitted, heard_as, misfits, splits
 from .formats import AudioFormat
+from .hearing import Hearing
 from .host import Host, SessionSettings
 from .journal import Journal, Sound
 from .ledger import Ledger
@@ -48,9 +49,9 @@ from .log import Log
 from .options import Options, merged
 from .options import changed as changed_names
 from .ports import Engine, Stream
+from .retries import Retries
 from .sink import StreamSink
 from .speech import Speech
-from .turns import Turns
 
 __all__ = ["Host", "Session", "SessionSettings"]
 
@@ -112,7 +113,8 @@ class Session:
         """Nobody will come back as the owner: it was sent everything and closed politely, or its
         dialect knows no way back."""
         self.taken_commands = 0
-        self.turns = Turns(first=continues.turn if continues else 0)
+        self.hearing = Hearing(self, host.timers.now, first_turn=continues.turn if continues else 0)
+        self.turns = self.hearing.turns
 
         self.arrival = Arrival(host.codecs)
         self.speech = Speech(self.settings.speak_ahead_ms)
@@ -127,11 +129,9 @@ class Session:
         """Sound from the owner, as the client sent it. The hot path."""
         self._wants_to_hear: AudioFormat | None = None
         self._beside = 0
-        self._settled: dict[int, int] = {}
-        self._channels = 1
         self._flow_told = (0, 0)
         self._flow_due = False
-        self._failures: list[float] = []
+        self._retries = Retries(self.settings)
         self._roll_due = False
         self._anonymous = 0
         self.notices: Counter[str] = Counter()
@@ -251,32 +251,20 @@ class Session:
 
     def _know(self, source: AudioFormat) -> None:
         """The format is certain: choose the engine and ask for it."""
-        engine = self.host.choose(self.options, source)
-        able = engine.capabilities
-        split = self.options.recognition.channels == "split" and source.channels > 1
-        unable = misfits(self.options, able)
-        if unable and self.options.strict:
-            raise Refused("; ".join(unable), code="bad_option")
-        if able.hears:
-            hears = heard_as(source, able, split)
-        elif able.speaks:
-            hears = None
-        else:
-            raise BadAudio(f"engine {able.name} neither hears nor speaks", code="unsupported_audio")
-        speaks = spoken_as(self._wants_to_hear, able)
-        self.options = msgspec.structs.replace(self.options, hears=hears, speaks=speaks)
-        way = self.host.codecs.converter(able.speaks[0], speaks) if speaks is not None else None
-        self.speech.shape(speaks, way)
+        fit = fitted(self.host, self.options, source, self._wants_to_hear)
+        able = fit.engine.capabilities
+        self.options = fit.options
+        self.speech.shape(fit.options.speaks, fit.way)
         self.source = source
-        self.engine, self.engine_name = engine, able.name
+        self.engine, self.engine_name = fit.engine, able.name
         self._model, self._voice = self.options.recognition.model, able.speaks
         self.turns.whole_turns = able.turns
-        self._channels = hears.channels if hears is not None and split else 1
+        self.hearing.channels = fit.channels
         self.feed.shape(
             source, replay_ms=self.settings.replay_ms, window_ms=self.settings.unsent_ms
         )
-        self._say(Configured(options=self.options))
-        for text in unable:
+        self.say(Configured(options=self.options))
+        for text in fit.unable:
             self._notice("warning", "option_not_supported", text)
         self.wants_engine = True
         self.host.wake(self)
@@ -313,9 +301,8 @@ class Session:
         if engine is self.engine or source is None:
             return
         able = engine.capabilities
-        split = self.options.recognition.channels == "split" and source.channels > 1
         if able.hears:
-            hears = heard_as(source, able, split)
+            hears = heard_as(source, able, splits(self.options, source))
             self.options = msgspec.structs.replace(self.options, hears=hears)
         self.turns.whole_turns = able.turns
         if able.name != self.engine_name:
@@ -379,15 +366,15 @@ class Session:
 
     def told(self, sink: StreamSink, event: Event) -> None:
         """An engine's event, on the session's clock. Called by the sink."""
-        if type(event) is Transcript and self._partial(event):
+        if type(event) is Transcript and self.hearing.partial(event):
+            owner = self.audience.owner
+            if owner is not None and owner.cursor != self.log.next:
+                self._hold_back()
             return
         match event:
             case Transcript(side="in") | SpeechStarted(side="in") | SpeechEnded(side="in"):
-                for lawful in self.turns.stamp(self._filled(event)):
-                    self._say_in(lawful)
-                    if self.life.state == "ended":
-                        return
-                if self._roll_due and self.turns.idle:
+                self.hearing.told(event)
+                if self._roll_due and self.turns.idle and self.life.state != "ended":
                     self._roll()
             case AudioOut():
                 self._sound(event)
@@ -399,27 +386,9 @@ class Session:
                     self._lost_stream(event.error)
             case Notice():
                 self.notices[event.code] += 1
-                self._say(event)
+                self.say(event)
             case _:
-                self._say(event)
-
-    def _partial(self, event: Transcript) -> bool:
-        """The common case with nothing around it: one more partial of a turn being spoken. False =
-        it is not that."""
-        if event.final or event.side != "in" or event.end_ms is None or event.start_ms is None:
-            return False
-        if event.ref or not self.options.recognition.interim_results:
-            return False
-        log = self.log
-        stamped = self.turns.partial(event, log.next)
-        if stamped is None:
-            return False
-        if event.words:
-            self.ledger.partial(event.channel, event.words[-1].end_ms, self.host.timers.now())
-        log.put(stamped)
-        self.audience.spread()
-        self._hold_back()
-        return True
+                self.say(event)
 
     def granted(self, sink: StreamSink, until_ms: int) -> None:
         """The engine takes audio up to `until_ms` of its own clock."""
@@ -430,72 +399,15 @@ class Session:
 
     def silent_until(self, sink: StreamSink, until_ms: int) -> None:
         """The engine will report nothing before `until_ms` again."""
-        for channel in range(self._channels):
-            self._settle(channel, until_ms)
+        self.hearing.silent_until(until_ms)
 
-    def _filled(self, event: Event) -> Event:
-        """Times an engine left out: what it was fed."""
-        match event:
-            case Transcript(end_ms=None):
-                fed = self.ms(self.journal.sent)
-                return msgspec.structs.replace(
-                    event, end_ms=fed, start_ms=fed if event.start_ms is None else event.start_ms
-                )
-            case Transcript(start_ms=None):
-                return msgspec.structs.replace(event, start_ms=event.end_ms)
-            case Transcript():
-                return event
-            case SpeechStarted(at_ms=None) | SpeechEnded(at_ms=None):
-                return msgspec.structs.replace(event, at_ms=self.ms(self.journal.sent))
-            case _:
-                return event
-
-    def _say_in(self, event: Event) -> None:
-        """Log one lawful event of the input side, with what follows from it."""
-        now = self.host.timers.now()
-        match event:
-            case Transcript(final=False):
-                if not self.options.recognition.interim_results:
-                    return
-                if event.words:
-                    self.ledger.partial(event.channel, event.words[-1].end_ms, now)
-            case Transcript():
-                if event.ref:
-                    event = self._answered(event)
-                if event.ends_turn:
-                    self.ledger.final(event.channel, now)
-            case SpeechEnded(provisional=False):
-                asked = self.options.recognition.turns.silence_ms
-                wait = asked if event.reason == "silence" else 0
-                fed = self.ms(self.journal.sent)
-                self.ledger.turn_over(event.channel, event.at_ms, fed, wait, now)
-            case _:
-                pass
-        self._say(event)
-        if isinstance(event, Transcript) and event.final and event.end_ms is not None:
-            if self.owner is not None and self.owner.caught_up:
-                self.ledger.add("send", (self.host.timers.now() - now) * 1000)
-            self._settle(event.channel, event.end_ms)
-
-    def _answered(self, event: Transcript) -> Transcript:
-        """A question is answered once: by a last final, and by the first one of its name."""
-        for command in self.journal.asked if event.ends_turn else ():
-            if isinstance(command, Finalize) and command.ref == event.ref:
-                self.journal.answered(command)
-                return event
-        return msgspec.structs.replace(event, ref="")
-
-    def _settle(self, channel: int, until_ms: int) -> None:
-        """Trim at the least settled channel."""
+    def settle(self, until_ms: int) -> None:
+        """Nothing before `until_ms` will be reported again, on any channel. Called by `hearing`."""
         source = self.source
         if source is None:
             return
-        self._settled[channel] = max(self._settled.get(channel, 0), until_ms)
-        if len(self._settled) < self._channels:
-            return
         before = self.journal.settled
-        until = min(self._settled.values())
-        self.journal.settle(max(0, source.units(until - self.origin_ms)))
+        self.journal.settle(max(0, source.units(until_ms - self.origin_ms)))
         if self.journal.settled - before >= self._units(self.settings.flow_ms) // 4:
             self._flow()
 
@@ -522,17 +434,12 @@ class Session:
         """The engine broke. Open another stream and replay, or give up."""
         if self.life.state == "ended":
             return
-        now = self.host.timers.now()
-        window = self.settings.replay_window_s
-        self._failures = [at for at in (*self._failures, now) if now - at <= window]
-        recent = len(self._failures)
-        first_opening = self.life.state == "opening" and self.journal.sent == 0
-        hopeless = not fault.retryable or (first_opening and fault.code == "at_capacity")
-        if hopeless or recent > self.settings.replays:
+        fresh = self.life.state == "opening" and self.journal.sent == 0
+        retry_at = self._retries.after(fault, self.host.timers.now(), fresh=fresh)
+        if retry_at is None:
             self.finish("refused" if fault.whose == "client" else "failed", fault)
             return
-        waits = self.settings.replay_wait_s
-        self.retry_at = now + (waits[min(recent, len(waits)) - 1] if waits else 0.0)
+        self.retry_at = retry_at
         self._reopen()
 
     def _roll(self) -> None:
@@ -601,7 +508,7 @@ class Session:
                 if self.source is None and not self.arrival.begun:
                     self.declare(self.arrival.declared or AudioFormat())
                 if isinstance(command, Tell):
-                    self._say(Told(**msgspec.structs.asdict(command)))
+                    self.say(Told(**msgspec.structs.asdict(command)))
                 self.feed.ask(command)
             case Cancel():
                 self._hush(command)
@@ -618,9 +525,8 @@ class Session:
                 command = msgspec.structs.replace(command, ref=f"~{self._anonymous}")
             self.ledger.arrived(self.ms(self.journal.end), self.host.timers.now())
             if self.source is None:
-                at = self.ms(self.journal.end)
-                for event in self.turns.answer(command.ref, command.channel or 0, at):
-                    self._say(event)
+                for event in self.hearing.answer(command, self.ms(self.journal.end)):
+                    self.say(event)
                 return
             self._room()
         if isinstance(command, Cancel):
@@ -671,7 +577,7 @@ class Session:
         if self.engine is None or not chosen:
             return  # told by `_know`, or when it comes
         if changed == before:
-            self._say(Configured(options=self.options, ref=command.ref))
+            self.say(Configured(options=self.options, ref=command.ref))
             return
         names = changed_names(before, changed)
         try:
@@ -695,7 +601,7 @@ class Session:
             self._roll_due = True
             if self.wants_engine:  # nobody opens the old one yet
                 self._change_engine()
-        self._say(Configured(options=self.options, ref=command.ref))
+        self.say(Configured(options=self.options, ref=command.ref))
         for text in unable:
             self._notice("warning", "option_not_supported", text, ref=command.ref)
 
@@ -708,21 +614,21 @@ class Session:
             self.fail(error)
             return
         for each in due:
-            self._say(each)
+            self.say(each)
 
     def _played(self, command: Played) -> None:
         now = self.host.timers.now()
         if (delay := self.speech.heard_after(command, now)) is not None:
             self.ledger.add("playback", delay)
         for event in self.speech.played(command, now):
-            self._say(event)
+            self.say(event)
         self.log.forget_audio(command.utterance, command.until_ms)
         self._credit_speech()
 
     def _hush(self, command: Cancel) -> None:
         command, cleared = self.speech.hush(command, self.host.timers.now())
         for event in cleared:
-            self._say(event)
+            self.say(event)
         self.feed.ask(command)
 
     def _credit_speech(self) -> None:
@@ -815,7 +721,7 @@ class Session:
             )
         )
 
-    def _say(self, event: Event) -> None:
+    def say(self, event: Event) -> None:
         """Into the log, and on to everybody who keeps up."""
         self.audience.say(event)
         self._hold_back()
@@ -840,7 +746,7 @@ class Session:
         """A logged notice; a code that repeats without end is said at most 100 times."""
         self.notices[code] += 1
         if self.notices[code] <= 100 and self.life.state != "ended":
-            self._say(
+            self.say(
                 msgspec.convert({"level": level, "code": code, "text": text, "ref": ref}, Notice)
             )
 
@@ -893,9 +799,7 @@ class Session:
         last: list[Event] = []
         # A client that will go on elsewhere takes its open turn and its questions along.
         if not (reason == "shutdown" and self.owner and self.owner.dialect.resumable):
-            for command in self._unanswered():
-                last += self.turns.answer(command.ref, command.channel or 0, at)
-            last += self.turns.close(at, "end" if error is None else "failed")
+            last = self.hearing.close(at, "end" if error is None else "failed")
         now = self.host.timers.now()
         ended = Ended(
             reason="moved" if self._moving_to and error is None else reason,
@@ -912,12 +816,8 @@ class Session:
         elif self.detached_until is None:
             self.detached_until = now + self.settings.resume_window_s
         for event in (*last, ended):
-            self._say(event)
+            self.say(event)
         self.host.wake(self)
-
-    def _unanswered(self) -> list[Finalize]:
-        due = (*self.journal.asked, *self.journal.queued)
-        return [command for command in due if isinstance(command, Finalize)]
 
     def over(self, now: float) -> bool:
         """Ended, and nobody will come to read the rest."""

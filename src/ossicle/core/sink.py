@@ -6,9 +6,7 @@ overlap for a moment cannot mix, and a stream that was replaced speaks to deaf e
 
 from typing import Protocol
 
-import msgspec
-
-from .events import Event, SpeechEnded, SpeechStarted, Transcript
+from .events import Event
 from .rebase import Rebase
 
 __all__ = ["Listener", "StreamSink"]
@@ -41,7 +39,7 @@ class StreamSink:
     def tell(self, event: Event) -> None:
         """An event on the stream's own clock."""
         if not self.deaf:
-            self.listener.told(self, event if self.rebase.plain else self.rebased(event))
+            self.listener.told(self, event if self.rebase.plain else self.rebase.event(event))
 
     def credit(self, until_ms: int) -> None:
         """The stream takes audio up to here."""
@@ -52,31 +50,3 @@ class StreamSink:
         """Nothing before this will be reported again."""
         if not self.deaf:
             self.listener.silent_until(self, self.rebase.end_ms(until_ms))
-
-    def rebased(self, event: Event) -> Event:
-        """The event with its times on the session's clock. Output has its own time."""
-        rebase = self.rebase
-        match event:
-            case Transcript(side="in"):
-                words = event.words
-                if words:
-                    words = tuple(
-                        msgspec.structs.replace(
-                            word,
-                            start_ms=rebase.stream_ms(word.start_ms),
-                            end_ms=rebase.end_ms(word.end_ms),
-                        )
-                        for word in words
-                    )
-                return msgspec.structs.replace(
-                    event,
-                    start_ms=None if event.start_ms is None else rebase.stream_ms(event.start_ms),
-                    end_ms=None if event.end_ms is None else rebase.end_ms(event.end_ms),
-                    words=words,
-                )
-            case SpeechStarted(side="in", at_ms=int(at_ms)):
-                return msgspec.structs.replace(event, at_ms=rebase.stream_ms(at_ms))
-            case SpeechEnded(side="in", at_ms=int(at_ms)):
-                return msgspec.structs.replace(event, at_ms=rebase.end_ms(at_ms))
-            case _:
-                return event

@@ -20,8 +20,10 @@ import msgspec
 from ossicle.core.errors import Refused
 from ossicle.engines.open import NAMES
 
+from .choices import choices
 from .naming import LATER, PREFIX, SETTINGS, TABLES, Setting, nearest
 from .settings import GatewaySettings
+from .upstreams import entry, open_upstream
 
 __all__ = ["OTHERS", "SECRETS", "Configuration", "Misconfigured", "Problem", "configure"]
 
@@ -33,6 +35,8 @@ OTHERS = frozenset(
      "OSSICLE_SPEECH", "OSSICLE_PYTHON"}
 )  # fmt: skip
 """Variables that mean something else here: of clients, of the demonstration, of the set-up."""
+
+_ENGINES = (*NAMES, "upstream")
 
 _MOST_BYTES = 1 << 20
 """A configuration is text by people; beyond this it is another file, or a device."""
@@ -277,15 +281,34 @@ def _together(settings: GatewaySettings, found: _Gathered) -> None:
     specs = [("engine", settings.engine), *(("models", spec) for _, spec in settings.models)]
     if settings.voice not in {"", "off"}:
         specs.append(("voice", settings.voice))
+    for name, upstream in settings.upstreams:
+        try:
+            entry(name, upstream)
+        except Refused as error:
+            found.wrong(at("upstreams"), str(error))
     for name, spec in specs:
-        engine = spec.partition(":")[0]
-        if engine not in NAMES:
-            near = nearest(engine, NAMES)
+        for problem in _unopenable(spec, dict(settings.upstreams)):
+            found.wrong(at(name), f"{name}: {problem}")
+
+
+def _unopenable(spec: str, upstreams: Mapping[str, str]) -> Iterable[str]:
+    """Why the engines that a text names could not be opened, as far as their names say."""
+    try:
+        wanted = choices(spec)
+    except Refused as error:
+        yield str(error)
+        return
+    for _, _, each in wanted:
+        engine, _, argument = each.partition(":")
+        if engine == "upstream":
+            try:
+                open_upstream(argument, upstreams)
+            except Refused as error:
+                yield str(error)
+        elif engine not in NAMES:
+            near = nearest(engine, _ENGINES)
             hint = f"did you mean {near}? " if near else ""
-            found.wrong(
-                at(name), f"{name}: engine {engine[:60]!r} is not known; {hint}there are "
-                f"{', '.join(NAMES)}",
-            )  # fmt: skip
+            yield (f"engine {engine[:60]!r} is not known; {hint}there are {', '.join(_ENGINES)}")
 
 
 def _place(message: str) -> tuple[int, str]:

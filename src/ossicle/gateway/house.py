@@ -26,6 +26,7 @@ from ossicle.core.legs import Leg
 from ossicle.core.options import Options
 from ossicle.core.ports import Codecs, Engine, Timers
 from ossicle.core.session import Session
+from ossicle.core.timers import LoopTimers
 from ossicle.core.wire import Opening
 from ossicle.engines.wrap.endpointed import Endpointed
 from ossicle.engines.wrap.split import Split
@@ -44,7 +45,6 @@ from .secrets import Secrets
 from .settings import GatewaySettings
 from .snippets import Address
 from .supervisor import supervise
-from .timers import LoopTimers
 from .tokens import mint, parse, same
 from .usage import EVERY_S, Usage
 

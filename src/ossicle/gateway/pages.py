@@ -3,6 +3,8 @@
     /                      the page
     /ossicle.js            the module that pages import; also from pages of other origins
     /playground/…          what the page is made of
+    /openapi.json          what can be asked over plain HTTP (OpenAPI)
+    /asyncapi.json         what is said on WebSockets (AsyncAPI)
 
 Every file is read once, when the first request asks for one. Knows nothing of sessions; what the
 page shows beside its own session comes from `/v1/about`, `/v1/sessions` and `/v1/snippets`.
@@ -48,6 +50,7 @@ _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
     ".ts": "text/plain; charset=utf-8",
+    ".json": "application/json",
 }
 _HEADERS = {
     "x-content-type-options": "nosniff",
@@ -63,6 +66,9 @@ _PAGE = {
 }
 _MODULE = {"access-control-allow-origin": "*", "cross-origin-resource-policy": "cross-origin"}
 """Public code: any page may import it. What the gateway lets in is decided elsewhere."""
+
+_ALONE = ("ossicle.js", "ossicle.d.ts", "openapi.json", "asyncapi.json")
+"""Public files at the root; the documents are made by `scripts/reference.py`."""
 
 _BETTER = {
     "pocketsphinx": (
@@ -117,6 +123,8 @@ def page_routes(house: House) -> list[Route]:
         Route("/playground/{name}", page),
         Route("/ossicle.js", module),
         Route("/ossicle.d.ts", module),
+        Route("/openapi.json", module),
+        Route("/asyncapi.json", module),
         Route("/ossicle/{name}", module),
         Route("/v1/about", about),
     ]
@@ -141,7 +149,7 @@ def _shelf() -> dict[str, _File]:
     """Every file of the page and the module by its name. Made from the package's own list, so a
     name in an address reaches nothing else."""
     root = files("ossicle") / "web"
-    found = {name: root / name for name in ("ossicle.js", "ossicle.d.ts")}
+    found = {name: root / name for name in _ALONE}
     for folder in ("ossicle", "playground"):
         for each in (root / folder).iterdir():
             found[f"{folder}/{each.name}"] = each

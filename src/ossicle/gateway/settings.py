@@ -64,9 +64,12 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     tls_port: int | None = 8443
     """The same over TLS."""
     engine: str = "pocketsphinx"
-    """`NAME[:ARG]` of the engine that hears."""
+    """`NAME[:ARG]` of the engine that hears; `A | B`: B where A fails."""
     models: tuple[tuple[str, str], ...] = ()
     """Model name or pattern (`nova-*`) and the engine that hears for it."""
+    upstreams: tuple[tuple[str, str], ...] = ()
+    """Providers by names of your own: `DIALECT[@URL] [key_env=VARIABLE] [model=NAME] ...`; an
+    engine is then `upstream:NAME`."""
     unknown_model: Literal["default", "refuse"] = "default"
     """A model name that no route knows: heard by `engine`, or refused."""
     voice: str = ""

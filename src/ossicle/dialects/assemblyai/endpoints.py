@@ -17,51 +17,69 @@ from ossicle.core.errors import Denied, OssicleError, Overloaded, Refused
 
 from .credentials import credential_in
 
-__all__ = ["legacy_token", "v3_token"]
+__all__ = [
+    "LegacyTokenAsked",
+    "LegacyTokenGiven",
+    "TokenAsked",
+    "TokenGiven",
+    "TokenRefused",
+    "legacy_token",
+    "v3_token",
+]
 
 
-class _Asked(msgspec.Struct, frozen=True):
+class TokenAsked(msgspec.Struct, frozen=True):
+    """What `/v3/token` is asked."""
+
     expires_in_seconds: Annotated[int, msgspec.Meta(ge=1, le=600)]
     max_session_duration_seconds: Annotated[int, msgspec.Meta(ge=60, le=10_800)] = 10_800
 
 
-class _Token(msgspec.Struct, frozen=True):
+class TokenGiven(msgspec.Struct, frozen=True):
+    """What `/v3/token` answers."""
+
     token: str
     expires_in_seconds: int
 
 
-class _LegacyAsked(msgspec.Struct, frozen=True):
+class LegacyTokenAsked(msgspec.Struct, frozen=True):
+    """What `/v2/realtime/token` is asked."""
+
     expires_in: Annotated[int, msgspec.Meta(ge=60, le=360_000)]
 
 
-class _LegacyToken(msgspec.Struct, frozen=True):
+class LegacyTokenGiven(msgspec.Struct, frozen=True):
+    """What `/v2/realtime/token` answers."""
+
     token: str
 
 
-class _Failure(msgspec.Struct, frozen=True):
+class TokenRefused(msgspec.Struct, frozen=True):
+    """Why there is none."""
+
     error: str
 
 
 async def v3_token(request: Request, desk: Desk) -> Response:
     """`?expires_in_seconds=` 1-600, `max_session_duration_seconds=` 60-10800."""
     try:
-        asked = _read(lambda: msgspec.convert(dict(request.query), _Asked, strict=False))
+        asked = _read(lambda: msgspec.convert(dict(request.query), TokenAsked, strict=False))
         credential = credential_in(request.header, lambda _: "")
         minted = await desk.mint(credential, asked.expires_in_seconds)
     except OssicleError as error:
         return _refusal(error)
-    return _json(200, _Token(minted.token, asked.expires_in_seconds))
+    return _json(200, TokenGiven(minted.token, asked.expires_in_seconds))
 
 
 async def legacy_token(request: Request, desk: Desk) -> Response:
     """A JSON body with `expires_in`, 60-360000 seconds."""
     try:
-        asked = _read(lambda: msgspec.json.decode(request.body, type=_LegacyAsked))
+        asked = _read(lambda: msgspec.json.decode(request.body, type=LegacyTokenAsked))
         credential = credential_in(request.header, lambda _: "")
         minted = await desk.mint(credential, asked.expires_in)
     except OssicleError as error:
         return _refusal(error)
-    return _json(200, _LegacyToken(minted.token))
+    return _json(200, LegacyTokenGiven(minted.token))
 
 
 _Read = TypeVar("_Read")
@@ -75,7 +93,7 @@ def _read(read: Callable[[], _Read]) -> _Read:
 
 
 def _refusal(error: OssicleError) -> Response:
-    return _json(_status(error), _Failure(error.fault().text))
+    return _json(_status(error), TokenRefused(error.fault().text))
 
 
 def _status(error: OssicleError) -> int:

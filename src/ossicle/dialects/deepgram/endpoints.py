@@ -14,14 +14,18 @@ from ossicle.core.errors import BadMessage, Fault, OssicleError
 from .credentials import credential_in
 from .errors import error_body, error_headers, status
 
-__all__ = ["grant"]
+__all__ = ["GrantAsked", "Granted", "grant"]
 
 
-class _Asked(msgspec.Struct):
+class GrantAsked(msgspec.Struct):
+    """The body of a request."""
+
     ttl_seconds: Annotated[float, msgspec.Meta(ge=1, le=3600)] | None = None
 
 
-class _Granted(msgspec.Struct):
+class Granted(msgspec.Struct):
+    """The answer."""
+
     access_token: str
     expires_in: int
 
@@ -36,7 +40,7 @@ async def grant(request: Request, desk: Desk) -> Response:
         minted = await desk.mint(credential_in(request.headers), _asked(request.body))
     except OssicleError as error:
         return _refused(error.fault(), request_id)
-    body = msgspec.json.encode(_Granted(minted.token, round(minted.expires_in_s)))
+    body = msgspec.json.encode(Granted(minted.token, round(minted.expires_in_s)))
     return Response(
         200, (("content-type", "application/json"), ("cache-control", "no-store")), body
     )
@@ -46,7 +50,7 @@ def _asked(body: bytes) -> float:
     if not body.strip():
         return _DEFAULT_S
     try:
-        asked = msgspec.json.decode(body, type=_Asked).ttl_seconds
+        asked = msgspec.json.decode(body, type=GrantAsked).ttl_seconds
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
         raise BadMessage('the body must be {} or {"ttl_seconds": N}, N in 1-3600') from error
     return _DEFAULT_S if asked is None else asked

@@ -60,6 +60,7 @@ class FluxClient:
 
     def __init__(self) -> None:
         self.deadline = inf
+        self.plain = True
         self._options = Options()
         self._finalizes: deque[str] = deque()
         self._configures: deque[Configure] = deque()

@@ -76,6 +76,7 @@ class DeepgramClient:
     def __init__(self, *, model: str = "nova-3", keep_alive_s: float = _KEEP_ALIVE_S) -> None:
         """`model`: what is asked for when the session asks for none; the service demands one."""
         self.deadline = inf
+        self.plain = True
         self._model = model
         self._keep_alive = keep_alive_s
         self._over = False

@@ -35,6 +35,7 @@ class NativeClient:
         """`framed`: the channel keeps messages apart (WebSocket); False: an HTTP request whose
         body is the audio."""
         self.deadline = inf
+        self.plain = framed
         self._framed = framed
         self._heartbeat = heartbeat_s
         self._sound: AudioOut | None = None

@@ -13,16 +13,20 @@ from ossicle.core.wire import Opening
 
 from .credentials import credential_of
 
-__all__ = ["new_token"]
+__all__ = ["TokenAsked", "TokenGiven", "new_token"]
 
 _DEFAULT_S = 60.0
 
 
-class _Asked(msgspec.Struct, forbid_unknown_fields=True):
+class TokenAsked(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of a request."""
+
     ttl_s: Annotated[float, msgspec.Meta(ge=1)] = _DEFAULT_S
 
 
-class _Token(msgspec.Struct):
+class TokenGiven(msgspec.Struct):
+    """The answer."""
+
     token: str
     expires_in_s: float
     expires_at: float
@@ -36,11 +40,11 @@ async def new_token(request: Request, desk: Desk) -> Response:
         BadMessage: the body is not what is asked for.
     """
     try:
-        asked = msgspec.json.decode(request.body or b"{}", type=_Asked)
+        asked = msgspec.json.decode(request.body or b"{}", type=TokenAsked)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
         raise BadMessage('the body is {} or {"ttl_s": SECONDS}, at least 1') from error
     minted = await desk.mint(credential_of(Opening(headers=request.headers)), asked.ttl_s)
     return Response(
         headers=(("content-type", "application/json"), ("cache-control", "no-store")),
-        body=msgspec.json.encode(_Token(minted.token, minted.expires_in_s, minted.expires_at)),
+        body=msgspec.json.encode(TokenGiven(minted.token, minted.expires_in_s, minted.expires_at)),
     )

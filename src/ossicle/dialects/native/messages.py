@@ -389,6 +389,11 @@ def message_of(event: events.Event) -> ServerMessage:
     return kind(**values)  # type: ignore[return-value]
 
 
+def transcript_text(event: events.Transcript) -> str:
+    """`encode(message_of(event))` in two calls less: nearly every message is one."""
+    return _encoder.encode(_transcript(event)).decode()
+
+
 def _transcript(event: events.Transcript) -> TranscriptMessage:
     """Field by field: nearly every message is one, and this takes 1.0 us instead of 2.5; without
     what only few engines know, 0.6."""

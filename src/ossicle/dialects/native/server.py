@@ -25,7 +25,14 @@ from ossicle.core.wire import Accept, Binary, Close, Fin, Message, Opening, Ping
 
 from .credentials import SUBPROTOCOL, credential_of, offered
 from .errors import close_code, refusal
-from .messages import AudioOutMessage, command_of, decode_client, encode, message_of
+from .messages import (
+    AudioOutMessage,
+    command_of,
+    decode_client,
+    encode,
+    message_of,
+    transcript_text,
+)
 from .query import configure_of
 
 __all__ = ["NativeServer"]
@@ -175,6 +182,8 @@ class _Socket:
     headers: tuple[tuple[str, str], ...] = ()
 
     def say(self, event: Event) -> tuple[Message, ...]:
+        if type(event) is Transcript:
+            return (Text(transcript_text(event)),)
         text = Text(encode(message_of(event)))
         return (text, Binary(event.data)) if type(event) is AudioOut else (text,)
 

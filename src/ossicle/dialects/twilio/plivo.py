@@ -12,7 +12,7 @@ from ossicle.core.wire import Message, Text
 from .calls import Digits, Heard, Reached, Sound, Start, Stop, decode, encode
 from .messages import media_format
 
-__all__ = ["Plivo"]
+__all__ = ["FromPlivo", "Plivo", "PlivoCheckpoint", "PlivoClear", "PlivoPlay"]
 
 
 class _Format(msgspec.Struct, frozen=True, rename="camel"):
@@ -39,7 +39,9 @@ class _Dtmf(msgspec.Struct, frozen=True):
     digit: str
 
 
-class _FromPlivo(msgspec.Struct, frozen=True, rename={"stream_id": "streamId"}):
+class FromPlivo(msgspec.Struct, frozen=True, rename={"stream_id": "streamId"}):
+    """Any message of Plivo's: one shape for all."""
+
     event: str
     stream_id: str = ""
     name: str = ""
@@ -55,22 +57,28 @@ class _Payload(msgspec.Struct, frozen=True, rename="camel"):
     payload: bytes
 
 
-class _PlayOut(msgspec.Struct, frozen=True, tag_field="event", tag="playAudio"):
+class PlivoPlay(msgspec.Struct, frozen=True, tag_field="event", tag="playAudio"):
+    """Play this after what was sent before."""
+
     media: _Payload
 
 
-class _CheckpointOut(
+class PlivoCheckpoint(
     msgspec.Struct, frozen=True, tag_field="event", tag="checkpoint", rename="camel"
 ):
+    """Tell when everything before it was played."""
+
     stream_id: str
     name: str
 
 
-class _ClearOut(msgspec.Struct, frozen=True, tag_field="event", tag="clearAudio", rename="camel"):
+class PlivoClear(msgspec.Struct, frozen=True, tag_field="event", tag="clearAudio", rename="camel"):
+    """Throw away what was not played."""
+
     stream_id: str
 
 
-_decoder = msgspec.json.Decoder(_FromPlivo, strict=False)
+_decoder = msgspec.json.Decoder(FromPlivo, strict=False)
 
 
 class Plivo:
@@ -92,32 +100,32 @@ class Plivo:
         if message.event != "start" and message.stream_id not in {"", self._stream}:
             return None
         match message:
-            case _FromPlivo(event="media", media=_Media() as media):
+            case FromPlivo(event="media", media=_Media() as media):
                 return Sound(media.payload, media.track, self._since(media.timestamp))
-            case _FromPlivo(event="start", start=_Start() as start):
+            case FromPlivo(event="start", start=_Start() as start):
                 return self._started(message, start)
-            case _FromPlivo(event="dtmf", dtmf=_Dtmf() as dtmf):
+            case FromPlivo(event="dtmf", dtmf=_Dtmf() as dtmf):
                 return Digits(dtmf.digit)
-            case _FromPlivo(event="playedStream", name=name):
+            case FromPlivo(event="playedStream", name=name):
                 return Reached(name)
-            case _FromPlivo(event="stop"):
+            case FromPlivo(event="stop"):
                 return Stop()
-            case _FromPlivo(event="media" | "start" | "dtmf"):
+            case FromPlivo(event="media" | "start" | "dtmf"):
                 raise BadMessage(f"a {message.event} message without its {message.event!r} member")
             case _:
                 return None
 
     def sound(self, data: bytes) -> tuple[Message, ...]:
         """`playAudio`."""
-        return (Text(encode(_PlayOut(_Payload(self._kind, self._rate, data)))),)
+        return (Text(encode(PlivoPlay(_Payload(self._kind, self._rate, data)))),)
 
     def mark(self, name: str) -> Message:
         """`checkpoint`, answered by `playedStream`."""
-        return Text(encode(_CheckpointOut(self._stream, name)))
+        return Text(encode(PlivoCheckpoint(self._stream, name)))
 
     def clear(self) -> Message:
         """`clearAudio`."""
-        return Text(encode(_ClearOut(self._stream)))
+        return Text(encode(PlivoClear(self._stream)))
 
     def _since(self, timestamp: int | None) -> int | None:
         """Times count from the first piece."""
@@ -127,7 +135,7 @@ class Plivo:
             self._began = timestamp
         return max(0, timestamp - self._began)
 
-    def _started(self, message: _FromPlivo, start: _Start) -> Start:
+    def _started(self, message: FromPlivo, start: _Start) -> Start:
         stream = start.stream_id or message.stream_id
         if not stream:
             raise BadMessage("a start message without a streamId")

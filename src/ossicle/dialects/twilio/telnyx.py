@@ -15,7 +15,7 @@ from ossicle.core.wire import Message, Text
 from .calls import Digits, Failed, Heard, Reached, Sound, Start, Stop, decode, encode
 from .messages import MarkBody, PayloadBody, media_format
 
-__all__ = ["Telnyx"]
+__all__ = ["FromTelnyx", "Telnyx", "TelnyxClear", "TelnyxMark", "TelnyxMedia"]
 
 _LONGEST_MS = 30_000
 _JUMP_MS = 1_000
@@ -46,7 +46,9 @@ class _Dtmf(msgspec.Struct, frozen=True):
     digit: str
 
 
-class _FromTelnyx(msgspec.Struct, frozen=True):
+class FromTelnyx(msgspec.Struct, frozen=True):
+    """Any message of Telnyx's: one shape for all."""
+
     event: str
     stream_id: str = ""
     start: _Start | None = None
@@ -57,19 +59,23 @@ class _FromTelnyx(msgspec.Struct, frozen=True):
     """Of an error: its code and text. Of events not known here: anything."""
 
 
-class _MediaOut(msgspec.Struct, frozen=True, tag_field="event", tag="media"):
+class TelnyxMedia(msgspec.Struct, frozen=True, tag_field="event", tag="media"):
+    """Play this after what was sent before."""
+
     media: PayloadBody
 
 
-class _MarkOut(msgspec.Struct, frozen=True, tag_field="event", tag="mark"):
+class TelnyxMark(msgspec.Struct, frozen=True, tag_field="event", tag="mark"):
+    """Send this back when everything before it was played."""
+
     mark: MarkBody
 
 
-class _ClearOut(msgspec.Struct, frozen=True, tag_field="event", tag="clear"):
-    pass
+class TelnyxClear(msgspec.Struct, frozen=True, tag_field="event", tag="clear"):
+    """Throw away what was not played."""
 
 
-_decoder = msgspec.json.Decoder(_FromTelnyx, strict=False)
+_decoder = msgspec.json.Decoder(FromTelnyx, strict=False)
 
 
 class Telnyx:
@@ -92,19 +98,19 @@ class Telnyx:
         if message.event != "start" and message.stream_id not in {"", self._stream}:
             return None
         match message:
-            case _FromTelnyx(event="media", media=_Media() as media):
+            case FromTelnyx(event="media", media=_Media() as media):
                 return self._sound(media)
-            case _FromTelnyx(event="start", start=_Start() as start):
+            case FromTelnyx(event="start", start=_Start() as start):
                 return self._started(message.stream_id, start)
-            case _FromTelnyx(event="dtmf", dtmf=_Dtmf() as dtmf):
+            case FromTelnyx(event="dtmf", dtmf=_Dtmf() as dtmf):
                 return Digits(dtmf.digit)
-            case _FromTelnyx(event="mark", mark=MarkBody() as mark):
+            case FromTelnyx(event="mark", mark=MarkBody() as mark):
                 return Reached(mark.name)
-            case _FromTelnyx(event="stop"):
+            case FromTelnyx(event="stop"):
                 return Stop()
-            case _FromTelnyx(event="error"):
+            case FromTelnyx(event="error"):
                 return Failed(_code_of(message.payload))
-            case _FromTelnyx(event="media" | "start" | "dtmf" | "mark"):
+            case FromTelnyx(event="media" | "start" | "dtmf" | "mark"):
                 raise BadMessage(f"a {message.event} message without its {message.event!r} member")
             case _:
                 return None
@@ -114,17 +120,17 @@ class Telnyx:
         if self._swaps:
             data = _swapped(data)
         return tuple(
-            Text(encode(_MediaOut(PayloadBody(data[at : at + self._longest]))))
+            Text(encode(TelnyxMedia(PayloadBody(data[at : at + self._longest]))))
             for at in range(0, len(data), self._longest)
         )
 
     def mark(self, name: str) -> Message:
         """`mark`."""
-        return Text(encode(_MarkOut(MarkBody(name))))
+        return Text(encode(TelnyxMark(MarkBody(name))))
 
     def clear(self) -> Message:
         """`clear`."""
-        return Text(encode(_ClearOut()))
+        return Text(encode(TelnyxClear()))
 
     def _sound(self, media: _Media) -> Sound:
         data = _swapped(media.payload) if self._swaps else media.payload

@@ -15,7 +15,7 @@ from ossicle.core.wire import Binary, Message, Text
 from .calls import Digits, Heard, Reached, Start, decode, encode
 from .messages import media_format
 
-__all__ = ["Vonage"]
+__all__ = ["FromVonage", "Vonage", "VonageClear", "VonageNotify"]
 
 _OURS = frozenset({"event", "content-type"})
 
@@ -24,21 +24,25 @@ class _Notify(msgspec.Struct, frozen=True):
     mark: str = ""
 
 
-class _FromVonage(msgspec.Struct, frozen=True):
+class FromVonage(msgspec.Struct, frozen=True):
+    """Any message of Vonage's beside the sound: one shape for all."""
+
     event: str = ""
     digit: str = ""
     payload: _Notify | None = None
 
 
-class _NotifyOut(msgspec.Struct, frozen=True, tag_field="action", tag="notify"):
+class VonageNotify(msgspec.Struct, frozen=True, tag_field="action", tag="notify"):
+    """Tell when everything before it was played."""
+
     payload: _Notify
 
 
-class _ClearOut(msgspec.Struct, frozen=True, tag_field="action", tag="clear"):
-    pass
+class VonageClear(msgspec.Struct, frozen=True, tag_field="action", tag="clear"):
+    """Throw away what was not played."""
 
 
-_decoder = msgspec.json.Decoder(_FromVonage)
+_decoder = msgspec.json.Decoder(FromVonage)
 _connected = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -56,11 +60,11 @@ class Vonage:
         """What Vonage says beside the sound."""
         message = decode(_decoder, text)
         match message:
-            case _FromVonage(event="websocket:connected"):
+            case FromVonage(event="websocket:connected"):
                 return self._started(decode(_connected, text))
-            case _FromVonage(event="websocket:dtmf", digit=digit) if digit:
+            case FromVonage(event="websocket:dtmf", digit=digit) if digit:
                 return Digits(digit)
-            case _FromVonage(event="websocket:notify", payload=_Notify(mark=mark)) if mark:
+            case FromVonage(event="websocket:notify", payload=_Notify(mark=mark)) if mark:
                 return Reached(mark)
             case _:
                 return None
@@ -71,11 +75,11 @@ class Vonage:
 
     def mark(self, name: str) -> Message:
         """`notify`, which comes back."""
-        return Text(encode(_NotifyOut(_Notify(name))))
+        return Text(encode(VonageNotify(_Notify(name))))
 
     def clear(self) -> Message:
         """`clear`."""
-        return Text(encode(_ClearOut()))
+        return Text(encode(VonageClear()))
 
     def _started(self, members: dict[str, Any]) -> Start:
         kind, _, rest = str(members.get("content-type", "")).lower().partition(";")

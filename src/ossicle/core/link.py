@@ -1,18 +1,20 @@
 """One connection: the client half of a dialect on a channel, for as long as the channel lives.
 
-What a transport calls (it is a `Receiver`). Knows nothing of reconnection: its owner makes a new
-one for each connection.
+The mirror of a leg, and like one what a transport calls (it is a `Receiver`). Knows nothing of
+reconnection: its owner, the client library or an engine that is elsewhere, makes a new one for
+each connection.
 """
 
 import asyncio
+from collections.abc import Callable
 from math import inf
 from typing import Protocol, cast
 
-from ossicle.core.commands import Command
-from ossicle.core.errors import ConnectionLost, OssicleError
-from ossicle.core.events import Event
-from ossicle.core.ports import Channel, ClientDialect, ClientSteps
-from ossicle.core.wire import (
+from .commands import Audio, Command
+from .errors import OssicleError
+from .events import Event
+from .ports import Channel, ClientDialect, ClientSteps, PlainClient
+from .wire import (
     Accept,
     Binary,
     Clear,
@@ -53,6 +55,8 @@ class Link:
         self.channel: Channel | None = None
         self.live = False
         """The gateway said where to go on: audio may be sent. Set by the owner."""
+        self.audio: Callable[[bytes], None] = self._audio
+        """Send audio. The hot path of an engine that is elsewhere."""
         self._can_write = True
         self._owner = owner
         self._loop = asyncio.get_running_loop()
@@ -61,7 +65,15 @@ class Link:
     def attach(self, channel: Channel) -> "Link":
         """The receiver of `channel`."""
         self.channel = channel
+        if isinstance(self.dialect, PlainClient) and self.dialect.plain:
+            send = channel.send
+            self.audio = lambda data: send(Binary(data))
         return self
+
+    @property
+    def can_write(self) -> bool:
+        """The channel takes more."""
+        return self._can_write and not self.over.done()
 
     @property
     def ready(self) -> bool:
@@ -71,6 +83,9 @@ class Link:
     def ask(self, command: Command) -> None:
         """Send a command, or audio."""
         self._run(self.dialect.send(command, self._loop.time()))
+
+    def _audio(self, data: bytes) -> None:
+        self._run(self.dialect.send(Audio(data=data), self._loop.time()))
 
     def pause(self) -> None:
         """Stop reading."""
@@ -148,8 +163,3 @@ class Link:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def lost() -> ConnectionLost:
-    """A channel that closed politely although nobody had said the end."""
-    return ConnectionLost("the gateway closed the connection before the end")

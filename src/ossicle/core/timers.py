@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from ossicle.core.ports import Timer
+from .ports import Timer
 
 __all__ = ["LoopTimers"]
 

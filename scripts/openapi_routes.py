@@ -1,0 +1,275 @@
+"""Every plain HTTP route of the gateway, and what it takes and gives: the table `openapi.json` is
+made from. `tests/test_openapi.py` compares it with the routes of a gateway that runs, so a route
+that is missing here fails there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal, NamedTuple, TypeAlias
+
+import msgspec
+import parameters
+from parameters import Parameters
+from schemas import Schema
+
+from ossicle.dialects.assemblyai import endpoints as assemblyai
+from ossicle.dialects.deepgram import endpoints as deepgram
+from ossicle.dialects.deepgram.prerecorded_messages import Queued, Recording
+from ossicle.dialects.deepgram.speak_messages import Body
+from ossicle.dialects.native import endpoints as native
+from ossicle.gateway.pages import About
+from ossicle.gateway.records import SessionRecord
+from ossicle.gateway.snippets import Snippet
+
+__all__ = ["ROUTES", "TAGS", "Also", "Credential", "Media", "Refusals", "Route", "What"]
+
+What: TypeAlias = type[msgspec.Struct] | Schema
+Media: TypeAlias = Mapping[str, What]
+"""What a body is, by its media type."""
+Refusals: TypeAlias = Literal["", "native", "deepgram", "assemblyai", "text"]
+"""In whose words a route refuses."""
+Credential: TypeAlias = Literal["", "native", "deepgram", "assemblyai", "twilio"]
+
+TAGS = {
+    "speech": "Sound in, words out; text in, sound out. WebSockets at the same paths are in "
+    "[asyncapi.json](asyncapi.json).",
+    "sessions": "What is going on, and what was.",
+    "tokens": "A key becomes something that a browser may hold.",
+    "telephone": "What a carrier asks beside the stream of a call.",
+    "operation": "Is it alive, is it ready, how much does it do.",
+    "pages": "The playground, the module for browsers, and these documents.",
+}
+
+NOTHING: Mapping[str, Schema] = MappingProxyType({})
+TEXT: Schema = {"type": "string"}
+BYTES: Schema = {"type": "string", "format": "binary"}
+"""A body of bytes (OpenAPI 3.0 spelling, which every reader still understands)."""
+LINES: Schema = {
+    "type": "string",
+    "description": "One JSON object a line, each a message of the server in asyncapi.json.",
+}
+EVENTS: Schema = {
+    "type": "string",
+    "description": "The same objects as server-sent events: `id` is `seq`, `event` is `type`.",
+}
+WORDS: Schema = {"type": "string", "description": "The words of each turn on a line."}
+STREAMED: Media = {
+    "application/x-ndjson": LINES,
+    "text/event-stream": EVENTS,
+    "text/plain": WORDS,
+}
+READY: Schema = {
+    "type": "object",
+    "required": ["ready"],
+    "properties": {
+        "ready": {"type": "boolean"},
+        "missing": {
+            "type": "array",
+            "items": TEXT,
+            "description": "What keeps it from serving, in words.",
+        },
+    },
+}
+LISTED: Schema = {
+    "type": "object",
+    "required": ["sessions"],
+    "properties": {
+        "sessions": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": [
+                    "session", "state", "detached", "engine", "model", "label", "age_ms",
+                    "audio_ms",
+                ],
+                "properties": {
+                    "session": {**TEXT, "description": "Session id."},
+                    "state": {"enum": ["opening", "live", "draining", "ended"]},
+                    "detached": {
+                        "type": "boolean",
+                        "description": "Its client is gone, and may come back.",
+                    },
+                    "engine": {**TEXT, "description": "What listens."},
+                    "model": {**TEXT, "description": "The model that was asked for."},
+                    "label": {**TEXT, "description": "The client's own name for it."},
+                    "age_ms": {"type": "integer", "description": "Since it began."},
+                    "audio_ms": {"type": "integer", "description": "Stream time heard."},
+                },
+                "additionalProperties": False,
+            },
+        }
+    },
+}  # fmt: skip
+FORM: Schema = {
+    "type": "object",
+    "additionalProperties": TEXT,
+    "description": "What Twilio tells of the call.",
+}
+
+
+class Also(NamedTuple):
+    """An answer beside the usual one and the refusals."""
+
+    text: str
+    gives: Media = NOTHING
+
+
+class Route(NamedTuple):
+    """One route with one method."""
+
+    method: str
+    path: str
+    tag: str
+    summary: str
+    text: str = ""
+    query: Parameters = NOTHING
+    needs: tuple[str, ...] = ()
+    """Parameters that must be there."""
+    takes: Media = NOTHING
+    gives: Media = NOTHING
+    status: int = 200
+    refuses: Refusals = ""
+    also: Mapping[int, Also] = MappingProxyType({})
+    credential: Credential = ""
+
+
+def _page(path: str, summary: str, kind: str, text: str = "") -> Route:
+    return Route(
+        "GET", path, "pages", summary, text, gives={kind: TEXT},
+        also={304: Also("It is what you have: `if-none-match` names its `etag`.")}
+        | ({404: Also("There is no such file.", {"text/plain": TEXT})} if "{" in path else {}),
+    )  # fmt: skip
+
+
+def _document(path: str, summary: str) -> Route:
+    return _page(path, summary, "application/json")._replace(
+        gives={"application/json": {"type": "object"}}
+    )
+
+
+def _twilio(method: str, path: str, summary: str, text: str, status: int, gives: Media) -> Route:
+    return Route(
+        method, path, "telephone", summary, text, status=status, gives=gives, refuses="text",
+        takes={"application/x-www-form-urlencoded": FORM} if method == "POST" else {},
+        credential="twilio",
+    )  # fmt: skip
+
+
+_VOICE = (
+    "TwiML that connects the call to `/twilio/media`. Every parameter of the query becomes one of "
+    "the stream."
+)
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        "POST", "/v1/stream", "speech", "Sound in, words out, while it is still being sent",
+        "The answer streams. Its status is held until the sound is recognised, so bad audio is a "
+        "4xx. `Accept` chooses the form of the answer.",
+        query=parameters.NATIVE, takes={"*/*": BYTES}, gives=STREAMED,
+        refuses="native", credential="native",
+    ),
+    Route(
+        "POST", "/v1/listen", "speech", "Deepgram: transcribe a recording",
+        "One answer, at the end. A JSON body names a recording instead of being one.",
+        query=parameters.LISTEN_FILE,
+        takes={
+            "*/*": BYTES,
+            "application/json": {
+                "type": "object", "required": ["url"], "properties": {"url": TEXT},
+            },
+        },
+        gives={"application/json": {"anyOf": [Recording, Queued]}},
+        refuses="deepgram", credential="deepgram",
+    ),
+    Route(
+        "POST", "/v1/speak", "speech", "Deepgram: text to a file of speech",
+        "The answer streams while it is spoken. At most 2000 characters.",
+        query=parameters.SPEAK_FILE, takes={"application/json": Body},
+        gives=dict.fromkeys(
+            ("audio/mpeg", "audio/wav", "audio/l16", "audio/mulaw", "audio/alaw", "audio/ogg",
+             "audio/flac", "audio/aac"),
+            BYTES,
+        ),
+        refuses="deepgram", credential="deepgram",
+    ),
+    Route(
+        "GET", "/v1/sessions", "sessions", "Your open sessions",
+        query={
+            "label": {**TEXT, "description": "Those with this label only."},
+            "token": parameters.TOKEN,
+        },
+        gives={"application/json": LISTED}, refuses="native", credential="native",
+    ),
+    Route(
+        "GET", "/v1/sessions/{name}", "sessions", "What a session is or was",
+        "By its id or another of its names; for an hour after its end.",
+        query={"token": parameters.TOKEN}, gives={"application/json": SessionRecord},
+        refuses="native", credential="native",
+    ),
+    Route(
+        "GET", "/v1/sessions/{name}/events", "sessions", "Follow a session",
+        "The events of a session of any dialect, as they come; before it begins, too.",
+        query=parameters.OBSERVER, gives=STREAMED, refuses="native", credential="native",
+    ),
+    Route(
+        "POST", "/v1/tokens", "tokens", "A token that ends by itself",
+        "Made by a key; a token makes no tokens.",
+        takes={"application/json": native.TokenAsked},
+        gives={"application/json": native.TokenGiven}, refuses="native", credential="native",
+    ),
+    Route(
+        "POST", "/v1/auth/grant", "tokens", "Deepgram: a token that ends by itself",
+        takes={"application/json": deepgram.GrantAsked},
+        gives={"application/json": deepgram.Granted}, refuses="deepgram", credential="deepgram",
+    ),
+    Route(
+        "GET", "/v3/token", "tokens", "AssemblyAI: a token for universal streaming",
+        query=parameters.ASSEMBLYAI_TOKEN, needs=("expires_in_seconds",),
+        gives={"application/json": assemblyai.TokenGiven},
+        refuses="assemblyai", credential="assemblyai",
+    ),
+    Route(
+        "POST", "/v2/realtime/token", "tokens", "AssemblyAI: a token for the legacy API",
+        takes={"application/json": assemblyai.LegacyTokenAsked},
+        gives={"application/json": assemblyai.LegacyTokenGiven},
+        refuses="assemblyai", credential="assemblyai",
+    ),
+    _twilio("GET", "/twilio/voice", "TwiML for a call", _VOICE, 200, {"text/xml": TEXT}),
+    _twilio("POST", "/twilio/voice", "TwiML for a call", _VOICE, 200, {"text/xml": TEXT}),
+    _twilio("GET", "/twilio/status", "What Twilio tells of a stream", "", 204, {}),
+    _twilio("POST", "/twilio/status", "What Twilio tells of a stream", "", 204, {}),
+    Route(
+        "GET", "/healthz", "operation", "It is alive", gives={"text/plain": TEXT},
+    ),
+    Route(
+        "GET", "/readyz", "operation", "It is ready",
+        "Every open door listens, and the engine is warm.", gives={"application/json": READY},
+        also={503: Also("It is not; `missing` says why.", {"application/json": READY})},
+    ),
+    Route(
+        "GET", "/metrics", "operation", "Figures for Prometheus", gives={"text/plain": TEXT},
+    ),
+    Route(
+        "GET", "/v1/about", "pages", "Which engine listens, and whether a key is asked for",
+        gives={"application/json": About},
+    ),
+    Route(
+        "GET", "/v1/snippets", "pages", "The lines that point an SDK at this gateway",
+        query={"token": parameters.TOKEN},
+        gives={"application/json": {
+            "type": "object", "required": ["snippets"],
+            "properties": {"snippets": {"type": "array", "items": Snippet}},
+        }},
+        refuses="native", credential="native",
+    ),
+    _page("/", "The playground", "text/html"),
+    _page("/playground/{name}", "What the playground is made of", "*/*"),
+    _page("/ossicle.js", "The module for browsers", "text/javascript",
+          "Any page may import it, those of other origins too."),
+    _page("/ossicle.d.ts", "Its types", "text/plain"),
+    _page("/ossicle/{name}", "What the module is made of", "*/*"),
+    _document("/openapi.json", "This document"),
+    _document("/asyncapi.json", "The messages on WebSockets"),
+)  # fmt: skip

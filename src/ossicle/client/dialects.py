@@ -1,0 +1,163 @@
+"""Every protocol the client side speaks: its client half, the wire it goes over, and what may be
+expected of what stands behind it.
+
+    PROVIDERS["deepgram"].make()        a fresh client half
+    connect(url, dialect="deepgram")    the same, as a stream
+    upstream:deepgram                   the same, as an engine of a gateway
+
+Adding one is one line. Client halves are imported when they are asked for.
+"""
+
+import difflib
+import importlib
+from typing import Any, cast
+
+import msgspec
+
+from ossicle.core.capabilities import Capabilities
+from ossicle.core.errors import Refused
+from ossicle.core.formats import AudioFormat
+from ossicle.core.ports import ClientDialect
+
+from .address import Wire
+
+__all__ = ["PROVIDERS", "Provider", "provider"]
+
+
+class Provider(msgspec.Struct, frozen=True):
+    """One protocol, seen from the client's end."""
+
+    name: str
+    half: str
+    """`module:class` of its client half."""
+    wire: Wire
+    capabilities: Capabilities
+    url: str = ""
+    """Where the provider itself is; empty = only where the user says."""
+    key: str = ""
+    """The variable its own SDK reads its key from."""
+    silent_s: float = 0.0
+    """It always says something within this time while audio flows; 0 = it may be silent."""
+    limit_s: float = 0.0
+    """How long one stream may live; 0 = no limit is known."""
+    resumes: bool = False
+    """A broken connection goes on by token, exactly once both ways."""
+
+    def make(self, **settings: Any) -> ClientDialect:
+        """A fresh client half, for one connection."""
+        module, _, name = self.half.partition(":")
+        made = getattr(importlib.import_module(module), name)(**settings)
+        return cast("ClientDialect", made)
+
+
+_RATES = (16_000, 8_000, 24_000, 44_100, 48_000)
+_PCM = tuple(AudioFormat("pcm_s16le", rate) for rate in _RATES)
+_TELEPHONE = (AudioFormat("mulaw", 8_000), AudioFormat("alaw", 8_000))
+
+
+def _hears(*formats: AudioFormat, **able: Any) -> Capabilities:
+    return Capabilities(name="", hears=formats, confidence=True, word_times=True, **able)
+
+
+_ALL = (
+    Provider(
+        "native",
+        "ossicle.dialects.native:NativeClient",
+        "websocket",
+        Capabilities(
+            name="",
+            hears=(*_PCM, *_TELEPHONE),
+            speaks=(AudioFormat("pcm_s16le", 16_000),),
+            channels=1,
+            word_times=True,
+            confidence=True,
+            hints=True,
+            diarize=True,
+            punctuate=True,
+            profanity_filter=True,
+            note="Another gateway, over its own protocol.",
+        ),
+        key="OSSICLE_UPSTREAM_KEY",
+        silent_s=20.0,
+        resumes=True,
+    ),
+    Provider(
+        "deepgram",
+        "ossicle.dialects.deepgram.listen_client:DeepgramClient",
+        "websocket",
+        _hears(
+            *_PCM,
+            *_TELEPHONE,
+            hints=True,
+            diarize=True,
+            punctuate=True,
+            profanity_filter=True,
+            note="Deepgram, live /v1/listen.",
+        ),
+        url="wss://api.deepgram.com",
+        key="DEEPGRAM_API_KEY",
+    ),
+    Provider(
+        "deepgram-flux",
+        "ossicle.dialects.deepgram.flux_client:FluxClient",
+        "websocket",
+        _hears(
+            *_PCM,
+            *_TELEPHONE,
+            hints=True,
+            eager=True,
+            punctuate=True,
+            note="Deepgram Flux, /v2/listen: it judges the end of turn itself.",
+        ),
+        url="wss://api.deepgram.com",
+        key="DEEPGRAM_API_KEY",
+    ),
+    Provider(
+        "deepgram-speak",
+        "ossicle.dialects.deepgram.speak_client:SpeakClient",
+        "websocket",
+        Capabilities(
+            name="",
+            hears=(),
+            speaks=(AudioFormat("pcm_s16le", 24_000), AudioFormat("pcm_s16le", 16_000)),
+            note="Deepgram's voice, /v1/speak.",
+        ),
+        url="wss://api.deepgram.com",
+        key="DEEPGRAM_API_KEY",
+    ),
+    Provider(
+        "assemblyai",
+        "ossicle.dialects.assemblyai:AssemblyClient",
+        "websocket",
+        _hears(
+            *(f for f in _PCM if f.sample_rate >= 8_000),
+            AudioFormat("mulaw", 8_000),
+            hints=True,
+            punctuate=True,
+            note="AssemblyAI, Universal-Streaming v3.",
+        ),
+        url="wss://streaming.assemblyai.com",
+        key="ASSEMBLYAI_API_KEY",
+        limit_s=10_800.0,
+    ),
+)
+
+PROVIDERS: dict[str, Provider] = {each.name: each for each in _ALL}
+"""By the name that configuration and `connect(dialect=...)` use."""
+
+
+def provider(name: str) -> Provider:
+    """The one of that name.
+
+    Raises:
+        Refused: there is none; the text suggests one.
+    """
+    found = PROVIDERS.get(name)
+    if found is None:
+        near = difflib.get_close_matches(name, PROVIDERS, 1)
+        guess = f"did you mean {near[0]!r}? " if near else ""
+        raise Refused(
+            f"dialect {name[:40]!r} is not spoken here; {guess}there are {', '.join(PROVIDERS)}",
+            code="bad_option",
+        )
+    return found

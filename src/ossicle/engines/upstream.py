@@ -1,0 +1,344 @@
+"""An engine that is elsewhere: a provider, or another gateway, behind its own protocol.
+
+    Upstream("deepgram", DeepgramClient, dial, capabilities=…, credential=lambda: key)
+
+It joins a dialect's client half with a wire's, and knows neither: whoever makes it hands both in.
+What comes back is on the stream's own clock, which the session's sink puts onto the session's.
+
+A provider that goes silent, closes, refuses or takes nothing more becomes an `Ended` with a fault
+of whose `upstream`; what is done about it (another stream, another engine) is decided above.
+Audio goes no further ahead than `ahead_ms` while the wire takes it: when it does not, the session
+is told by credit, so that no more than that waits in front of a slow provider.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+
+from ..core.capabilities import PCM16K, Capabilities
+from ..core.commands import Command, Configure, End
+from ..core.errors import ConnectionLost, EngineFailed, Fault, OssicleError
+from ..core.events import AudioOut, Began, Configured, Ended, Event, Flow, Marked, Notice, Told
+from ..core.formats import AudioFormat
+from ..core.link import Link
+from ..core.options import Options, difference
+from ..core.ports import ClientDialect, Dial, Sink
+from .plausible import Plausible
+
+__all__ = ["Upstream", "UpstreamSettings"]
+
+_TICK_S = 1.0
+
+
+class UpstreamSettings(msgspec.Struct, frozen=True):
+    """Patience with a provider. Seconds; 0 = without end."""
+
+    open_s: float = 10.0
+    """From dialling to its first word."""
+    stuck_s: float = 10.0
+    """How long its wire may take nothing."""
+    silent_s: float = 0.0
+    """How long it may say nothing at all while audio flows. Only for protocols that always say
+    something; many are silent while nobody speaks."""
+    ahead_ms: int = 2_000
+    """Audio that may be on its way to it."""
+
+
+class Upstream:
+    """Implements `core.ports.Engine`."""
+
+    def __init__(
+        self,
+        name: str,
+        dialect: Callable[[], ClientDialect],
+        dial: Dial,
+        *,
+        capabilities: Capabilities,
+        credential: Callable[[], str | None] = lambda: None,
+        model: str = "",
+        settings: UpstreamSettings | None = None,
+    ) -> None:
+        """
+        Args:
+            name: in lists, metrics and records.
+            dialect: makes the client half, one for each stream.
+            dial: the way there.
+            capabilities: what it can do; the name is set here.
+            credential: looked up for each stream, so that a new one counts at once.
+            model: what to ask it for, whatever the client called its own.
+            settings: patience.
+        """
+        self.name = name
+        self.capabilities = msgspec.structs.replace(capabilities, name=name)
+        self._dialect = dialect
+        self._dial = dial
+        self._credential = credential
+        self._model = model
+        self._settings = settings or UpstreamSettings()
+
+    async def open(self, options: Options, sink: Sink) -> "UpstreamStream":
+        """Dial, ask, and wait until it said that it listens.
+
+        Raises:
+            OssicleError: it cannot be reached, refuses, or says nothing in time; whose is
+                `upstream`.
+        """
+        patch = difference(options)
+        recognition = patch.setdefault("recognition", {})
+        recognition.pop("model", None)
+        if self._model:
+            recognition["model"] = self._model
+        dialect = self._dialect()
+        stream = UpstreamStream(self.name, dialect, sink, options, self._settings)
+        configure = Configure(
+            patch=patch,
+            format=options.hears,
+            speaks=options.speaks,
+            credential=self._credential(),
+        )
+        limit = self._settings.open_s or None
+        try:
+            async with asyncio.timeout(limit):
+                await self._dial(dialect.open(configure), stream.link.attach)
+                await stream.began()
+        except TimeoutError:
+            stream.abort()
+            raise EngineFailed(
+                f"{self.name} did not answer within {limit:g} s", code="engine_unavailable"
+            ) from None
+        except OssicleError as error:
+            stream.abort()
+            raise OssicleError.of(of_upstream(self.name, error.fault())) from error
+        except BaseException:
+            stream.abort()
+            raise
+        return stream
+
+
+class UpstreamStream:
+    """Implements `core.ports.Stream` and `core.link.LinkOwner`."""
+
+    __slots__ = (
+        "_ahead",
+        "_began",
+        "_deaf",
+        "_ending",
+        "_fed",
+        "_fed_then",
+        "_format",
+        "_granted",
+        "_heard_at",
+        "_loop",
+        "_name",
+        "_plausible",
+        "_said",
+        "_settings",
+        "_sink",
+        "_speaks",
+        "_spoken_ms",
+        "_stuck_at",
+        "_theirs",
+        "_tick",
+        "_until_ms",
+        "link",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        dialect: ClientDialect,
+        sink: Sink,
+        options: Options,
+        settings: UpstreamSettings,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._name = name
+        self._sink = sink
+        self._plausible = Plausible(name)
+        self._settings = settings
+        self._format: AudioFormat = options.hears or PCM16K
+        self._speaks = options.speaks
+        self._began: asyncio.Future[None] = self._loop.create_future()
+        self._deaf = False
+        self._ending = False
+        self._said = False
+        """It told its end."""
+        self._fed = 0
+        self._fed_then = 0
+        self._ahead = self._format.units(settings.ahead_ms)
+        self._granted = 0
+        """Bytes, or packets' units, at which the next grant is due."""
+        self._theirs: int | None = None
+        """What it says it takes, in ms; None = it says nothing of that."""
+        self._heard_at = self._loop.time()
+        self._stuck_at: float | None = None
+        self._spoken_ms = 0
+        self._until_ms: int | None = None
+        self._tick: asyncio.TimerHandle | None = None
+        self.link = Link(dialect, self)
+        self.link.over.add_done_callback(self._closed)
+
+    async def began(self) -> None:
+        """It listens.
+
+        Raises:
+            OssicleError: it refused, or went away.
+        """
+        await self._began
+        self._heard_at = self._loop.time()
+        self._tick = self._loop.call_later(_TICK_S, self._look)
+        self._grant()
+
+    # ── the session's side ──
+
+    def audio(self, data: bytes) -> None:
+        self._fed += len(data)
+        self.link.audio(data)
+        if self._fed >= self._granted:
+            self._grant()
+
+    def ask(self, command: Command) -> None:
+        if isinstance(command, End):
+            self._ending = True
+        self.link.ask(command)
+
+    def credit(self, until_ms: int) -> None:
+        self._until_ms = until_ms
+        if self._spoken_ms <= until_ms:
+            self.link.resume()
+
+    def abort(self) -> None:
+        self._deaf = True
+        if self._began.done() and not self._began.cancelled():
+            self._began.exception()  # looked at, if nobody waited for it
+        self._stop()
+        self.link.abort()
+
+    # ── the provider's side, called by the link ──
+
+    def told(self, link: Link, event: Event) -> None:
+        """An event of the client half."""
+        if self._deaf:
+            return
+        self._heard_at = self._loop.time()
+        match event:
+            case Began():
+                self._open(event.session)
+            case Flow():
+                self._flow(event)
+            case Ended():
+                self._end(event)
+            case AudioOut():
+                self._sound(event)
+            case Configured() | Marked() | Told():
+                pass  # the session says these itself
+            case Notice(level="error"):
+                text = f"{self._name}: {event.text}"
+                self._sink.tell(msgspec.structs.replace(event, level="warning", text=text))
+            case _:
+                for believed in self._plausible.checked(event):
+                    self._sink.tell(believed)
+
+    def flowing(self, link: Link) -> None:
+        """Its wire takes more."""
+        self._stuck_at = None
+        self._grant()
+
+    # ── inside ──
+
+    def _open(self, request: str) -> None:
+        if not self._began.done():
+            self._began.set_result(None)
+        text = f"{self._name}: {request}" if request else self._name
+        self._sink.tell(Notice(level="info", code="upstream", text=text))
+
+    def _flow(self, flow: Flow) -> None:
+        self._theirs = flow.until_ms
+        if flow.settled_ms:
+            self._sink.settled(flow.settled_ms)
+        self._grant()
+
+    def _grant(self) -> None:
+        """The session may send this much further, if the wire takes it."""
+        if self._deaf or not self._began.done():
+            return
+        if not self.link.can_write:
+            if self._stuck_at is None:
+                self._stuck_at = self._loop.time()
+            return
+        self._granted = self._fed + self._ahead // 2
+        until = self._format.ms(self._fed + self._ahead)
+        self._sink.credit(until if self._theirs is None else min(until, self._theirs))
+
+    def _sound(self, event: AudioOut) -> None:
+        if self._speaks is not None:
+            self._spoken_ms += self._speaks.ms(len(event.data))
+            if self._until_ms is not None and self._spoken_ms > self._until_ms:
+                self.link.pause()
+        self._sink.tell(event)
+
+    def _end(self, event: Ended) -> None:
+        self._said = True
+        error = event.error
+        if error is None and not self._ending:
+            error = ConnectionLost(f"{self._name} ended the stream by itself").fault()
+        if not self._began.done():
+            self._refuse(error or ConnectionLost(f"{self._name} said nothing").fault())
+            return
+        fault = None if error is None else of_upstream(self._name, error)
+        self._stop()
+        self._sink.tell(Ended(reason="done" if fault is None else "failed", error=fault,
+                              usage=event.usage))  # fmt: skip
+
+    def _closed(self, over: "asyncio.Future[OssicleError | None]") -> None:
+        """Its channel is over, said or not."""
+        if self._deaf or self._said:
+            return
+        error = over.result() or ConnectionLost("it closed the connection before the end")
+        self._end(Ended(reason="failed", error=error.fault()))
+
+    def _refuse(self, fault: Fault) -> None:
+        self._began.set_exception(OssicleError.of(fault))
+
+    def _look(self) -> None:
+        """Once a second: whether it still takes and says something."""
+        self._tick = None
+        settings, now = self._settings, self._loop.time()
+        fed, self._fed_then = self._fed - self._fed_then, self._fed
+        if not self.link.can_write and self._stuck_at is None:
+            self._stuck_at = now
+        stuck = now - self._stuck_at if self._stuck_at is not None else 0.0
+        if settings.stuck_s and stuck >= settings.stuck_s:
+            self._give_up(f"took nothing for {stuck:.0f} s (stuck_s)")
+        elif fed and settings.silent_s and now - self._heard_at >= settings.silent_s:
+            self._give_up(f"said nothing for {now - self._heard_at:.0f} s of audio (silent_s)")
+        else:
+            if not fed:
+                self._heard_at = now  # it was asked nothing
+            self._tick = self._loop.call_later(_TICK_S, self._look)
+
+    def _give_up(self, why: str) -> None:
+        fault = EngineFailed(f"{self._name} {why}").fault()
+        self._said = True
+        self._stop()
+        self.link.abort()
+        self._sink.tell(Ended(reason="failed", error=fault))
+
+    def _stop(self) -> None:
+        if self._tick is not None:
+            self._tick.cancel()
+            self._tick = None
+
+
+_OURS = frozenset({"unauthorized", "forbidden", "not_found", "replaced", "resume_denied"})
+"""What a provider says of us and not of our client: its key, its path."""
+
+
+def of_upstream(name: str, fault: Fault) -> Fault:
+    """A provider's fault as our client is told it: it is not the client's, and a client whose own
+    key is good is not to hear that a key was bad."""
+    code = "engine_unavailable" if fault.code in _OURS else fault.code
+    if code in {"connection_lost", "timed_out", "idle", "session_limit", "draining"}:
+        code = "engine_failed"
+    return Fault(code, f"{name}: {fault.text}", "upstream", fault.retryable)

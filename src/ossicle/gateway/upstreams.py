@@ -1,0 +1,182 @@
+"""Providers as engines: `upstream:NAME` becomes an `Upstream`, with the provider's limits met.
+
+    upstream:deepgram                          the provider itself, its key from DEEPGRAM_API_KEY
+    upstream:deepgram@wss://speech.example     the same protocol somewhere else
+    upstream:native@https://other:8443         another gateway
+
+    [upstreams]                                the same under a name of your own, with what differs
+    dg-eu = "deepgram@wss://api.eu.deepgram.com key_env=DG_EU_KEY model=nova-3"
+
+Introduces the client's parts (dialects, wires) to the engines, which know neither.
+"""
+
+import os
+import shlex
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ossicle.client.dial import dialer
+from ossicle.client.dialects import PROVIDERS, provider
+from ossicle.core.errors import EngineFailed, Refused
+from ossicle.core.ports import Engine
+from ossicle.engines.upstream import Upstream, UpstreamSettings
+from ossicle.engines.wrap.rollover import Rollover
+
+from .naming import nearest
+
+__all__ = ["Entry", "entry", "open_upstream"]
+
+_MOST_KEY = 16_384
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One upstream of the configuration. Seconds; 0 = without end, None = the provider's own."""
+
+    name: str = ""
+    dialect: str
+    url: str = ""
+    key_env: str = ""
+    """The variable its key is in; empty = the one that the provider's own SDK reads."""
+    key_file: str = ""
+    """A file its key is in, read for each stream."""
+    model: str = ""
+    """What to ask it for, whatever the client called its own."""
+    ca: str = ""
+    """PEM file of a CA to believe besides the platform's."""
+    limit_s: float | None = None
+    """How long one stream may live; the next one is opened ahead of that."""
+    margin_s: float = 30.0
+    """How long before that."""
+    open_s: float = 10.0
+    """From dialling to its first word."""
+    stuck_s: float = 10.0
+    """How long its wire may take nothing."""
+    silent_s: float | None = None
+    """How long it may say nothing at all while audio flows."""
+    ahead_ms: int = 2_000
+    """Audio that may be on its way to it."""
+
+
+_WORDS = tuple(f for f in Entry.__struct_fields__ if f not in {"name", "dialect", "url"})
+
+
+def entry(name: str, text: str) -> Entry:
+    """`DIALECT[@URL] [NAME=VALUE ...]` as a value.
+
+    Raises:
+        Refused: a dialect that is not spoken, an unknown word, a value out of range; the text says
+            which.
+    """
+    try:
+        first, *words = shlex.split(text) or [""]
+    except ValueError as error:
+        raise Refused(f"upstream {name}: {error}", code="bad_option") from error
+    dialect, _, url = first.partition("@")
+    found = provider(dialect)
+    given: dict[str, Any] = {"name": name, "dialect": dialect, "url": url or found.url}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if key not in _WORDS or not equals:
+            near = nearest(key, _WORDS)
+            hint = f"did you mean {near}=? " if near else ""
+            raise Refused(
+                f"upstream {name}: {word[:40]!r} is not known; {hint}there are {', '.join(_WORDS)}",
+                code="bad_option",
+            )
+        given[key] = value
+    if not given["url"]:
+        raise Refused(
+            f"upstream {name} needs an address: {dialect}@https://HOST:PORT", code="bad_option"
+        )
+    try:
+        made = msgspec.convert(given, Entry, strict=False)
+    except msgspec.ValidationError as error:
+        raise Refused(f"upstream {name}: {error}", code="bad_option") from error
+    _check(made)
+    return made
+
+
+def _check(made: Entry) -> None:
+    for field in ("limit_s", "margin_s", "open_s", "stuck_s", "silent_s", "ahead_ms"):
+        value = getattr(made, field)
+        if value is not None and not 0 <= value <= 31_536_000:
+            raise Refused(
+                f"upstream {made.name}: {field}={value:g} is not from 0 to 31536000",
+                code="bad_option",
+            )
+    if made.ahead_ms < 100:
+        raise Refused(
+            f"upstream {made.name}: ahead_ms={made.ahead_ms} is not at least 100", code="bad_option"
+        )
+
+
+def open_upstream(
+    argument: str,
+    entries: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> Engine:
+    """The engine behind `upstream:ARGUMENT`.
+
+    Args:
+        argument: a name of the configuration, or `DIALECT[@URL]`.
+        entries: `upstreams` of the configuration.
+        environment: where keys are looked for, each time a stream is opened.
+
+    Raises:
+        Refused: as `entry`.
+    """
+    known = entries or {}
+    if argument not in known and "@" not in argument and argument not in PROVIDERS:
+        names = (*known, *PROVIDERS)
+        near = nearest(argument, names)
+        hint = f"did you mean {near!r}? " if near else ""
+        raise Refused(
+            f"upstream {argument[:60]!r} is not known; {hint}there are {', '.join(names)}",
+            code="bad_option",
+        )
+    here = entry(argument.partition("@")[0], known.get(argument, argument))
+    found = provider(here.dialect)
+    engine = Upstream(
+        here.name,
+        found.make,
+        dialer(here.url, found.wire, ca=here.ca or None, timeout_s=here.open_s or 60.0),
+        capabilities=found.capabilities,
+        credential=_credential(here, found.key, environment),
+        model=here.model,
+        settings=UpstreamSettings(
+            open_s=here.open_s,
+            stuck_s=here.stuck_s,
+            silent_s=found.silent_s if here.silent_s is None else here.silent_s,
+            ahead_ms=here.ahead_ms,
+        ),
+    )
+    limit_s = found.limit_s if here.limit_s is None else here.limit_s
+    return Rollover(engine, limit_s=limit_s, margin_s=here.margin_s) if limit_s else engine
+
+
+def _credential(
+    here: Entry, variable: str, environment: Mapping[str, str]
+) -> Callable[[], str | None]:
+    if here.key_file:
+        return partial(_key_of_file, here.name, Path(here.key_file).expanduser())
+    return partial(_key_of, environment, here.key_env or variable)
+
+
+def _key_of(environment: Mapping[str, str], variable: str) -> str | None:
+    return environment.get(variable) or None
+
+
+def _key_of_file(name: str, path: Path) -> str:
+    try:
+        with path.open("rb") as opened:
+            return opened.read(_MOST_KEY).decode().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise EngineFailed(
+            f"the key of upstream {name} cannot be read from {path}: {reason}",
+            code="engine_unavailable",
+        ) from error
