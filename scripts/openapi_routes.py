@@ -14,6 +14,7 @@ import parameters
 from parameters import Parameters
 from schemas import Schema
 
+from ossicle.dialects.amazon.parameters import PREFIX
 from ossicle.dialects.assemblyai import endpoints as assemblyai
 from ossicle.dialects.deepgram import endpoints as deepgram
 from ossicle.dialects.deepgram.prerecorded_messages import Queued, Recording
@@ -28,9 +29,9 @@ __all__ = ["ROUTES", "TAGS", "Also", "Credential", "Media", "Refusals", "Route",
 What: TypeAlias = type[msgspec.Struct] | Schema
 Media: TypeAlias = Mapping[str, What]
 """What a body is, by its media type."""
-Refusals: TypeAlias = Literal["", "native", "deepgram", "assemblyai", "text"]
+Refusals: TypeAlias = Literal["", "native", "deepgram", "assemblyai", "amazon", "text"]
 """In whose words a route refuses."""
-Credential: TypeAlias = Literal["", "native", "deepgram", "assemblyai", "twilio"]
+Credential: TypeAlias = Literal["", "native", "deepgram", "assemblyai", "amazon", "twilio"]
 
 TAGS = {
     "speech": "Sound in, words out; text in, sound out. WebSockets at the same paths are in "
@@ -125,6 +126,7 @@ class Route(NamedTuple):
     summary: str
     text: str = ""
     query: Parameters = NOTHING
+    headers: Parameters = NOTHING
     needs: tuple[str, ...] = ()
     """Parameters that must be there."""
     takes: Media = NOTHING
@@ -193,6 +195,15 @@ ROUTES: tuple[Route, ...] = (
             BYTES,
         ),
         refuses="deepgram", credential="deepgram",
+    ),
+    Route(
+        "POST", "/stream-transcription", "speech", "Amazon Transcribe: StartStreamTranscription",
+        "Event-stream frames both ways, while the other end still sends; over HTTP/2, as the SDKs "
+        "do it. The status comes before any sound.",
+        headers={f"{PREFIX}{name}": schema for name, schema in parameters.AMAZON.items()},
+        takes={"application/vnd.amazon.eventstream": BYTES},
+        gives={"application/vnd.amazon.eventstream": BYTES},
+        refuses="amazon", credential="amazon",
     ),
     Route(
         "GET", "/v1/sessions", "sessions", "Your open sessions",

@@ -1,7 +1,7 @@
 """What the Amazon dialect needs of the gateway: keys, lists of words, and who is connected.
 
-access key id ─▶ the gateway's key of that id or owner ([amazon.access_keys] may name another)
-its secret    ─▶ OSSICLE_AWS_SECRET_<ID>, or STATE_DIR/secrets/aws_secret_<ID> (mode 0600)
+access key id  ─▶ the gateway's key of that id or owner ([amazon.access_keys] may name another)
+its secret     ─▶ OSSICLE_AWS_SECRET_AKTEAM, or STATE_DIR/secrets/aws_secret_AKTEAM (0600)
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -17,9 +17,9 @@ from .eventstream import Frame, text
 
 __all__ = [
     "AlternativeBody",
+    "ExceptionBody",
     "Item",
     "LanguageScore",
-    "Message",
     "Result",
     "TranscriptBody",
     "TranscriptEvent",
@@ -88,7 +88,7 @@ class TranscriptEvent(msgspec.Struct, frozen=True, rename="pascal"):
     transcript: TranscriptBody = TranscriptBody()
 
 
-class Message(msgspec.Struct, frozen=True):
+class ExceptionBody(msgspec.Struct, frozen=True):
     """The body of an exception."""
 
     text: str = msgspec.field(default="", name="Message")
@@ -96,7 +96,7 @@ class Message(msgspec.Struct, frozen=True):
 
 _encoder = msgspec.json.Encoder()
 _event = msgspec.json.Decoder(TranscriptEvent)
-_message = msgspec.json.Decoder(Message)
+_message = msgspec.json.Decoder(ExceptionBody)
 
 _EVENT = (
     text(":message-type", "event"),
