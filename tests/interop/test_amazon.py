@@ -266,6 +266,30 @@ async def test_an_engine_that_breaks(tmp_path: Path) -> None:
 # ── over WebSocket ──
 
 
+async def test_a_secret_in_a_file_and_a_key_that_is_revoked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(f"OSSICLE_AWS_SECRET_{KEY}")
+    async with keyed(tmp_path) as gateway:
+        url = signed(gateway)
+        assert (await refused(url))[:2] == (403, "UnrecognizedClientException")
+        file = gateway.house.settings.state_dir / "secrets" / f"aws_secret_{KEY}"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(SECRET + "\n")
+        file.chmod(0o644)
+        assert await over(url, []) == ([], "ServiceUnavailableException", 1000)
+        file.chmod(0o600)
+        assert (await over(url, [*EVENTS, b""]))[0] == SAID
+        async with connect(signed(gateway), proxy=None) as socket:
+            await socket.recv()
+            gateway.house.access._given = ()
+            gateway.house._withdraw()
+            (frame,) = read_frames(await socket.recv())
+            assert frame.text(":message-type") == "exception"
+            assert b"revoked" in frame.payload
+        assert (await refused(signed(gateway)))[:2] == (403, "UnrecognizedClientException")
+
+
 def signed(
     gateway: Gateway,
     *,
