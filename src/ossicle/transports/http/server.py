@@ -305,8 +305,9 @@ class HttpChannel:
             self._drop(ConnectionLost("the client left"))
 
     def _left(self) -> None:
-        """Called where a transport can tell it (HTTP/2): a reader that is paused would not see."""
-        if self._phase in {Phase.HELD, Phase.OPEN}:
+        """Called where a transport can tell it (HTTP/2). A reader that is paused would not see; one
+        that reads is told in its turn, after what came before."""
+        if self._phase in {Phase.HELD, Phase.OPEN} and not self._reading.is_set():
             self._drop(ConnectionLost("the client left"))
 
     def _drop(self, error: OssicleError) -> None:

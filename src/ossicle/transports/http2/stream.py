@@ -121,7 +121,7 @@ class Http2Stream:
                 break
             self._news.clear()
             await self._news.wait()
-        if self.gone or self.complete:
+        if self.complete or (self.gone and not self._came):
             return {"type": "http.disconnect"}
         body = b"".join(self._came)
         self._came.clear()
@@ -129,7 +129,8 @@ class Http2Stream:
         self._connection.taken(self, len(body))
         if self.finished:
             self._told_end = True
-        return {"type": "http.request", "body": body, "more_body": not self.finished}
+        more = not self.finished
+        return {"type": "http.request", "body": body, "more_body": more}
 
     async def send(self, message: dict[str, Any]) -> None:
         """The ASGI callable. Returns when the peer's windows had room for it."""
