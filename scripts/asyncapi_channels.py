@@ -15,7 +15,12 @@ from parameters import Parameters
 
 from ossicle.dialects.assemblyai import legacy_messages
 from ossicle.dialects.assemblyai import messages as assemblyai
-from ossicle.dialects.deepgram import flux_messages, listen_messages, speak_messages
+from ossicle.dialects.deepgram import (
+    flux_messages,
+    flux_speak_messages,
+    listen_messages,
+    speak_messages,
+)
 from ossicle.dialects.native import messages as native
 from ossicle.dialects.twilio import messages as twilio
 from ossicle.dialects.twilio import plivo, telnyx, vonage
@@ -101,6 +106,12 @@ CHANNELS: tuple[Channel, ...] = (
         "Text in, samples out, as Deepgram's SDKs speak it.",
         _all(speak_messages.ClientMessage), _all(speak_messages.ServerMessage),
         says="Samples, without a container.", query=parameters.SPEAK,
+    ),
+    Channel(
+        "deepgram-flux-speak", "/v2/speak", "Deepgram Flux, text to speech",
+        "Text in, samples out, by turns, as Deepgram's SDKs speak it.",
+        _all(flux_speak_messages.ClientMessage), _all(flux_speak_messages.ServerMessage),
+        says="Samples, without a container.", query=parameters.SPEAK_FLUX,
     ),
     Channel(
         "assemblyai", "/v3/ws", "AssemblyAI, universal streaming",

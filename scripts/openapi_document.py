@@ -32,6 +32,18 @@ DEEPGRAM_ERROR: Schema = {
         "request_id": {"type": "string", "description": "As in the header `dg-request-id`."},
     },
 }
+DEEPGRAM_NEWER_ERROR: Schema = {
+    "title": "Error",
+    "description": "Why a request was refused, as the newer API says it.",
+    "type": "object",
+    "required": ["category", "message", "details", "request_id"],
+    "properties": {
+        "category": {"type": "string", "description": "The service's own name of the error."},
+        "message": {"type": "string", "description": "One sentence for a person."},
+        "details": {"type": "string", "description": "The gateway's own code of the error."},
+        "request_id": {"type": "string", "description": "As in the header `dg-request-id`."},
+    },
+}
 CREDENTIALS: dict[str, Schema] = {
     "key": {
         "type": "http",
@@ -88,6 +100,7 @@ REASONS = {
     410: "It was here, and is gone.",
     413: "Too much of it.",
     415: "Sound that nobody decodes here.",
+    422: "No recording where one was said to be.",
     429: "Too many; `retry-after` says when.",
     500: "Our mistake.",
     501: "A part that is not installed.",
@@ -109,6 +122,7 @@ def openapi_document() -> Schema:
     version, text = project()
     shelf = Shelf()
     shelf.schemas["deepgram.Error"] = DEEPGRAM_ERROR
+    shelf.schemas["deepgram.NewerError"] = DEEPGRAM_NEWER_ERROR
     paths: dict[str, dict[str, Schema]] = {}
     for route in ROUTES:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, shelf)
@@ -219,8 +233,9 @@ def _refusals(whose: Refusals, shelf: Shelf) -> dict[str, Schema]:
         case "native":
             refusal = {"application/json": ErrorBody}
             of_code = STATUS
-        case "deepgram":
-            refusal = {"application/json": {"$ref": "#/components/schemas/deepgram.Error"}}
+        case "deepgram" | "deepgram-v2":
+            name = "deepgram.Error" if whose == "deepgram" else "deepgram.NewerError"
+            refusal = {"application/json": {"$ref": f"#/components/schemas/{name}"}}
             of_code = {code: deepgram_status(Fault(code, "")) for code in CODES}
     by_status: dict[int, list[str]] = {}
     for code, status in of_code.items():

@@ -29,7 +29,9 @@ __all__ = ["ROUTES", "TAGS", "Also", "Credential", "Media", "Refusals", "Route",
 What: TypeAlias = type[msgspec.Struct] | Schema
 Media: TypeAlias = Mapping[str, What]
 """What a body is, by its media type."""
-Refusals: TypeAlias = Literal["", "native", "deepgram", "assemblyai", "amazon", "text"]
+Refusals: TypeAlias = Literal[
+    "", "native", "deepgram", "deepgram-v2", "assemblyai", "amazon", "text"
+]
 """In whose words a route refuses."""
 Credential: TypeAlias = Literal["", "native", "deepgram", "assemblyai", "amazon", "twilio"]
 
@@ -66,6 +68,11 @@ READY: Schema = {
     "required": ["ready"],
     "properties": {
         "ready": {"type": "boolean"},
+        "notes": {
+            "type": "array",
+            "items": TEXT,
+            "description": "What it copes with meanwhile, and what to do; absent = nothing.",
+        },
         "missing": {
             "type": "array",
             "items": TEXT,
@@ -164,6 +171,16 @@ _VOICE = (
     "the stream."
 )
 
+SPEECH: Media = {
+    **dict.fromkeys(
+        ("audio/mpeg", "audio/wav", "audio/l16", "audio/mulaw", "audio/alaw", "audio/ogg",
+         "audio/flac", "audio/aac"),
+        BYTES,
+    ),
+    "application/json": Queued,
+}  # fmt: skip
+"""A file; with `callback` only that it will come."""
+
 ROUTES: tuple[Route, ...] = (
     Route(
         "POST", "/v1/stream", "speech", "Sound in, words out, while it is still being sent",
@@ -189,12 +206,13 @@ ROUTES: tuple[Route, ...] = (
         "POST", "/v1/speak", "speech", "Deepgram: text to a file of speech",
         "The answer streams while it is spoken. At most 2000 characters.",
         query=parameters.SPEAK_FILE, takes={"application/json": Body},
-        gives=dict.fromkeys(
-            ("audio/mpeg", "audio/wav", "audio/l16", "audio/mulaw", "audio/alaw", "audio/ogg",
-             "audio/flac", "audio/aac"),
-            BYTES,
-        ),
-        refuses="deepgram", credential="deepgram",
+        gives=SPEECH, refuses="deepgram", credential="deepgram",
+    ),
+    Route(
+        "POST", "/v2/speak", "speech", "Deepgram Flux: text to a file of speech",
+        "As `/v1/speak`, by the rules of the newer API.",
+        query=parameters.SPEAK_FLUX_FILE, takes={"application/json": Body},
+        gives=SPEECH, refuses="deepgram-v2", credential="deepgram",
     ),
     Route(
         "POST", "/stream-transcription", "speech", "Amazon Transcribe: StartStreamTranscription",

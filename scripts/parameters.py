@@ -23,8 +23,8 @@ from ossicle.dialects.native.query import NAMES
 
 __all__ = [
     "AMAZON", "ASSEMBLYAI", "ASSEMBLYAI_LEGACY", "ASSEMBLYAI_TOKEN", "FLUX", "LISTEN_FILE",
-    "LISTEN_LIVE",
-    "NATIVE", "NOTHING", "OBSERVER", "SPEAK", "SPEAK_FILE", "Parameters",
+    "LISTEN_LIVE", "NATIVE", "NOTHING", "OBSERVER", "SPEAK", "SPEAK_FILE", "SPEAK_FLUX",
+    "SPEAK_FLUX_FILE", "Parameters",
 ]  # fmt: skip
 
 Parameters = Mapping[str, Schema]
@@ -86,6 +86,7 @@ NATIVE: Parameters = {
     "hint": said(LIST, "`word` or `word:boost`; repeat it."),
     **{name: _option(path) for name, (path, _) in sorted(NAMES.items())},
     "transcript_url": said(LIST, "Post events there, too; repeat it."),
+    "audio_from": said(TEXT, "URL of the sound, for the gateway to read; none is sent."),
     "token": TOKEN,
     "resume": said(TEXT, "The token of a session that goes on."),
     "since": SINCE,
@@ -108,6 +109,10 @@ OBSERVER: Parameters = {
     "traceparent": TRACE,
 }
 
+_CALLBACK: Parameters = {
+    "callback": said(TEXT, "Post the answer there; its host must be allowed."),
+    "callback_method": said({"enum": ["POST", "PUT"], "default": "POST"}, "How."),
+}
 _LISTEN: Parameters = {
     "model": said(TEXT, "Routes to an engine; the service's own names mean the default one."),
     "encoding": said(
@@ -128,15 +133,14 @@ _LISTEN: Parameters = {
     "profanity_filter": said(FLAG, "Mask rude words, where the engine can."),
     "tag": said(LIST, "Told back in the metadata; the session's label."),
     "extra": said(LIST, "`name:value`, told back in the metadata."),
-    "callback": said(TEXT, "Post the answer there; its host must be allowed."),
-    "callback_method": said({"enum": ["POST", "PUT"], "default": "POST"}, "How."),
+    **_CALLBACK,
 }
 _UNDONE: Parameters = {
     name: said(TEXT, "Taken and not done; `warnings` says so.")
     for name in (
         "numerals", "dictation", "filler_words", "measurements", "detect_entities",
         "detect_topics", "topics", "intents", "sentiment", "summarize", "redact", "search",
-        "replace",
+        "replace", "language_hint",
     )
 }  # fmt: skip
 
@@ -179,7 +183,18 @@ SPEAK_FILE: Parameters = {
     ),
     "container": said({"enum": ["wav", "ogg", "none"]}, "What it is put into."),
     "bit_rate": said(WHOLE, "Bits a second, of encodings that have one."),
+    **_CALLBACK,
 }
+_IN_TURNS: Parameters = {
+    "model": said(TEXT, "Required. A voice; of `flux-…` the last part chooses the language."),
+    "speed": said(
+        {"type": "number", "minimum": 0.5, "maximum": 1.5, "multipleOf": 0.05, "default": 1},
+        "Pace.",
+    ),
+    "expressivity": said({"type": "integer", "minimum": -2, "maximum": 2}, "Without effect."),
+}
+SPEAK_FLUX: Parameters = {**SPEAK, **_IN_TURNS}
+SPEAK_FLUX_FILE: Parameters = {**SPEAK_FILE, **_IN_TURNS}
 
 FLUX: Parameters = {
     "model": said(TEXT, "Required. `flux-…` is the default engine; any other name routes."),

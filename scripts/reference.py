@@ -104,6 +104,7 @@ def protocol() -> str:
         "| `speaks`, `speaks_rate` | what is heard back | the engine's own |",
         "| `hint` | `word` or `word:boost`; repeat it | |",
         "| `transcript_url` | [post events there](../howto/webhooks.md), too; repeat it | |",
+        "| `audio_from` | sound for the gateway to [read](../howto/recordings-by-url.md) | |",
         "| `traceparent` | [the trace](../howto/traces-and-logs.md), as in the header | |",
     ]
     held = msgspec.to_builtins(core_options.Options())

@@ -448,6 +448,8 @@ class GatewayProcess:
         self.lines: list[str] = []
         self.url = ""
         self.secure_url = ""
+        self.authority: Path | None = None
+        """Certificate of its local authority, where a test has looked for it."""
 
     @classmethod
     @contextlib.asynccontextmanager

@@ -73,7 +73,11 @@ async def test_every_route_is_in_it_and_nothing_else() -> None:
     ("module", "tables", "elsewhere"),
     [
         (listen_query, ("LISTEN_LIVE", "LISTEN_FILE"), set(listen_query._UNDONE)),
-        (speak_query, ("SPEAK", "SPEAK_FILE"), set[str]()),
+        (
+            speak_query,
+            ("SPEAK", "SPEAK_FILE", "SPEAK_FLUX", "SPEAK_FLUX_FILE"),
+            set[str](),
+        ),
         (flux_query, ("FLUX",), {"eot_threshold", "eager_eot_threshold", "eot_timeout_ms"}),
     ],
 )
@@ -133,6 +137,8 @@ async def test_a_gateway_answers_as_it_says(tmp_path: Path) -> None:
         bare = "encoding=linear16&sample_rate=16000"
         await check("POST", "/v1/speak?encoding=linear16", 200, body=b'{"text": "hi"}')
         await check("POST", "/v1/speak", 400, body=b"{}")
+        await check("POST", "/v2/speak?model=flux-haley-en", 200, body=b'{"text": "hi"}')
+        await check("POST", "/v2/speak", 400, body=b'{"text": "hi"}')
         options = "utterances=true&paragraphs=true&numerals=true&tag=a&extra=b:c"
         recording = await check(
             "POST", f"/v1/listen?{bare}&{options}", 200, body=marked_audio([1, 2, 0, 3])

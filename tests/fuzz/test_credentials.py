@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ossicle.core.errors import Denied, Refused
 from ossicle.gateway.allowance import address_of, networks
-from ossicle.gateway.jwt import JwtKeys
+from ossicle.gateway.jwt import JwtKeys, TokenCheck
 from ossicle.gateway.keyfile import parse
 from ossicle.gateway.minting import Mint
 
@@ -62,7 +62,7 @@ def test_a_foreign_token(tmp_path_factory, parts):
     if not path.exists():
         path.write_text(json.dumps(KEY_SET))
     with pytest.raises(Denied):
-        JwtKeys(path, "i", "a").owner(".".join(parts))
+        JwtKeys(path, TokenCheck("i", "a")).owner(".".join(parts))
 
 
 @settings(derandomize=True, max_examples=300, deadline=None)

@@ -1,7 +1,6 @@
 """Every text that `ossicle snippet` prints, run as it stands with the real SDK."""
 
 import asyncio
-import importlib.util
 import json
 import os
 import shutil
@@ -15,14 +14,14 @@ from harness import ask, gateway_with, missing
 from ossicle.gateway.bind import BINDINGS
 from ossicle.gateway.snippets import TEMPLATES, Address, Snippet, Template, fill
 from ossicle.testing.marked import marked_audio
+from sdks import javascript, python
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(60)]
 
 WORDS = [1, 2, 3, 0, 4, 5]
 SAID = [f"w{number}" for number in WORDS if number]
-PACKAGES = {"ossicle": "ossicle", "deepgram": "deepgram", "flux": "deepgram",
-            "assemblyai": "assemblyai", "twilio": "twilio",
-            "amazon": "amazon_transcribe"}  # fmt: skip
+PACKAGES = {"deepgram": "deepgram-sdk", "flux": "deepgram-sdk", "assemblyai": "assemblyai",
+            "twilio": "twilio", "amazon": "amazon-transcribe"}  # fmt: skip
 MODULES = {"deepgram": "@deepgram/sdk", "flux": "@deepgram/sdk", "assemblyai": "assemblyai",
            "twilio": "twilio", "websocket": "ws",
            "amazon": "@aws-sdk/client-transcribe-streaming"}  # fmt: skip
@@ -37,28 +36,21 @@ BEFORE = {
 """What the text says is the reader's own."""
 
 
-def node_modules(package: str) -> Path:
-    for folder in (Path(__file__).parent / "js" / "node_modules", os.environ.get("NODE_PATH", "")):
-        if folder and (Path(folder) / package).is_dir():
-            return Path(folder)
-    missing(f"the JavaScript package {package} is not installed (tests/interop/js)")
-    raise AssertionError
-
-
 def command(template: Template, text: Snippet, folder: Path) -> list[str]:
     """How a reader would run it."""
     name = {"python": "python", "javascript": "node", "shell": "bash"}[template.language]
     if template.language == "python":
-        if importlib.util.find_spec(PACKAGES[template.sdk]) is None:
-            missing(f"the Python package {PACKAGES[template.sdk]} is not installed")
         program = sys.executable
+        if template.sdk != "ossicle":
+            program = python(PACKAGES[template.sdk]).program
     else:
         program = shutil.which(name) or ""
         if not program:
             missing(f"{name} is not installed")
     if template.language == "javascript":
         # an import looks for packages beside the file, not along NODE_PATH
-        (folder / "node_modules").symlink_to(node_modules(MODULES[template.sdk]))
+        sdk = javascript(MODULES[template.sdk])
+        (folder / "node_modules").symlink_to(sdk.variables["NODE_PATH"])
     file = folder / f"text{text.suffix}"
     file.write_text(BEFORE.get(template.sdk, "") + text.text)
     return [program, str(file), "speech.wav"]
@@ -129,8 +121,7 @@ async def test_javascript_is_javascript(template: Template, tmp_path: Path) -> N
 
 
 def test_twiml_is_what_their_builder_makes() -> None:
-    if importlib.util.find_spec("twilio") is None:
-        missing("the Python package twilio is not installed")
+    python("twilio")
     from xml.etree.ElementTree import canonicalize
 
     from twilio.twiml.voice_response import Connect, VoiceResponse

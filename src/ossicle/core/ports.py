@@ -199,7 +199,8 @@ class Stream(Protocol):
 
     def ask(self, command: Command) -> None:
         """Anything else, in order with the audio. `End` finishes: tell what is left, then
-        `Ended`. `Finalize` is answered by one final with `ends_turn` and its `ref`."""
+        `Ended`. `Finalize` is answered by one final with `ends_turn` and its `ref`. `Refused`:
+        this command is not taken, and the stream goes on."""
         ...
 
     def credit(self, until_ms: int) -> None:

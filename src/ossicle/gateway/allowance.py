@@ -6,7 +6,9 @@
 Knows no sessions, only their ids, and takes the time as an argument. Every table is bounded.
 """
 
+import calendar
 import ipaddress
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 
@@ -19,6 +21,7 @@ __all__ = ["Addresses", "Allowance", "Bucket", "address_of", "networks"]
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _MOST_ADDRESSES = 10_000
 _MOST_FORWARDS = 32
+_MOST_BUCKETS = 10_000
 
 
 class Bucket:
@@ -38,6 +41,11 @@ class Bucket:
             return False
         self._left -= 1.0
         return True
+
+    @property
+    def wait_s(self) -> float:
+        """Seconds from the last `take` to one that is within the rate."""
+        return max(0.0, 1.0 - self._left) / self._rate
 
 
 class Addresses:
@@ -68,6 +76,7 @@ class Addresses:
                 f"more than {self._rate:g} handshakes per second from your address "
                 "(access.handshakes_per_s); wait a moment",
                 code="rate_limited",
+                retry_after_s=bucket.wait_s,
             )
 
 
@@ -150,13 +159,23 @@ def _within(address: str, trusted: tuple[_Network, ...]) -> bool:
 
 
 class Allowance:
-    """What the keys use right now."""
+    """What the keys use right now, and the tokens that have limits of their own. A key is named
+    by its id; what holds a space in its name is not a key, and is called by its name."""
 
-    def __init__(self, used: Callable[[str], tuple[float, float]]) -> None:
-        """`used`: seconds of audio that a key has used today and this month."""
+    def __init__(
+        self,
+        used: Callable[[str], tuple[float, float]],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """
+        Args:
+            used: seconds of audio that a key has used today and this month.
+            clock: seconds of the epoch.
+        """
         self._used = used
+        self._clock = clock
         self._sessions: dict[str, set[str]] = {}
-        self._buckets: dict[str, Bucket] = {}
+        self._buckets: OrderedDict[str, Bucket] = OrderedDict()
 
     def knock(self, key: str, limits: KeyLimits, now: float) -> None:
         """A key wants to begin or join a session.
@@ -169,11 +188,14 @@ class Allowance:
             bucket = self._buckets.get(key)
             if bucket is None:
                 bucket = self._buckets[key] = Bucket(rate, max(rate, 1.0), now)
+                while len(self._buckets) > _MOST_BUCKETS:
+                    self._buckets.popitem(last=False)
             if not bucket.take(now):
                 raise Overloaded(
-                    f"key {key} asks more than {rate:g} times per second, its limit "
+                    f"{_called(key)} asks more than {rate:g} times per second, its limit "
                     "(handshakes_per_s); wait a moment",
                     code="rate_limited",
+                    retry_after_s=bucket.wait_s,
                 )
         self.check_cap(key, limits)
 
@@ -185,15 +207,18 @@ class Allowance:
         if not limits.audio_s_per_day and not limits.audio_s_per_month:
             return
         today, month = self._used(key)
-        for name, used, most, when in (
-            ("audio_s_per_day", today, limits.audio_s_per_day, "at 00:00 UTC"),
-            ("audio_s_per_month", month, limits.audio_s_per_month, "with the month, in UTC"),
-        ):
+        to_day, to_month = _left(self._clock())
+        for name, used, most, when, after in (
+            ("audio_s_per_month", month, limits.audio_s_per_month, "with the month, in UTC",
+             to_month),
+            ("audio_s_per_day", today, limits.audio_s_per_day, "at 00:00 UTC", to_day),
+        ):  # fmt: skip
             if most and used >= most:
                 raise Overloaded(
-                    f"key {key} has used {used:.0f} s of audio, its limit is {most:g} s ({name}); "
-                    f"it begins anew {when}, or ask for a higher one",
+                    f"{_called(key)} has used {used:.0f} s of audio, its limit is {most:g} s "
+                    f"({name}); it begins anew {when}, or ask for a higher one",
                     code="rate_limited",
+                    retry_after_s=after,
                 )
 
     def begin(self, key: str, limits: KeyLimits, session: str) -> None:
@@ -205,7 +230,7 @@ class Allowance:
         mine = self._sessions.setdefault(key, set())
         if limits.sessions and len(mine) >= limits.sessions:
             raise Overloaded(
-                f"key {key} has {len(mine)} sessions open, its limit is {limits.sessions} "
+                f"{_called(key)} has {len(mine)} sessions open, its limit is {limits.sessions} "
                 "(sessions); end one first",
                 code="rate_limited",
             )
@@ -219,6 +244,18 @@ class Allowance:
             self._sessions.pop(key, None)
 
     def forget(self, keys: frozenset[str]) -> None:
-        """Rates of keys that are in force no more."""
+        """Rates of keys that are in force no more, and of tokens."""
         for key in [each for each in self._buckets if each not in keys]:
             del self._buckets[key]
+
+
+def _called(name: str) -> str:
+    return name if " " in name else f"key {name}"
+
+
+def _left(now: float) -> tuple[float, float]:
+    """Seconds to the end of the day and of the month, in UTC."""
+    day = time.gmtime(now)
+    midnight = calendar.timegm((day.tm_year, day.tm_mon, day.tm_mday + 1, 0, 0, 0))
+    first = calendar.timegm((day.tm_year, day.tm_mon + 1, 1, 0, 0, 0))
+    return midnight - now, first - now

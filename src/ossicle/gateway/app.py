@@ -29,9 +29,10 @@ def make_app(house: House) -> Starlette:
 
     async def readyz(_request: Request) -> Response:
         missing = house.missing()
+        notes = {"notes": house.troubles.notes} if house.troubles.notes else {}
         if not missing:
-            return JSONResponse({"ready": True})
-        return JSONResponse({"ready": False, "missing": missing}, status_code=503)
+            return JSONResponse({"ready": True, **notes})
+        return JSONResponse({"ready": False, "missing": missing, **notes}, status_code=503)
 
     async def metrics(_request: Request) -> Response:
         return Response(house.metrics.page(), media_type="text/plain; version=0.0.4; charset=utf-8")
@@ -97,7 +98,7 @@ def _refused(error: OssicleError) -> Response:
     return Response(
         encode(ErrorBody(fault)),
         status_code=status(fault),
-        headers={"retry-after": "1"} if fault.retryable else None,
+        headers={"retry-after": str(fault.wait_s)} if fault.retryable else None,
         media_type="application/json",
     )
 

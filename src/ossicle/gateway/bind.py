@@ -17,6 +17,7 @@ from ossicle.dialects.assemblyai.endpoints import legacy_token, v3_token
 from ossicle.dialects.deepgram import ListenServer, PrerecordedServer
 from ossicle.dialects.deepgram.endpoints import grant
 from ossicle.dialects.deepgram.flux_server import FluxServer
+from ossicle.dialects.deepgram.flux_speak_server import FluxSpeakServer
 from ossicle.dialects.deepgram.speak_request import SpeakRequest
 from ossicle.dialects.deepgram.speak_server import SpeakServer
 from ossicle.dialects.native import NativeObserver, NativeServer
@@ -70,6 +71,8 @@ BINDINGS: tuple[Binding, ...] = (
     Binding("http", "/v1/speak", each(partial(SpeakRequest, speech_file))),
     Binding("websocket", "/v1/speak", each(SpeakServer)),
     Binding("websocket", "/v2/listen", each(FluxServer)),
+    Binding("http", "/v2/speak", each(partial(SpeakRequest, speech_file, flux=True))),
+    Binding("websocket", "/v2/speak", each(FluxSpeakServer)),
     Binding("websocket", "/v2/realtime/ws", each(LegacyServer)),
     Binding("websocket", "/v3/ws", each(AssemblyServer)),
     Binding("websocket", "/twilio/media", _twilio),

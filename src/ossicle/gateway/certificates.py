@@ -123,6 +123,8 @@ class ReloadingContext:
 
     context: ssl.SSLContext
     """Give this to the server; it is the same object for ever."""
+    ends: datetime
+    """When the certificate that new handshakes get expires."""
 
     def __init__(self, files: CertificateFiles, context: ssl.SSLContext) -> None:
         self.context = context
@@ -164,6 +166,7 @@ class ReloadingContext:
         files = self._files
         chain, key = _read(files.certificate), _read(files.key)
         _check(files.certificate, files.key, chain, key, datetime.now(UTC))
+        ends = x509.load_pem_x509_certificates(chain)[0].not_valid_after_utc
         with tempfile.TemporaryDirectory(prefix="ossicle-tls-") as folder:
             chain_copy, key_copy = Path(folder) / "chain.pem", Path(folder) / "key.pem"
             _write(chain_copy, chain)
@@ -177,6 +180,7 @@ class ReloadingContext:
                     f"OpenSSL does not take the certificate {files.certificate}: {error.reason}",
                     code="bad_option",
                 ) from error
+        self.ends = ends
 
 
 def reloading_context(files: CertificateFiles, *, alpn: Iterable[str] = ()) -> ReloadingContext:

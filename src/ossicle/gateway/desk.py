@@ -4,6 +4,9 @@ An endpoint is a dialect's: values in, values out. What is refused here is refus
 pages and host names that are not ours, and bodies that are too large.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from starlette.requests import Request as WireRequest
 from starlette.responses import Response as WireResponse
 from starlette.routing import Route
@@ -32,9 +35,16 @@ class FrontDesk:
         """Whose key this is."""
         return await self._house.access.owner_of(credential)
 
-    async def mint(self, credential: str | None, ttl_s: float) -> Minted:
+    async def mint(
+        self,
+        credential: str | None,
+        ttl_s: float,
+        limits: Mapping[str, Any] | None = None,
+        *,
+        once: bool = False,
+    ) -> Minted:
         """A token for the owner of a key."""
-        return self._house.access.mint(credential, ttl_s)
+        return self._house.access.mint(credential, ttl_s, limits, once=once)
 
     def secret(self, name: str) -> bytes | None:
         """A secret that verifies a signature."""
@@ -65,7 +75,7 @@ def endpoint_route(house: House, method: str, path: str, endpoint: Endpoint) -> 
             )
         except OssicleError as error:
             fault = error.fault()
-            again = (("retry-after", "1"),) if fault.retryable else ()
+            again = (("retry-after", str(fault.wait_s)),) if fault.retryable else ()
             response = Response(
                 status(fault),
                 (("content-type", "application/json"), *again),

@@ -13,6 +13,7 @@ import os
 import socket
 import ssl
 from collections.abc import AsyncGenerator, Generator
+from datetime import UTC, datetime
 
 import uvicorn
 
@@ -34,9 +35,11 @@ from .certificates import (
     reloading_context,
 )
 from .house import House
+from .listening import listen
 from .settings import GatewaySettings
 from .snippets import Address
 from .traces import spans_from_environment
+from .troubles import Troubles
 
 __all__ = ["Gateway", "serving"]
 
@@ -85,14 +88,17 @@ class Gateway:
 class Door(uvicorn.Server):
     """One listening port. Signals belong to whoever runs the process."""
 
-    def __init__(self, config: uvicorn.Config, bound: socket.socket) -> None:
+    def __init__(self, config: uvicorn.Config, bound: socket.socket, *, handshake_s: float) -> None:
+        """`handshake_s`: how long TLS may take to begin."""
         super().__init__(config)
         self.bound = bound
+        self._handshake_s = handshake_s
         self.listening = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the port, and say so."""
-        await super().startup(sockets)
+        await super().startup([])
+        self.servers = [await listen(self, self.bound, handshake_s=self._handshake_s)]
         self.listening.set()
 
     @contextlib.contextmanager
@@ -155,7 +161,9 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
             config.load()
             if context is not None:
                 config.ssl = context
-            doors[name] = Door(config, _bind(settings.host, port))
+            doors[name] = Door(
+                config, _bind(settings.host, port), handshake_s=settings.http.head_timeout
+            )
     except OSError:
         for door in doors.values():
             door.bound.close()
@@ -165,7 +173,7 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
     async with asyncio.TaskGroup() as group:
         keeping = group.create_task(house.run(), name="house")
         watching = group.create_task(house.metrics.watch_loop(), name="loop lag")
-        following = group.create_task(_follow(tls, settings), name="certificates")
+        following = group.create_task(_follow(tls, settings, house.troubles), name="certificates")
         running = [
             group.create_task(door.serve(sockets=[door.bound]), name=name)
             for name, door in doors.items()
@@ -200,7 +208,8 @@ def certificate_files(settings: GatewaySettings) -> CertificateFiles:
         return own_certificates(settings.certificate, settings.key)
     names = (settings.host, *settings.allow_hosts)
     return local_certificates(
-        settings.state_dir.expanduser(), [name for name in names if name not in _ANY]
+        settings.state_dir.expanduser(),
+        [name for name in names if name not in _ANY and "/" not in name],
     )
 
 
@@ -210,10 +219,14 @@ def _address(doors: dict[str, Door], files: CertificateFiles | None) -> Address:
     return Address(urls.get("http", ""), urls.get("https", ""), str(ca or ""))
 
 
-async def _follow(tls: ReloadingContext | None, settings: GatewaySettings) -> None:
-    """Reload certificates that change, and renew the local one in time, until cancelled."""
+async def _follow(
+    tls: ReloadingContext | None, settings: GatewaySettings, troubles: Troubles
+) -> None:
+    """Reload certificates that change, renew the local one in time, and say when the one that is
+    served has expired, until cancelled."""
     if tls is None:
         return
+    trouble = ""
     while True:
         await asyncio.sleep(_CERTIFICATES_EVERY_S)
         try:
@@ -221,8 +234,19 @@ async def _follow(tls: ReloadingContext | None, settings: GatewaySettings) -> No
                 certificate_files(settings)
             if tls.check():
                 log.info("certificates were reloaded")
+                trouble = ""
         except Refused as error:
             log.warning("the new certificates do not work, the old ones stay: %s", error)
+            trouble = "the new certificate cannot be used, and the log says why: the old one stays"
+        if tls.ends <= datetime.now(UTC):
+            over = (
+                f"the certificate expired at {tls.ends:%Y-%m-%d %H:%M} UTC: put a new one in its "
+                "place, and it is taken while this runs"
+            )
+            if trouble != over:
+                log.warning("%s", over)
+            trouble = over
+        troubles.set("certificate", trouble)
 
 
 def check_exposure(settings: GatewaySettings) -> None:

@@ -10,7 +10,13 @@ from ossicle.transports.http.server import HttpSettings
 from ossicle.transports.http2.settings import Http2Settings
 from ossicle.transports.websocket.server import WebSocketSettings
 
-__all__ = ["AccessSettings", "AmazonSettings", "GatewaySettings"]
+__all__ = [
+    "AccessSettings",
+    "AmazonSettings",
+    "FetchSettings",
+    "GatewaySettings",
+    "HookSettings",
+]
 
 
 class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,8 +35,12 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
     judge_s: float = 5.0
     """How long a verdict may take; then the connection is refused."""
     jwks: str = ""
-    """File of a JSON Web Key Set: tokens signed by its keys (RS256, ES256, EdDSA) come in, each as
-    the owner that its `sub` names."""
+    """File or https:// address of a JSON Web Key Set: tokens signed by its keys (RS256, ES256,
+    EdDSA) come in, each as the owner that its `sub` names."""
+    jwks_age_s: float = 300.0
+    """A fetched key set is fetched again after so long."""
+    jwks_stale_s: float = 3600.0
+    """While that fails, the old one is used so long beyond; then nobody comes in by it."""
     jwt_issuer: str = ""
     """Their `iss` has to be this."""
     jwt_audience: str = ""
@@ -52,6 +62,44 @@ class AmazonSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Name of a vocabulary filter and its words, separated by commas."""
     silence_s: float = 15.0
     """A stream that brings no audio for so long is ended, as the service does."""
+
+
+class FetchSettings(msgspec.Struct, frozen=True):
+    """Limits of recordings that are read by URL."""
+
+    connect_s: float = 5.0
+    """To a connection."""
+    answer_s: float = 15.0
+    """From a request to the head of its answer."""
+    stall_s: float = 30.0
+    """How long nothing may come while it is waited for."""
+    most_s: float = 600.0
+    """How long is waited for one recording in all. Time in which the gateway did not want more, as
+    its engine was busy, does not count."""
+    most_bytes: int = 2 << 30
+    """Largest recording."""
+    redirects: int = 5
+    """Followed one after another."""
+
+
+class HookSettings(msgspec.Struct, frozen=True):
+    """Limits of webhooks and callbacks."""
+
+    per_session: int = 4
+    """Reports of one session."""
+    first_wait_s: float = 0.5
+    """Wait after the first failure, doubled with each further one; a random part of it is taken,
+    so that many reports do not come back together."""
+    most_wait_s: float = 30.0
+    """Longest wait between two attempts."""
+    warn_after: int = 3
+    """Attempts of one post that fail before the session is told."""
+    give_up_s: float = 120.0
+    """How long nothing may get through after the session is over; then the rest is given up."""
+    after_end_s: float = 600.0
+    """The longest that a report outlives its session."""
+    lingering: int = 500
+    """Reports that outlive their sessions at once; beyond it the oldest gives up."""
 
 
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +129,11 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     key: Path | None = None
     """Its private key."""
     allow_hosts: tuple[str, ...] = ()
-    """Host names and origins taken besides loopback, and hosts that webhooks may go to."""
+    """Host names and origins taken besides loopback; hosts, addresses and networks that webhooks go
+    to and recordings are read from."""
+    trust_ca: Path | None = None
+    """Certificates (PEM) trusted besides the platform's where the gateway itself calls: webhooks,
+    recordings by URL."""
     public_url: str = ""
     """Scheme and host that the world reaches this gateway by, behind a proxy or a tunnel; for
     signatures over it and for documents that name it. Empty = as each request names its host."""
@@ -108,6 +160,10 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Limits of each HTTP/2 connection."""
     websocket: WebSocketSettings = WebSocketSettings()
     """Limits of each WebSocket."""
+    webhooks: HookSettings = HookSettings()
+    """Limits of webhooks and callbacks."""
+    fetch: FetchSettings = FetchSettings()
+    """Limits of recordings read by URL."""
     access: AccessSettings = AccessSettings()
     """Keys, and who may knock how often."""
     amazon: AmazonSettings = AmazonSettings()

@@ -4,7 +4,7 @@ is the dialect's job, the verdict the gateway's."""
 
 from ossicle.core.wire import Opening
 
-__all__ = ["SUBPROTOCOL", "credential_of", "offered"]
+__all__ = ["SUBPROTOCOL", "credential_of", "in_url", "offered"]
 
 SUBPROTOCOL = "ossicle.v1"
 
@@ -17,6 +17,15 @@ def offered(opening: Opening) -> tuple[str, ...]:
 
 def credential_of(opening: Opening) -> str | None:
     """The key or token as it was sent; None = none."""
+    return _apart(opening) or opening.param("token") or None
+
+
+def in_url(opening: Opening) -> bool:
+    """Whether that stands in the URL."""
+    return _apart(opening) is None and bool(opening.param("token"))
+
+
+def _apart(opening: Opening) -> str | None:
     scheme, _, value = opening.header("authorization").partition(" ")
     if value and scheme.lower() in {"bearer", "token"}:
         return value.strip()
@@ -24,4 +33,4 @@ def credential_of(opening: Opening) -> str | None:
     for place, item in enumerate(protocols[:-1]):
         if item == "token":
             return protocols[place + 1]
-    return opening.param("token") or None
+    return None

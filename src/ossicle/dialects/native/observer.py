@@ -10,7 +10,7 @@ from ossicle.core.events import AudioOut, Began, Event, Flow, Notice
 from ossicle.core.ports import Steps
 from ossicle.core.wire import Binary, Message, Opening, Text
 
-from .credentials import credential_of
+from .credentials import credential_of, in_url
 from .errors import refusal
 from .server import NativeServer
 
@@ -48,7 +48,10 @@ class NativeObserver(NativeServer):
             )
         except OssicleError as error:
             return (refusal(error.fault()),)
-        return (Configure(credential=credential_of(opening), join=join),)
+        configure = Configure(
+            credential=credential_of(opening), credential_in_url=in_url(opening), join=join
+        )
+        return (configure,)
 
     def receive(self, message: Message, now: float) -> Steps:
         """An end, or something that should not have been sent."""

@@ -23,7 +23,7 @@ from ossicle.core.events import (
 from ossicle.core.ports import Steps
 from ossicle.core.wire import Accept, Binary, Close, Fin, Message, Opening, Ping, Text
 
-from .credentials import SUBPROTOCOL, credential_of, offered
+from .credentials import SUBPROTOCOL, credential_of, in_url, offered
 from .errors import close_code, refusal
 from .messages import (
     AudioOutMessage,
@@ -56,6 +56,10 @@ class NativeServer:
         self._began: Began | None = None
         self._accepted = False
         self._flow: Flow | None = None
+        self._elsewhere = False
+        """The gateway reads the audio by URL."""
+        self._guest = False
+        """Beside somebody else's session: leaving does not end it."""
 
     def _choose(self, opening: Opening) -> None:
         """How this channel is written on."""
@@ -67,16 +71,25 @@ class NativeServer:
         self._choose(opening)
         content_type = "" if opening.traits.framed else opening.header("content-type")
         try:
-            configure = configure_of(opening.query, content_type, credential_of(opening))
+            configure = configure_of(
+                opening.query, content_type, credential_of(opening), in_url=in_url(opening)
+            )
             if not opening.traits.framed and configure.format is not None:
                 _check_body(configure.format.encoding)
         except OssicleError as error:
             return (refusal(error.fault()),)
+        join = configure.join
+        self._guest = join is not None and join.role != "owner"
+        if configure.audio_from:
+            # Who leaves a recording that is read for it has lost nothing, and may ask again.
+            self._elsewhere, self.plain, self.resumable = True, False, False
         return (configure,)
 
     def receive(self, message: Message, now: float) -> Steps:
         """A message from the client."""
         match message:
+            case Binary() if self._elsewhere:
+                return self._twice(now)
             case Binary(data=data):
                 return (Audio(data=data),)
             case Text(data=text):
@@ -87,15 +100,23 @@ class NativeServer:
                     return self._say(notice, now)
                 return (command,) if command is not None else ()
             case Fin():
-                return (End(),)
+                return () if self._elsewhere or self._guest else (End(),)
             case Close(code=code):
                 # 1000 and 1001 (a page that is left) are goodbyes; anything else is a drop
-                return (End(),) if code in {None, 1000, 1001, 1005} else ()
+                goodbye = code in {None, 1000, 1001, 1005} and not self._guest
+                return (End(),) if goodbye else ()
             case Ping():
                 return ()
             case _:
                 error = BadMessage(f"{type(message).__name__} is not part of ossicle.v1")
                 return self._say(Notice(level="error", code=error.code, text=str(error)), now)
+
+    def _twice(self, now: float) -> Steps:
+        """Audio came although the session reads its audio elsewhere."""
+        error = BadMessage("audio came beside audio_from; send the one or name the other")
+        if not self._opening.traits.framed and not self._accepted:
+            return (refusal(error.fault()),)
+        return self._say(Notice(level="error", code=error.code, text=str(error)), now)
 
     def send(self, event: Event, now: float) -> Steps:
         """An event for the client."""

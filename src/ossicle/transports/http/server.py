@@ -58,7 +58,8 @@ class HttpSettings(msgspec.Struct, frozen=True):
     slow_reader_s: float = 30.0
     """A client that takes nothing for so long is dropped."""
     head_timeout: float = 10.0
-    """From the connection, or the first byte of a further request, to the end of its head."""
+    """From the connection, or the first byte of a further request, to the end of its head; and
+    from the connection to the end of its TLS handshake, which comes before."""
     max_head: int = 64 * 1024
     """Largest request line and headers together; beyond it: 431."""
     linger_s: float = 5.0
