@@ -72,6 +72,7 @@ TOKEN = said(
     TEXT, "A token that ends by itself. A whole key is refused here, since URLs are logged."
 )
 TRACE = said(TEXT, "The trace to go on with, as in the header (W3C Trace Context).")
+NODE = said(TEXT, "The gateway that has the session, for a proxy to route by. Not read here.")
 SINCE = said({"type": "integer", "minimum": 0}, "The last `seq` you have.")
 
 NATIVE: Parameters = {
@@ -95,6 +96,7 @@ NATIVE: Parameters = {
     "turn": said({"type": "integer", "minimum": 0}, "And turns are numbered from here."),
     "session": said(TEXT, "Join this session instead of opening one."),
     "role": said({"enum": ["observer", "controller"], "default": "observer"}, "As what."),
+    "node": NODE,
     "traceparent": TRACE,
 }  # fmt: skip
 
@@ -106,6 +108,7 @@ OBSERVER: Parameters = {
     ),
     "audio": said({**FLAG, "default": False}, "Send what the voice says, too."),
     "token": TOKEN,
+    "node": NODE,
     "traceparent": TRACE,
 }
 

@@ -59,7 +59,13 @@ held until the audio is recognised, so bad audio is a 4xx. Sound is base64 in `a
 there; on a WebSocket it is the binary message after `audio_out`.
 
 **Resume**: `?resume=TOKEN&since=SEQ`. `began.taken_bytes` says where to go on. Add `settled_ms=`
-and `turn=` to let a gateway that does not know the token go on as a new session from there.
+and `turn=` to let a gateway that does not know the token go on as a new session from there. The
+token begins with the name of its gateway and a dot, so that
+[a proxy can route by it](../howto/behind-a-proxy.md#several-gateways).
+
+**Silences**: at least every 20 s (`heartbeat_s`) something is sent, whatever is said: the last
+`flow` again, and to an observer a ping, a comment of server-sent events, or a space before the next
+JSON line.
 
 **Listen in**: `?session=ID`, with `role=observer` (default) or `role=controller`; or
 [without this protocol](../howto/observe-sessions.md).
@@ -104,6 +110,7 @@ def protocol() -> str:
         "| `speaks`, `speaks_rate` | what is heard back | the engine's own |",
         "| `hint` | `word` or `word:boost`; repeat it | |",
         "| `transcript_url` | [post events there](../howto/webhooks.md), too; repeat it | |",
+        "| `node` | [for a proxy to route by](../howto/behind-a-proxy.md#several-gateways) | |",
         "| `audio_from` | sound for the gateway to [read](../howto/recordings-by-url.md) | |",
         "| `traceparent` | [the trace](../howto/traces-and-logs.md), as in the header | |",
     ]

@@ -167,6 +167,11 @@ TABLE = (
     Followed("OTLP 1 over HTTP", "spans, by OpenTelemetry's exporter", "`gateway/traces.py`"),
     Followed("W3C Content Security Policy 3", "of the playground: nothing inline, nothing from "
              "elsewhere", "`gateway/pages.py`"),
+    _rfc(7239, "Forwarded", "`for`, from one's own proxies", "`gateway/forwarded.py`"),
+    Followed("PROXY protocol, versions 1 and 2", "TCP over IPv4 and IPv6; extensions are skipped",
+             "`gateway/proxied.py`"),
+    Followed("systemd's sd_listen_fds(3) and sd_notify(3)", "sockets by name or in order; READY "
+             "and STOPPING", "`gateway/activation.py`"),
     Followed("Prometheus text format", "`/metrics`", "`gateway/metrics.py`"),
     Followed("WebVTT, SubRip", "plain cues", "`cli/subtitles.py`, `web/playground/subtitles.js`"),
 )  # fmt: skip

@@ -79,6 +79,10 @@ def serve(
     drain_s: Annotated[
         float, typer.Option("--drain-s", "--drain", help="Seconds from SIGTERM to the end.")
     ] = 30.0,
+    take_over: Annotated[
+        bool,
+        typer.Option(help="Take the ports from the gateway that has them, and let it drain."),
+    ] = False,
     public_url: Annotated[
         str, typer.Option(help="https://HOST that the world reaches this gateway by.")
     ] = "",
@@ -107,6 +111,7 @@ def serve(
             ("tls_cert", str(tls_cert)),
             ("tls_key", str(tls_key)),
             ("drain_s", drain_s),
+            ("take_over", take_over),
             ("public_url", public_url),
             ("open_to_anyone", open_to_anyone),
             ("log_level", log_level),

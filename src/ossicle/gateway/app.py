@@ -110,7 +110,7 @@ async def _owner(house: House, request: Request) -> str:
         OssicleError: too many from there, a page that is not ours, or no key or token of ours.
     """
     peer = f"{request.client.host}:{request.client.port}" if request.client else ""
-    opening = Opening(headers=tuple(request.headers.items()), peer=peer)
+    opening = house.forwarding.seen(Opening(headers=tuple(request.headers.items()), peer=peer))
     house.knock(opening)
     house.access.check_page(opening)
     scheme, _, value = opening.header("authorization").partition(" ")

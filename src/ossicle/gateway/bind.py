@@ -63,6 +63,14 @@ def _amazon(house: House) -> Dialect:
     return house.amazon.server()
 
 
+def _native(house: House) -> Dialect:
+    return NativeServer(heartbeat_s=house.settings.heartbeat_s)
+
+
+def _observer(house: House) -> Dialect:
+    return NativeObserver(heartbeat_s=house.settings.heartbeat_s)
+
+
 BINDINGS: tuple[Binding, ...] = (
     Binding("http", "/stream-transcription", _amazon),
     Binding("websocket", "/stream-transcription-websocket", _amazon),
@@ -79,10 +87,10 @@ BINDINGS: tuple[Binding, ...] = (
     Binding("websocket", "/telnyx/media", each(_telnyx)),
     Binding("websocket", "/vonage/media", each(lambda: CallServer("vonage"))),
     Binding("websocket", "/plivo/media", each(lambda: CallServer("plivo"))),
-    Binding("websocket", "/v1/stream", each(NativeServer)),
-    Binding("http", "/v1/stream", each(NativeServer)),
-    Binding("websocket", "/v1/sessions/{name}/events", each(NativeObserver)),
-    Binding("http", "/v1/sessions/{name}/events", each(NativeObserver), ("GET",)),
+    Binding("websocket", "/v1/stream", _native),
+    Binding("http", "/v1/stream", _native),
+    Binding("websocket", "/v1/sessions/{name}/events", _observer),
+    Binding("http", "/v1/sessions/{name}/events", _observer, ("GET",)),
 )
 
 ENDPOINTS: tuple[tuple[str, str, Callable[[House], Endpoint]], ...] = (
@@ -131,7 +139,7 @@ def router(house: House, transport: str, bindings: Iterable[Binding] = BINDINGS)
             return _Nobody()
         greeting = Greeting(channel, trace_of(opening))
         greeting.leg = leg = Leg(make(house), greeting, house)
-        leg.start(opening)
+        leg.start(house.forwarding.seen(opening))
         # `binary` is an instance attribute; the checker takes it for a method and binds it
         return leg  # pyright: ignore[reportReturnType]
 

@@ -270,6 +270,11 @@ def _together(settings: GatewaySettings, found: _Gathered) -> None:
         if low >= high:
             names = (f"{table}.write_low", f"{table}.write_high")
             found.wrong(at(*names), f"{names[0]} ({low}) must be below {names[1]} ({high})")
+    if settings.access.proxy_protocol and not settings.access.trust_proxies:
+        found.wrong(
+            at("access.proxy_protocol"),
+            "access.proxy_protocol needs access.trust_proxies: who may write the header?",
+        )
     wire = settings.websocket
     if wire.silence_s <= wire.keepalive_s:
         names = ("websocket.silence_s", "websocket.keepalive_s")

@@ -35,9 +35,10 @@ from ossicle.transports.faults import report_fault
 
 from .access import Access, Verdict
 from .accounts import Accounts
-from .allowance import Addresses, address_of, networks
+from .allowance import Addresses
 from .amazon import AmazonDoor
 from .exits import Exits
+from .forwarded import Forwarding, address_of
 from .judges import judge_of
 from .keyfile import KeyFile
 from .metrics import Metrics
@@ -80,7 +81,9 @@ class House:
             settings.access.judge_s,
         )
         self.addresses = Addresses(settings.access.handshakes_per_s)
-        self._proxies = networks(settings.access.trust_proxies)
+        self.forwarding = Forwarding(
+            settings.access.trust_proxies, settings.access.forwarded_header
+        )
         self._judging = 0
         self.secrets = Secrets(settings.state_dir)
         self.node = settings.node or uuid.uuid4().hex[:8]
@@ -173,12 +176,13 @@ class House:
     def knock(self, opening: Opening) -> None:
         """Somebody asks for something: how often may its address?
 
+        Args:
+            opening: as `forwarding.seen` gives it.
+
         Raises:
             Overloaded: too often.
         """
-        forwarded = (value for name, value in opening.headers if name == "x-forwarded-for")
-        address = address_of(opening.peer, forwarded, self._proxies)
-        self.addresses.knock(address, self.timers.now())
+        self.addresses.knock(address_of(opening.peer), self.timers.now())
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """A task that ends with the house."""

@@ -55,6 +55,7 @@ _BYTES, _LONG_S, _LONG_MS = float(1 << 30), 31_536_000.0, 3_600_000.0
 _LIMITS: dict[str, tuple[float, float]] = {
     "sessions": (1, 1_000_000),
     "patience_s": (0, 60),
+    "heartbeat_s": (0.1, 3_600),
     "drain_s": (0, 86_400),
     "session.unsent_ms": (100, _LONG_MS),
     "session.flow_ms": (100, 60_000),

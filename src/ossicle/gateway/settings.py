@@ -28,7 +28,13 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Connections per second from one address (IPv6: one /64), before any key is looked at; four
     seconds' worth may come at once. 0 = no limit. This machine is not limited."""
     trust_proxies: tuple[str, ...] = ()
-    """Addresses or networks of your own proxies: what their X-Forwarded-For says is believed."""
+    """Addresses or networks of your own proxies: what they say about who comes is believed."""
+    forwarded_header: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
+    """The header that your proxies write. Only this one is read: most proxies pass the other on
+    as a stranger sent it."""
+    proxy_protocol: bool = False
+    """Every connection begins with a PROXY header (version 1 or 2) from one of `trust_proxies`;
+    others are closed."""
     judge: str = ""
     """`python:MODULE:FUNCTION`: an async function that gives the owner of a credential, or None.
     Asked for what is neither a key nor a token of this gateway."""
@@ -146,6 +152,12 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     patience_s: float = 0.25
     """How long a handshake waits for the engine's first word, so that a full pool is a refusal
     and not an accepted and dropped connection."""
+    heartbeat_s: float = 20.0
+    """Who follows or streams by `ossicle.v1` is sent something at least so often. Keep it well
+    below the idle timer of each proxy on the way."""
+    take_over: bool = False
+    """Take the ports from the gateway that has them, if it runs with this setting and the same
+    state directory, and have it stop once this one is ready. No connection is refused meanwhile."""
     drain_s: float = 30.0
     """From SIGTERM to the end: sessions may finish meanwhile, then they are told to resume."""
     node: str = ""

@@ -183,6 +183,7 @@ def test_a_dotted_key_is_found_with_its_line(write):
         ('port = "off"\ntls_port = "off"', "there would be no door"),
         ('tls_key = "k.pem"', "tls_key belongs to tls_cert"),
         ("[http]\nwrite_low = 70000", "http.write_low (70000) must be below http.write_high"),
+        ("[access]\nproxy_protocol = true", ":2: access.proxy_protocol needs access.trust_proxies"),
         ("[websocket]\nsilence_s = 20", ":2: websocket.silence_s (20) must be above"),
         ('host = "ab', "is not TOML: Unterminated string"),
         ('[session]\nidle_s = ', "is not TOML: Invalid value at its end: is it complete?"),

@@ -35,9 +35,9 @@ from .messages import (
 )
 from .query import configure_of
 
-__all__ = ["NativeServer"]
+__all__ = ["HEARTBEAT_S", "NativeServer"]
 
-_HEARTBEAT_S = 20.0
+HEARTBEAT_S = 20.0
 """A data message at least this often: proxies cut idle connections at 60-120 s, and some count
 only data."""
 
@@ -47,7 +47,7 @@ class NativeServer:
 
     name = "ossicle.v1"
 
-    def __init__(self, *, heartbeat_s: float = _HEARTBEAT_S) -> None:
+    def __init__(self, *, heartbeat_s: float = HEARTBEAT_S) -> None:
         self.deadline = inf
         self.plain = True
         self.resumable = True
@@ -229,7 +229,9 @@ class _Lines:
         return text + "\n"
 
     def beat(self, flow: Flow | None) -> tuple[Message, ...]:
-        return self.say(flow) if flow is not None else ()
+        """An observer has no flow. A space is part of the next line, where JSON allows it (RFC
+        8259 section 2): readers that parse line by line never see it by itself."""
+        return self.say(flow) if flow is not None else (Text(" "),)
 
 
 class _EventStream(_Lines):

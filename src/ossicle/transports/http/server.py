@@ -383,6 +383,8 @@ class _Http(HttpToolsProtocol):
         super().__init__(*values, **named)
         self._first = b"" if self.http2 is not None else None
         """What came of a connection whose protocol is not known yet; None = it is."""
+        self.proxied: tuple[str, int] | None = None
+        """Who the connection is from, by a PROXY header that was read before; None = its peer."""
         self._timer: asyncio.TimerHandle | None = None
         self._segment = b""
         self._in_head = True
@@ -396,6 +398,8 @@ class _Http(HttpToolsProtocol):
             self._hand_over(b"")
             return
         super().connection_made(transport)
+        if self.proxied is not None:
+            self.client = self.proxied
         sock: Any = transport.get_extra_info("socket")
         if sock is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.settings.receive_buffer)
@@ -434,6 +438,7 @@ class _Http(HttpToolsProtocol):
         assert self.http2 is not None
         make = cast("Any", self.http2)
         other = make(config=self.config, server_state=self.server_state, app_state=self.app_state)
+        other.proxied = self.proxied
         self.transport.set_protocol(other)
         other.connection_made(self.transport)
         if data:

@@ -71,6 +71,8 @@ class Http2Protocol(asyncio.Protocol):
         self._app_state = app_state
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
+        self.proxied: tuple[str, int] | None = None
+        """Who the connection is from, by a PROXY header that was read before; None = its peer."""
         self._watch = FrameWatch()
         self._preface = PREFACE
         """What is still to come of it."""
@@ -102,6 +104,11 @@ class Http2Protocol(asyncio.Protocol):
             },
         )
         self._h2.decoder.max_header_list_size = limits.max_head
+
+    @property
+    def cycle(self) -> object | None:
+        """As uvicorn's protocols have it: something once a request came."""
+        return self if self._asked else None
 
     # ── called by the event loop ──
 
@@ -179,11 +186,10 @@ class Http2Protocol(asyncio.Protocol):
 
     def shutdown(self) -> None:
         """uvicorn stops: no new requests, those that are open may finish."""
-        self._stopping = True
+        told, self._stopping = self._stopping, True
         if not self._streams:
             self._end(ErrorCodes.NO_ERROR)
-            return
-        if self._transport is not None and not self._over:
+        elif self._transport is not None and not self._over and not told:
             # h2 would close the connection with its own GOAWAY; streams are to go on.
             frame = GoAwayFrame(0, self._h2.highest_inbound_stream_id, 0)
             self._transport.write(frame.serialize())
@@ -293,7 +299,7 @@ class Http2Protocol(asyncio.Protocol):
             "asgi": {"version": "3.0", "spec_version": "2.3"},
             "http_version": "2",
             "server": _address(wire, "sockname"),
-            "client": _address(wire, "peername"),
+            "client": self.proxied or _address(wire, "peername"),
             "scheme": "https" if secure else "http",
             "method": method,
             "root_path": "",
