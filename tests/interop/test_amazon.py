@@ -283,7 +283,8 @@ async def test_a_secret_in_a_file_and_a_key_that_is_revoked(
         async with connect(signed(gateway), proxy=None) as socket:
             await socket.recv()
             gateway.house.access._given = ()
-            gateway.house._withdraw()
+            monkeypatch.setattr(gateway.house.access, "refresh", lambda: True)
+            gateway.house.tick()
             (frame,) = read_frames(await socket.recv())
             assert frame.text(":message-type") == "exception"
             assert b"revoked" in frame.payload

@@ -33,7 +33,6 @@ from h2.events import (
 )
 from h2.exceptions import H2Error
 from h2.settings import SettingCodes, Settings
-from hyperframe.frame import GoAwayFrame
 
 from .budget import Budget
 from .settings import Http2Settings
@@ -185,14 +184,11 @@ class Http2Protocol(asyncio.Protocol):
         self._flush()
 
     def shutdown(self) -> None:
-        """uvicorn stops: no new requests, those that are open may finish."""
-        told, self._stopping = self._stopping, True
+        """uvicorn stops: no new requests, those that are open may finish. GOAWAY waits for the last
+        of them, because clients made with h2 take it for the end of the connection."""
+        self._stopping = True
         if not self._streams:
             self._end(ErrorCodes.NO_ERROR)
-        elif self._transport is not None and not self._over and not told:
-            # h2 would close the connection with its own GOAWAY; streams are to go on.
-            frame = GoAwayFrame(0, self._h2.highest_inbound_stream_id, 0)
-            self._transport.write(frame.serialize())
 
     # ── what came ──
 
