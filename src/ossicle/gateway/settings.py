@@ -35,6 +35,8 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
     proxy_protocol: bool = False
     """Every connection begins with a PROXY header (version 1 or 2) from one of `trust_proxies`;
     others are closed."""
+    metrics_for: tuple[str, ...] = ()
+    """Owners whose keys open `/metrics` while keys are on; `*` = it is open to anyone."""
     judge: str = ""
     """`python:MODULE:FUNCTION`: an async function that gives the owner of a credential, or None.
     Asked for what is neither a key nor a token of this gateway."""
