@@ -61,6 +61,10 @@ def _telnyx() -> Dialect:
     return CallServer("telnyx", guard=header_token("x-telnyx-streaming-auth-token"))
 
 
+def _amazon(house: House) -> Dialect:
+    return house.amazon.server()
+
+
 def _native(house: House) -> Dialect:
     return NativeServer(heartbeat_s=house.settings.heartbeat_s)
 
@@ -74,6 +78,8 @@ def _rpc(make: Callable[..., Dialect]) -> Callable[[House], Dialect]:
 
 
 BINDINGS: tuple[Binding, ...] = (
+    Binding("http", "/stream-transcription", _amazon),
+    Binding("websocket", "/stream-transcription-websocket", _amazon),
     Binding("http", "/v1/listen", each(PrerecordedServer)),
     Binding("websocket", "/v1/listen", each(ListenServer)),
     Binding("http", "/v1/speak", each(partial(SpeakRequest, speech_file))),

@@ -36,6 +36,7 @@ from ossicle.transports.faults import report_fault
 from .access import Access, Verdict
 from .accounts import Accounts
 from .allowance import Addresses
+from .amazon import AmazonDoor
 from .exits import Exits
 from .forwarded import Forwarding, address_of
 from .judges import judge_of
@@ -87,6 +88,7 @@ class House:
         self.secrets = Secrets(settings.state_dir)
         self.node = settings.node or uuid.uuid4().hex[:8]
         self.sessions: dict[str, Session] = {}
+        self.amazon = AmazonDoor(settings.amazon, self.access, self.secrets, self.sessions)
         self.draining = False
         self.doors_open = False
         self.address = Address()

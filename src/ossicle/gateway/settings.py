@@ -9,9 +9,16 @@ from ossicle.core.session import SessionSettings
 from ossicle.dialects.google import GoogleRules
 from ossicle.transports.grpc.settings import GrpcSettings
 from ossicle.transports.http.server import HttpSettings
+from ossicle.transports.http2.settings import Http2Settings
 from ossicle.transports.websocket.server import WebSocketSettings
 
-__all__ = ["AccessSettings", "FetchSettings", "GatewaySettings", "HookSettings"]
+__all__ = [
+    "AccessSettings",
+    "AmazonSettings",
+    "FetchSettings",
+    "GatewaySettings",
+    "HookSettings",
+]
 
 
 class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +55,23 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Their `iss` has to be this."""
     jwt_audience: str = ""
     """Their `aud` has to name this."""
+
+
+class AmazonSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Clients of Amazon Transcribe."""
+
+    access_keys: tuple[tuple[str, str], ...] = ()
+    """Access key id and the key of this gateway that it stands for, by its id or its owner. Without
+    an entry the access key id is looked for itself."""
+    hosts: tuple[str, ...] = ()
+    """Names, with a port where clients dial one, that signatures may name besides the Host header:
+    behind a proxy that rewrites it."""
+    vocabularies: tuple[tuple[str, str], ...] = ()
+    """Name of a custom vocabulary and its phrases, separated by commas: hints for the engine."""
+    filters: tuple[tuple[str, str], ...] = ()
+    """Name of a vocabulary filter and its words, separated by commas."""
+    silence_s: float = 15.0
+    """A stream that brings no audio for so long is ended, as the service does."""
 
 
 class FetchSettings(msgspec.Struct, frozen=True):
@@ -153,6 +177,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of each session."""
     http: HttpSettings = HttpSettings()
     """Limits of plain HTTP."""
+    http2: Http2Settings = Http2Settings()
+    """Limits of each HTTP/2 connection."""
     websocket: WebSocketSettings = WebSocketSettings()
     """Limits of each WebSocket."""
     grpc: GrpcSettings = GrpcSettings()
@@ -165,6 +191,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Limits of recordings read by URL."""
     access: AccessSettings = AccessSettings()
     """Keys, and who may knock how often."""
+    amazon: AmazonSettings = AmazonSettings()
+    """Clients of Amazon Transcribe."""
 
     @property
     def keys_path(self) -> Path:

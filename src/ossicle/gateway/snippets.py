@@ -225,6 +225,8 @@ _NAMES = {
     "nvidia-riva": "riva",
     "nvidia": "riva",
     "aai": "assemblyai",
+    "aws": "amazon",
+    "transcribe": "amazon",
     "assembly": "assemblyai",
     "deepgram-flux": "flux",
 }
@@ -454,6 +456,106 @@ await transcriber.close();
 """,
         title="AssemblyAI, JavaScript", suffix=".mjs", install="npm install assemblyai",
         secure=True,
+    ),
+    Template(
+        "amazon", "python", "/stream-transcription",
+        """
+# {{install}}
+# {{python}} words.py speech.wav
+import asyncio
+import os
+import sys
+import wave
+
+import awscrt.io
+from amazon_transcribe.auth import StaticCredentialResolver
+from amazon_transcribe.client import TranscribeStreamingClient
+from amazon_transcribe.endpoints import StaticEndpointResolver
+
+client = TranscribeStreamingClient(
+    region="us-east-1",
+»     endpoint_resolver=StaticEndpointResolver("{{url}}"),
+»     credential_resolver=StaticCredentialResolver(
+»         os.environ.get("AWS_ACCESS_KEY_ID", "unused"),
+»         os.environ.get("AWS_SECRET_ACCESS_KEY", "unused"),
+»     ),
+)
+» if ca := os.environ.get("SSL_CERT_FILE"):  # this SDK has no variable for it
+»     trust = awscrt.io.TlsContextOptions()
+»     trust.override_default_trust_store_from_path(None, ca)
+»     client._session_manager._tls_ctx = awscrt.io.ClientTlsContext(trust)
+
+
+async def speak(stream, file):
+    while piece := file.readframes(1600):
+        await stream.input_stream.send_audio_event(audio_chunk=piece)
+    await stream.input_stream.end_stream()
+
+
+async def main():
+    with wave.open(sys.argv[1]) as file:
+        stream = await client.start_stream_transcription(
+            language_code="en-US",
+            media_sample_rate_hz=file.getframerate(),
+            media_encoding="pcm",
+        )
+        speaking = asyncio.create_task(speak(stream, file))
+        async for event in stream.output_stream:
+            for result in event.transcript.results:
+                if not result.is_partial:
+                    print(result.alternatives[0].transcript)
+        await speaking
+
+
+asyncio.run(main())
+""",
+        title="Amazon Transcribe, Python", suffix=".py", install="pip install amazon-transcribe",
+        secure=True,
+    ),
+    Template(
+        "amazon", "javascript", "/stream-transcription",
+        """
+// {{install}}
+// {{node}} words.mjs speech.wav
+import { readFile } from "node:fs/promises";
+import {
+  StartStreamTranscriptionCommand,
+  TranscribeStreamingClient,
+} from "@aws-sdk/client-transcribe-streaming";
+
+const client = new TranscribeStreamingClient({
+  region: "us-east-1",
+»   endpoint: "{{url}}",
+»   credentials: {
+»     accessKeyId: process.env.AWS_ACCESS_KEY_ID ?? "unused",
+»     secretAccessKey: process.env.AWS_SECRET_ACCESS_KEY ?? "unused",
+»   },
+});
+const sound = (await readFile(process.argv[2])).subarray(44);  // behind the header of a WAV file
+
+async function* speak() {
+  for (let at = 0; at < sound.length; at += 3200) {
+    yield { AudioEvent: { AudioChunk: sound.subarray(at, at + 3200) } };
+  }
+}
+
+const answer = await client.send(
+  new StartStreamTranscriptionCommand({
+    LanguageCode: "en-US",
+    MediaSampleRateHertz: 16000,
+    MediaEncoding: "pcm",
+    AudioStream: speak(),
+  }),
+);
+for await (const event of answer.TranscriptResultStream) {
+  for (const result of event.TranscriptEvent?.Transcript.Results ?? []) {
+    if (!result.IsPartial) console.log(result.Alternatives[0].Transcript);
+  }
+}
+client.destroy();
+""",
+        title="Amazon Transcribe, JavaScript", suffix=".mjs",
+        install="npm install @aws-sdk/client-transcribe-streaming",
     ),
     Template(
         "twilio", "xml", "/twilio/media",
