@@ -14,6 +14,7 @@ import parameters
 from parameters import Parameters
 from schemas import Schema
 
+from ossicle.dialects.amazon.parameters import PREFIX
 from ossicle.dialects.assemblyai import endpoints as assemblyai
 from ossicle.dialects.deepgram import endpoints as deepgram
 from ossicle.dialects.deepgram.prerecorded_messages import Queued, Recording
@@ -28,9 +29,11 @@ __all__ = ["ROUTES", "TAGS", "Also", "Credential", "Media", "Refusals", "Route",
 What: TypeAlias = type[msgspec.Struct] | Schema
 Media: TypeAlias = Mapping[str, What]
 """What a body is, by its media type."""
-Refusals: TypeAlias = Literal["", "native", "deepgram", "assemblyai", "text"]
+Refusals: TypeAlias = Literal[
+    "", "native", "deepgram", "deepgram-v2", "assemblyai", "amazon", "text"
+]
 """In whose words a route refuses."""
-Credential: TypeAlias = Literal["", "native", "deepgram", "assemblyai", "twilio"]
+Credential: TypeAlias = Literal["", "native", "deepgram", "assemblyai", "amazon", "twilio"]
 
 TAGS = {
     "speech": "Sound in, words out; text in, sound out. WebSockets at the same paths are in "
@@ -65,6 +68,11 @@ READY: Schema = {
     "required": ["ready"],
     "properties": {
         "ready": {"type": "boolean"},
+        "notes": {
+            "type": "array",
+            "items": TEXT,
+            "description": "What it copes with meanwhile, and what to do; absent = nothing.",
+        },
         "missing": {
             "type": "array",
             "items": TEXT,
@@ -125,6 +133,7 @@ class Route(NamedTuple):
     summary: str
     text: str = ""
     query: Parameters = NOTHING
+    headers: Parameters = NOTHING
     needs: tuple[str, ...] = ()
     """Parameters that must be there."""
     takes: Media = NOTHING
@@ -162,6 +171,16 @@ _VOICE = (
     "the stream."
 )
 
+SPEECH: Media = {
+    **dict.fromkeys(
+        ("audio/mpeg", "audio/wav", "audio/l16", "audio/mulaw", "audio/alaw", "audio/ogg",
+         "audio/flac", "audio/aac"),
+        BYTES,
+    ),
+    "application/json": Queued,
+}  # fmt: skip
+"""A file; with `callback` only that it will come."""
+
 ROUTES: tuple[Route, ...] = (
     Route(
         "POST", "/v1/stream", "speech", "Sound in, words out, while it is still being sent",
@@ -187,12 +206,22 @@ ROUTES: tuple[Route, ...] = (
         "POST", "/v1/speak", "speech", "Deepgram: text to a file of speech",
         "The answer streams while it is spoken. At most 2000 characters.",
         query=parameters.SPEAK_FILE, takes={"application/json": Body},
-        gives=dict.fromkeys(
-            ("audio/mpeg", "audio/wav", "audio/l16", "audio/mulaw", "audio/alaw", "audio/ogg",
-             "audio/flac", "audio/aac"),
-            BYTES,
-        ),
-        refuses="deepgram", credential="deepgram",
+        gives=SPEECH, refuses="deepgram", credential="deepgram",
+    ),
+    Route(
+        "POST", "/v2/speak", "speech", "Deepgram Flux: text to a file of speech",
+        "As `/v1/speak`, by the rules of the newer API.",
+        query=parameters.SPEAK_FLUX_FILE, takes={"application/json": Body},
+        gives=SPEECH, refuses="deepgram-v2", credential="deepgram",
+    ),
+    Route(
+        "POST", "/stream-transcription", "speech", "Amazon Transcribe: StartStreamTranscription",
+        "Event-stream frames both ways, while the other end still sends; over HTTP/2, as the SDKs "
+        "do it. The status comes before any sound.",
+        headers={f"{PREFIX}{name}": schema for name, schema in parameters.AMAZON.items()},
+        takes={"application/vnd.amazon.eventstream": BYTES},
+        gives={"application/vnd.amazon.eventstream": BYTES},
+        refuses="amazon", credential="amazon",
     ),
     Route(
         "GET", "/v1/sessions", "sessions", "Your open sessions",
@@ -249,7 +278,9 @@ ROUTES: tuple[Route, ...] = (
         also={503: Also("It is not; `missing` says why.", {"application/json": READY})},
     ),
     Route(
-        "GET", "/metrics", "operation", "Figures for Prometheus", gives={"text/plain": TEXT},
+        "GET", "/metrics", "operation", "Figures for Prometheus",
+        "While keys are on, for the owners in `access.metrics_for`.",
+        gives={"text/plain": TEXT}, refuses="native", credential="native",
     ),
     Route(
         "GET", "/v1/about", "pages", "Which engine listens, and whether a key is asked for",

@@ -17,6 +17,8 @@ from openapi_spec_validator.validation.exceptions import OpenAPIValidationError
 from starlette.routing import Route as WireRoute
 
 from harness import Answer, Talk, ask, gateway_with, heard
+from ossicle.dialects.amazon.eventstream import encode
+from ossicle.dialects.amazon.messages import audio_frame
 from ossicle.dialects.deepgram import flux_query, listen_query, speak_query
 from ossicle.engines.compose import Combined
 from ossicle.engines.open import open_engine
@@ -71,7 +73,11 @@ async def test_every_route_is_in_it_and_nothing_else() -> None:
     ("module", "tables", "elsewhere"),
     [
         (listen_query, ("LISTEN_LIVE", "LISTEN_FILE"), set(listen_query._UNDONE)),
-        (speak_query, ("SPEAK", "SPEAK_FILE"), set[str]()),
+        (
+            speak_query,
+            ("SPEAK", "SPEAK_FILE", "SPEAK_FLUX", "SPEAK_FLUX_FILE"),
+            set[str](),
+        ),
         (flux_query, ("FLUX",), {"eot_threshold", "eager_eot_threshold", "eot_timeout_ms"}),
     ],
 )
@@ -131,6 +137,8 @@ async def test_a_gateway_answers_as_it_says(tmp_path: Path) -> None:
         bare = "encoding=linear16&sample_rate=16000"
         await check("POST", "/v1/speak?encoding=linear16", 200, body=b'{"text": "hi"}')
         await check("POST", "/v1/speak", 400, body=b"{}")
+        await check("POST", "/v2/speak?model=flux-haley-en", 200, body=b'{"text": "hi"}')
+        await check("POST", "/v2/speak", 400, body=b'{"text": "hi"}')
         options = "utterances=true&paragraphs=true&numerals=true&tag=a&extra=b:c"
         recording = await check(
             "POST", f"/v1/listen?{bare}&{options}", 200, body=marked_audio([1, 2, 0, 3])
@@ -140,6 +148,12 @@ async def test_a_gateway_answers_as_it_says(tmp_path: Path) -> None:
         native = "/v1/stream?encoding=pcm_s16le&sample_rate=16000"
         await check("POST", native, 200, body=marked_audio([1, 2, 0]))
         await check("POST", f"{native}&no=1", 400, body=b"")
+        given = {"language-code": "en-US", "media-encoding": "pcm", "sample-rate": "16000"}
+        headers = {f"x-amzn-transcribe-{name}": value for name, value in given.items()}
+        said = encode(audio_frame(marked_audio([1, 2, 0])))
+        amazon = "/stream-transcription"
+        await check("POST", amazon, 200, headers=headers, body=said)
+        await check("POST", amazon, 400, body=said)
     assert routes() - seen == set(), "ask it here"
 
 

@@ -201,7 +201,9 @@ class _Desk:
     async def owner(self, credential: str | None) -> str:
         return credential or ""
 
-    async def mint(self, credential: str | None, ttl_s: float) -> Minted:
+    async def mint(
+        self, credential: str | None, ttl_s: float, limits: Any = None, *, once: bool = False
+    ) -> Minted:
         assert 1 <= ttl_s <= 360_000
         return Minted("t", ttl_s, 0.0)
 

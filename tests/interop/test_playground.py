@@ -1,17 +1,21 @@
 """The playground in a real browser: sound in, words out, and a sentence for every mishap."""
 
 import asyncio
+import json
 import os
+import time
 from pathlib import Path
 
 import pytest
 
 from chromium import Page, chromium
-from harness import Proxy, gateway_with, heard, missing, until
+from harness import Proxy, Talk, ask, gateway_with, heard, missing, until
 from ossicle.engines.compose import Combined
 from ossicle.engines.open import open_engine
+from ossicle.gateway.keyfile import KeyFile, KeyLimits
 from ossicle.testing.marked import marked_audio
-from page import finals, loud, module, node_modules, recording, said
+from page import finals, loud, module, recording, said
+from sdks import node_modules
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(120)]
 
@@ -93,7 +97,11 @@ async def test_a_human_voice_through_a_microphone(tmp_path: Path) -> None:
         await gateway.ready()
         page = await browser.open(gateway.url + "/")
         assert "pocketsphinx" in await page.until("document.querySelector('#engine').innerText")
-        assert "ossicle serve --engine" in await page.text("#better-line")
+        assert "an engine of your own" in await page.text("#better")
+        assert "serve" not in await page.text("#better")
+        link = "document.querySelector('#better-link')"
+        assert await page.run(f"{link}.href.endsWith('/docs/howto/write-an-engine.md')")
+        assert await page.run(f"{link}.innerText") == "How to write an engine"
         await page.click("#talk")
         await page.until("document.querySelectorAll('#finals .w').length >= 3")
         await page.click("#talk")
@@ -191,6 +199,35 @@ async def test_it_speaks_and_falls_silent_when_somebody_talks(tmp_path: Path) ->
         assert 1000 < over[0]["heard_ms"] < 4400
         assert "w50" in [e["text"] for e in told["events"]
                          if e["type"] == "transcript" and e.get("side") != "out"]  # fmt: skip
+
+
+async def test_somebody_else_cancels_and_nothing_more_is_played(tmp_path: Path) -> None:
+    """The voice was done with it long ago: only the page can be silent now."""
+    engine = Combined(heard(), open_engine("tone"))
+    async with gateway_with(tmp_path, engine) as gateway, chromium(tmp_path) as browser:
+        page = await browser.open(gateway.url + "/")
+        running = asyncio.create_task(page.run(module("""
+          const stream = await js.connect();
+          const player = new js.Player(stream);
+          await stream.speak('a story of some seconds');
+          for await (const event of stream) {
+            const playing = player.playing;
+            player.take(event);
+            if (event.type === 'marked') {
+              await stream.end();
+              return {playing, still: player.playing, name: event.name, heard: event.heard_ms};
+            }
+          }
+        """)))  # fmt: skip
+        await until(lambda: gateway.house.sessions)
+        (session,) = gateway.house.sessions.values()
+        async with Talk.open(gateway.url, session=session.id, role="controller") as desk:
+            await desk.until("speech_ended", side="out", reason="done")
+            await until(lambda: session.speech.playback.heard(now=0.0)[0])
+            await desk.say("cancel")
+            told = await running
+        assert (told["playing"], told["still"], told["name"]) == (True, False, "")
+        assert 0 < told["heard"] < 1_500
 
 
 async def test_it_says_what_is_typed(tmp_path: Path) -> None:
@@ -299,6 +336,53 @@ async def test_a_wrong_key_and_then_the_right_one(tmp_path: Path) -> None:
         local, tab, address = await page.run(kept)
         assert "sesame" in tab
         assert "sesame" not in local + address
+
+
+async def test_tokens_that_are_over_and_keys_that_may_no_more(tmp_path: Path) -> None:
+    """Real ones, by `POST /v1/tokens`: one is waited out, one was for one session only."""
+    wav = recording(tmp_path / "m.wav", loud(WORDS))
+    book = KeyFile(tmp_path / "state" / "keys.json")
+    key = book.add("me").key
+    busy = book.add("busy", KeyLimits(sessions=1)).key
+    async with (
+        gateway_with(tmp_path) as gateway,
+        chromium(tmp_path, microphone=wav) as browser,
+    ):
+
+        async def minted(**asked: object) -> str:
+            answer = await ask(
+                gateway.url, json.dumps(asked).encode(), path="/v1/tokens",
+                headers={"authorization": f"Bearer {key}"},
+            )  # fmt: skip
+            return answer.json["token"]
+
+        page = await browser.open(gateway.url + "/")
+        await page.run(RAW)
+        short, once = await minted(ttl_s=1), await minted(single_use=True)
+        ends = time.monotonic() + 1.0
+        async with Talk.open(gateway.url, headers={"authorization": f"Bearer {once}"}):
+            pass
+        await until(lambda: time.monotonic() > ends)
+        async with Talk.open(gateway.url, headers={"authorization": f"Bearer {busy}"}):
+            for credential, code, says in (
+                (short, "unauthorized", "seconds ago; ask for a new one"),
+                (once, "unauthorized", "has been used; ask for a new one"),
+                (short[:-9] + "forged123", "unauthorized", "was not made by this gateway"),
+                (busy, "rate_limited", "its limit is 1 (sessions); end one first"),
+            ):
+                await page.run(f"document.querySelector('#key').value = '{credential}'")
+                await page.click("#talk")
+                text = await complaint(page, code)
+                assert says in text
+                assert credential not in text
+                await page.until("!document.querySelector('#file').disabled")
+                await page.click("#alert-close")
+        good = await minted(limits={"sessions": 1, "session_s": 60})
+        await page.run(f"document.querySelector('#key').value = '{good}'")
+        await page.click("#talk")
+        await page.until("document.querySelectorAll('#finals .w').length === 6")
+        await page.click("#talk")
+        await done(page)
 
 
 async def test_no_room(tmp_path: Path) -> None:

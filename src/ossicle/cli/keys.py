@@ -13,7 +13,7 @@ from rich.table import Table
 
 from ossicle.core.errors import OssicleError
 from ossicle.gateway.keyfile import KeyEntry, KeyFile, KeyLimits
-from ossicle.gateway.usage import read_lines, totals
+from ossicle.gateway.usage import Side, read_lines, totals
 
 __all__ = ["keys"]
 
@@ -39,10 +39,13 @@ def add(
         float, typer.Option(min=0, help="Sessions begun or joined per second.")
     ] = 0,
     audio_s_per_day: Annotated[
-        float, typer.Option(min=0, help="Seconds of audio in a day, UTC.")
+        float, typer.Option(min=0, help="Seconds of audio, heard and spoken, in a day (UTC).")
     ] = 0,
     audio_s_per_month: Annotated[
-        float, typer.Option(min=0, help="Seconds of audio in a month, UTC.")
+        float, typer.Option(min=0, help="The same in a calendar month (UTC).")
+    ] = 0,
+    max_message: Annotated[
+        int, typer.Option(min=0, help="Bytes of one WebSocket message, or of one HTTP body.")
     ] = 0,
     state_dir: StateDir = STATE_DIR,
     keys_file: KeysFile = None,
@@ -51,7 +54,14 @@ def add(
 
     A running gateway knows it within a second or two.
     """
-    limits = KeyLimits(sessions, session_s, handshakes_per_s, audio_s_per_day, audio_s_per_month)
+    limits = KeyLimits(
+        sessions=sessions,
+        session_s=session_s,
+        handshakes_per_s=handshakes_per_s,
+        audio_s_per_day=audio_s_per_day,
+        audio_s_per_month=audio_s_per_month,
+        max_message=max_message,
+    )
     book = _book(state_dir, keys_file)
     try:
         new = book.add(owner, limits)
@@ -105,7 +115,7 @@ def usage(
     as_csv: Annotated[bool, typer.Option("--csv", help="As CSV.")] = False,
     state_dir: StateDir = STATE_DIR,
 ) -> None:
-    """Seconds of audio by day (UTC), key and engine."""
+    """Seconds of audio, heard and spoken, by day (UTC), key and engine."""
     if month and not (len(month) == 7 and month[4] == "-" and month.replace("-", "").isdigit()):
         raise typer.BadParameter(f"{month[:20]!r} is no month: write YYYY-MM")
     try:
@@ -113,16 +123,23 @@ def usage(
     except OSError as error:
         Console(stderr=True).print(f"[bold red]error[/] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(2) from error
-    names = ("day", "key", "owner", "engine", "audio_s")
+    names = ("day", "key", "owner", "engine", "audio_s", "spoken_s")
+    amounts: dict[tuple[str, str, str, str], dict[Side, int]] = {}
+    for row in rows:
+        amounts.setdefault((row.day, row.key, row.owner, row.engine), {})[row.side] = row.ms
     cells = [
-        (row.day, row.key, _plain(row.owner), row.engine, f"{row.ms / 1000:.3f}") for row in rows
-    ]
+        (
+            day, key, _plain(owner), engine,
+            f"{ms.get('in', 0) / 1000:.3f}", f"{ms.get('out', 0) / 1000:.3f}",
+        )
+        for (day, key, owner, engine), ms in amounts.items()
+    ]  # fmt: skip
     if as_csv:
         csv.writer(sys.stdout, lineterminator="\n").writerows([names, *cells])
         return
     table = Table(box=None, padding=(0, 2, 0, 0))
     for name in names:
-        table.add_column(name, justify="right" if name == "audio_s" else "left")
+        table.add_column(name, justify="right" if name.endswith("_s") else "left")
     for row in cells:
         table.add_row(*map(escape, row))
     Console().print(table)
@@ -134,10 +151,8 @@ def _plain(text: str) -> str:
 
 
 def _limits(entry: KeyEntry) -> str:
-    limits = entry.limits
-    return " ".join(
-        f"{name}={value:g}" for name in limits.__struct_fields__ if (value := getattr(limits, name))
-    )
+    values = [(name, getattr(entry.limits, name)) for name in entry.limits.__struct_fields__]
+    return " ".join(f"{name}={value:.10g}" for name, value in values if value)
 
 
 def _book(state_dir: Path, keys_file: Path | None) -> KeyFile:

@@ -64,14 +64,19 @@ class Backoff:
         self._since = None
         self.attempts = 0
 
-    def wait(self, now: float) -> float | None:
-        """Seconds until the next attempt; None = give up."""
+    def wait(self, now: float, least: float = 0.0) -> float | None:
+        """Seconds until the next attempt; None = give up.
+
+        Args:
+            now: monotonic seconds.
+            least: what the other end said to wait; to wait longer than we try at all is no use.
+        """
         plan = self._plan
         if self._since is None:
             self._since = now
         left = plan.total_s - (now - self._since)
-        if left <= 0:
+        if left <= 0 or least > left:
             return None
         bound = min(plan.most_s, plan.first_s * 2.0 ** min(self.attempts, 32))
         self.attempts += 1
-        return min(left, self._chance() * bound)
+        return min(left, least + self._chance() * bound)

@@ -330,7 +330,8 @@ class SpeechStream:
                 if self.over:
                     return
                 hope = broken.retryable and self._can_go_on
-                wait = self._backoff.wait(self._clock.now()) if hope else None
+                least = broken.retry_after_s or 0.0
+                wait = self._backoff.wait(self._clock.now(), least) if hope else None
                 if wait is None:
                     self._give_up(broken)
                     return

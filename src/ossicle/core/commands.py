@@ -74,15 +74,21 @@ class Configure(_Command, frozen=True, gc=False):
     """What the client wants to hear; None = what it sends, or the engine's own."""
     credential: str | None = None
     """API key or token as the client sent it. Never logged. The gateway gives the verdict."""
+    credential_in_url: bool = False
+    """It stood in the URL, which proxies log and browsers remember: good for a token that ends, no
+    place for a key. A dialect whose clients have no other place for their key leaves this False."""
     names: tuple[str, ...] = ()
     """Other names of the session (a call id, a path), by which observers find it."""
     join: Join | None = None
     """Attach to an existing session."""
     report_to: tuple[Report, ...] = ()
     """Where its events are posted, if allow-listed."""
+    within_s: float | None = None
+    """How long the client waits for the end, from now; the session ends before. None = no limit of
+    its own."""
     audio_from: str = ""
-    """URL of the session's audio, of which the client then sends none. Carried; no gateway reads it
-    yet, and a session that names one is refused. Empty = the client sends its audio."""
+    """URL of the session's audio, which the gateway reads; the client then sends none. Only when a
+    session is opened. Empty = the client sends its audio."""
 
 
 class Audio(_Command, frozen=True, gc=False):

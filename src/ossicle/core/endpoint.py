@@ -8,8 +8,8 @@ A dialect writes its endpoints against these values; the gateway binds them to a
 comes this way: what carries audio is a session, unary calls included (contracts M24).
 """
 
-from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeAlias
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
@@ -69,11 +69,25 @@ class Desk(Protocol):
         """
         ...
 
-    async def mint(self, credential: str | None, ttl_s: float) -> Minted:
+    async def mint(
+        self,
+        credential: str | None,
+        ttl_s: float,
+        limits: Mapping[str, Any] | None = None,
+        *,
+        once: bool = False,
+    ) -> Minted:
         """A token for the owner of a key, good wherever a key is.
+
+        Args:
+            credential: the key.
+            ttl_s: how long it lives.
+            limits: of the token, by the gateway's names for them; none above the key's.
+            once: it opens one session.
 
         Raises:
             Denied: as `owner`, or the credential is a token itself: tokens mint no tokens.
+            Refused: the time or a limit is out of bounds.
         """
         ...
 

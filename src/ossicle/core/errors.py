@@ -16,6 +16,7 @@ An error never carries speech or a credential. Between processes and inside even
 travels as a `Fault` value; `OssicleError.of` makes the exception again.
 """
 
+import math
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -51,6 +52,14 @@ class Fault(msgspec.Struct, frozen=True):
     """Who has to change something."""
     retryable: bool = False
     """The same request may succeed later, unchanged."""
+    retry_after_s: float | msgspec.UnsetType = msgspec.UNSET
+    """Seconds after which it may; absent = not known."""
+
+    @property
+    def wait_s(self) -> int:
+        """Whole seconds to wait before a retry, as HTTP's Retry-After counts them (RFC 9110 section
+        10.2.3): at least 1; 0 = a retry does not help."""
+        return max(1, math.ceil(self.retry_after_s or 0)) if self.retryable else 0
 
 
 class OssicleError(Exception):
@@ -59,21 +68,27 @@ class OssicleError(Exception):
     code: str = "internal"
     whose: Whose = "us"
     retryable: bool = False
+    retry_after_s: float | None = None
+    """Seconds after which a retry may succeed; None = not known."""
 
-    def __init__(self, text: str, *, code: str = "") -> None:
+    def __init__(self, text: str, *, code: str = "", retry_after_s: float | None = None) -> None:
         super().__init__(text)
         if code:
             self.code = code
+        self.retry_after_s = retry_after_s
 
     def fault(self) -> Fault:
         """This error as a value."""
-        return Fault(self.code, str(self), self.whose, self.retryable)
+        after = msgspec.UNSET if self.retry_after_s is None else self.retry_after_s
+        return Fault(self.code, str(self), self.whose, self.retryable, after)
 
     @staticmethod
     def of(fault: Fault) -> "OssicleError":
         """The exception a fault stands for; an unknown code gives the root class."""
         error = CODES.get(fault.code, OssicleError)(fault.text, code=fault.code)
         error.whose, error.retryable = fault.whose, fault.retryable
+        after = fault.retry_after_s
+        error.retry_after_s = None if isinstance(after, msgspec.UnsetType) else after
         return error
 
     @staticmethod
@@ -152,6 +167,7 @@ CODES: dict[str, type[OssicleError]] = {
     "bad_option": Refused,
     "not_found": Refused,
     "too_large": Refused,
+    "remote_content": Refused,
     "replaced": Refused,
     "bad_message": BadMessage,
     "bad_audio": BadAudio,

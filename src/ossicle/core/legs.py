@@ -18,7 +18,8 @@ from .commands import Audio, Command, Configure
 from .errors import BadMessage, Fault, OssicleError, Overloaded
 from .events import Ended, Event, Notice
 from .log import Log
-from .ports import Channel, Dialect, Steps, Tapped, Timer, Timers
+from .measure import Measure
+from .ports import Channel, Dialect, Steps, Tapped, Timer, Timers, Wrapped
 from .wire import (
     Accept,
     Binary,
@@ -82,6 +83,7 @@ class Leg:
         "_early_bytes",
         "_house",
         "_last_word",
+        "_measure",
         "_paused_at",
         "_pauses",
         "_pumping",
@@ -126,6 +128,7 @@ class Leg:
         self._stood = 0.0
         self._timer: Timer | None = None
         self._armed = inf
+        self._measure: Measure | None = None
 
     # ── called by the gateway and the session ──
 
@@ -134,16 +137,25 @@ class Leg:
         self.opening = opening
         self._run(self.dialect.open(opening, self._now()))
 
+    def bound(self, measure: Measure) -> None:
+        """From now on a message may be as large as this says; called before `join`."""
+        self._measure = measure
+        self.binary = measure.meter(self._binary)
+
     def join(self, session: Joined, role: Role, cursor: int) -> None:
         """Belongs to a session from now on; called by `Session.attach` only."""
         self.session = session
         self.role = role
         self.cursor = cursor
         if role == "owner":
+            binary = self._binary
             if self.dialect.plain:
-                self.binary = session.audio
+                binary = session.audio
             elif isinstance(self.dialect, Tapped):
-                self.binary = _tapped(self.dialect.tap, session.audio, self._binary)
+                binary = _tapped(self.dialect.tap, session.audio, self._binary)
+            elif isinstance(self.dialect, Wrapped):
+                binary = _wrapped(self.dialect.unwrap, session.audio, self._binary)
+            self.binary = self._measure.meter(binary) if self._measure is not None else binary
         self.resume("admission")
 
     def admitted(self) -> None:
@@ -216,6 +228,11 @@ class Leg:
         if isinstance(message, Signal) and message.name == "rtt_ms":
             if self.session is not None:
                 self.session.measured(self, float(message.value))
+            return
+        measure = self._measure
+        if measure is not None and isinstance(message, Text | Binary):
+            if measure.fits(message.data):
+                self._receive(message)
             return
         self._receive(message)
 
@@ -366,6 +383,23 @@ def _tapped(
             audio(data)
         else:
             slow(data)
+
+    return binary
+
+
+def _wrapped(
+    unwrap: Callable[[bytes], bytes | None],
+    audio: Callable[[bytes], None],
+    slow: Callable[[bytes], None],
+) -> Callable[[bytes], None]:
+    """The hot path of a dialect whose messages wrap the audio."""
+
+    def binary(data: bytes) -> None:
+        sound = unwrap(data)
+        if sound is None:
+            slow(data)
+        else:
+            audio(sound)
 
     return binary
 

@@ -57,6 +57,8 @@ class TurnOptions(msgspec.Struct, frozen=True):
     decides."""
     detect: bool = True
     """False: only `Finalize` and `End` close a turn."""
+    least_ms: Milliseconds = 0
+    """Non-speech before which no confidence ends a turn."""
 
 
 class RecognitionOptions(msgspec.Struct, frozen=True):

@@ -50,6 +50,8 @@ class Cleared(msgspec.Struct, frozen=True, gc=False):
     """By a clock, not by a report."""
     marks: tuple[Marked, ...]
     """Marks due: those heard up to now, then those cleared away."""
+    unheard_ms: int = 0
+    """How much was sent, and is not to be heard any more."""
 
 
 class _Span(msgspec.Struct):
@@ -97,6 +99,11 @@ class Playback:
         # The clock: since when it runs, and how much of that run was heard already.
         self._since = 0.0
         self._counted = 0
+
+    @property
+    def made_ms(self) -> int:
+        """How much was said in all, heard or not."""
+        return self._made
 
     def sent(
         self, utterance: str, start_ms: int, duration_ms: int, mark: str = "", *, now: float
@@ -200,6 +207,7 @@ class Playback:
         hearing = self._spans[0].utterance if self._spans else ""
         subject = utterance or hearing or self._current
         kept: deque[_Span] = deque()
+        before = self._ahead
         for span in self._spans:
             if utterance and span.utterance != utterance:
                 kept.append(span)
@@ -215,7 +223,7 @@ class Playback:
         known = self._known(subject) if subject else _Utterance()
         known.cleared = True
         self._forget()
-        return Cleared(subject, known.heard, known.estimated, self._take())
+        return Cleared(subject, known.heard, known.estimated, self._take(), before - self._ahead)
 
     def stale(self, utterance: str) -> bool:
         """It was cleared: what the engine still makes of it is not to be sent."""

@@ -55,16 +55,14 @@ class Plausible:
             said = (event.text, event.start_ms, event.end_ms)
             finals = self._finals.setdefault(event.channel, deque(maxlen=_REMEMBERED))
             if event.end_ms is not None and said in finals:
-                twice = self._trouble(
-                    "upstream_repeated", "said the same final twice; it is taken once"
-                )
+                twice = self._trouble("upstream_repeated", "said a final twice; it is taken once")
                 if event.ref or event.ends_turn:  # somebody waits for the end of it
                     return (*twice, msgspec.structs.replace(event, text="", words=None))
                 return twice
             finals.append(said)
         if event.end_ms is not None and event.end_ms < end:
             trouble = self._trouble(
-                "upstream_times", "gave times that run backwards; they are moved"
+                "upstream_times", "gave times running backwards; they are moved"
             )
             event = _moved(event, end)
         elif event.start_ms is not None and event.start_ms < end and not event.final:

@@ -6,13 +6,14 @@ talk to it, so `Origin` and `Host` must be loopback or listed.
 
 import hashlib
 import hmac
-import ipaddress
 import logging
 import os
 import secrets
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
+
+import msgspec
 
 from ossicle.core.endpoint import Minted
 from ossicle.core.errors import Denied, Refused
@@ -20,11 +21,14 @@ from ossicle.core.wire import Opening
 
 from .judges import Judge, ask
 from .keyfile import KeyEntry, KeyFile, KeyLimits, digest_of
+from .loopback import loopback
 from .minting import Mint, is_token
 
 __all__ = ["HASHED", "Access", "Verdict", "keys_from_environment", "loopback"]
 
 log = logging.getLogger("ossicle.gateway")
+
+_KEPT = "the keys read before stay in force"
 
 HASHED = "sha256="
 """Begins a key that is given as the hexadecimal digits of its SHA-256."""
@@ -37,6 +41,14 @@ class Verdict(NamedTuple):
     key: str = ""
     """Id of the key; "" = keys are off."""
     limits: KeyLimits = KeyLimits()
+    token: str = ""
+    """Name of the token that has limits or a use of its own; "" = a key, or a token like one."""
+    own: KeyLimits = KeyLimits()
+    """Of the token."""
+    once: bool = False
+    """The token opens one session."""
+    ends: float = 0.0
+    """Of the token, in seconds of the epoch."""
 
 
 class _Held(NamedTuple):
@@ -57,17 +69,6 @@ def keys_from_environment(name: str = "OSSICLE_KEYS") -> tuple[tuple[str, str], 
         if key:
             pairs.append((owner or "default", key))
     return tuple(pairs)
-
-
-def loopback(host: str) -> bool:
-    """Whether a host name or address is this machine."""
-    name = host.strip("[]").lower().rstrip(".")
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 class Access:
@@ -102,8 +103,11 @@ class Access:
         self._filed = _entries(found or ())
         self._vouchers: tuple[_Held, ...] = ()
         self._vouched: dict[str, str] = {}
+        self._stand_ins: dict[str, tuple[str, bytes]] = {}
         self._hosts = frozenset(host.lower() for host in allow_hosts)
         self._make_mint = mint
+        self.trouble = ""
+        """What is wrong with the file while its old keys are in force."""
 
     @property
     def on(self) -> bool:
@@ -128,7 +132,9 @@ class Access:
             found = self._file.read()
         except Refused as error:
             log.warning("%s; the keys read before stay in force", error)
+            self.trouble = "the keys file cannot be used, and the log says why: " + _KEPT
             return False
+        self.trouble = "" if found is not None else f"the keys file is gone: {_KEPT}"
         if found is None:
             return False
         self._filed, self._on = _entries(found), True
@@ -143,6 +149,19 @@ class Access:
             key = self._vouched[owner] = secrets.token_urlsafe(32)
             self._vouchers = (*self._vouchers, _held(owner, key))  # counts only while keys are on
         return key
+
+    def stand_in(self, name: str) -> str | None:
+        """A credential that never leaves this process and counts as the key of that id, or else of
+        that owner, while that is in force: for peers whose signature a dialect has verified. None
+        = there is no such key."""
+        keys = (*self._given, *self._filed)
+        held = next((each for each in keys if each.id == name), None) or next(
+            (each for each in keys if each.owner == name), None
+        )
+        if held is None:
+            return None
+        credential, _ = self._stand_ins.setdefault(held.id, _credential())
+        return credential
 
     def owner(self, credential: str | None) -> str:
         """Whose key this is; "" while keys are off.
@@ -195,26 +214,44 @@ class Access:
             return (await self.judgement(credential)).owner
         return self.verdict(credential, in_query=in_query).owner
 
-    def mint(self, credential: str | None, ttl_s: float) -> Minted:
+    def mint(
+        self,
+        credential: str | None,
+        ttl_s: float,
+        limits: Mapping[str, Any] | None = None,
+        *,
+        once: bool = False,
+    ) -> Minted:
         """A token for the owner of a key, good wherever the key is.
+
+        Args:
+            credential: the key.
+            ttl_s: how long it lives.
+            limits: of the token, by the names of `KeyLimits`; none above the key's.
+            once: it opens one session.
 
         Raises:
             Denied: the key is not known, or is a token: tokens mint no tokens.
-            Refused: no tokens are made here, or the time is out of bounds.
+            Refused: no tokens are made here, or the time or a limit is out of bounds.
         """
         if credential is not None and is_token(credential):
             raise Denied("a token makes no tokens; use an API key")
         held = self._of_key(credential)
-        owner, mark = (held.owner, _fingerprint(held.digest)) if held is not None else ("", "")
-        return self._mint().issue(owner, mark, ttl_s)
+        own = _limits(limits or {})
+        if held is None:
+            return self._mint().issue("", "", ttl_s, own, once=once)
+        own.check_within(held.limits)
+        mark = _fingerprint(held.digest)
+        return self._mint().issue(held.owner, mark, ttl_s, own, once=once)
 
     def _of_token(self, token: str) -> Verdict:
         claims = self._mint().read(token)
+        of_token = (claims.name, claims.limits, claims.once, claims.ends)
         if not self._on:
-            return Verdict()
+            return Verdict("", "", KeyLimits(), *of_token)
         for held in self._keys:
             if held.owner == claims.owner and _fingerprint(held.digest) == claims.key:
-                return Verdict(held.owner, held.id, held.limits)
+                return Verdict(held.owner, held.id, held.limits, *of_token)
         raise Denied("the key that made this token is no longer in force")
 
     def _mint(self) -> Mint:
@@ -242,6 +279,9 @@ class Access:
         for held in self._keys:  # all of them, so that time tells nothing
             if hmac.compare_digest(given, held.digest):
                 found = held
+        for name, (_, digest) in self._stand_ins.items():
+            if hmac.compare_digest(given, digest):
+                found = next((held for held in self._keys if held.id == name), None)
         return found
 
     def check_page(self, opening: Opening) -> None:
@@ -296,6 +336,22 @@ def _held(owner: str, key: str) -> _Held:
     else:
         digest = digest_of(key)
     return _Held(_fingerprint(digest)[:12], owner, digest)
+
+
+def _credential() -> tuple[str, bytes]:
+    """A random one, and its digest."""
+    made = secrets.token_urlsafe(32)
+    return made, digest_of(made)
+
+
+def _limits(given: Mapping[str, Any]) -> KeyLimits:
+    try:
+        return msgspec.convert(dict(given), KeyLimits)
+    except (msgspec.ValidationError, RecursionError) as error:
+        names = ", ".join(KeyLimits.__struct_fields__)
+        raise Refused(
+            f"limits: {str(error)[:160]}; there are {names}", code="bad_option"
+        ) from error
 
 
 def _entries(found: Iterable[KeyEntry]) -> tuple[_Held, ...]:

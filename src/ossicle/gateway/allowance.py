@@ -6,19 +6,20 @@
 Knows no sessions, only their ids, and takes the time as an argument. Every table is bounded.
 """
 
+import calendar
 import ipaddress
+import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
-from ossicle.core.errors import Overloaded, Refused
+from ossicle.core.errors import Overloaded
 
 from .keyfile import KeyLimits
 
-__all__ = ["Addresses", "Allowance", "Bucket", "address_of", "networks"]
+__all__ = ["Addresses", "Allowance", "Bucket"]
 
-_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _MOST_ADDRESSES = 10_000
-_MOST_FORWARDS = 32
+_MOST_BUCKETS = 10_000
 
 
 class Bucket:
@@ -38,6 +39,11 @@ class Bucket:
             return False
         self._left -= 1.0
         return True
+
+    @property
+    def wait_s(self) -> float:
+        """Seconds from the last `take` to one that is within the rate."""
+        return max(0.0, 1.0 - self._left) / self._rate
 
 
 class Addresses:
@@ -68,6 +74,7 @@ class Addresses:
                 f"more than {self._rate:g} handshakes per second from your address "
                 "(access.handshakes_per_s); wait a moment",
                 code="rate_limited",
+                retry_after_s=bucket.wait_s,
             )
 
 
@@ -87,76 +94,24 @@ def _group(address: str) -> str:
     return "" if number.is_loopback else str(number)
 
 
-def networks(texts: Iterable[str]) -> tuple[_Network, ...]:
-    """Addresses and CIDR networks.
-
-    Raises:
-        Refused: one is neither.
-    """
-    found: list[_Network] = []
-    for text in texts:
-        try:
-            found.append(ipaddress.ip_network(text.strip(), strict=False))
-        except ValueError as error:
-            raise Refused(
-                f"access.trust_proxies: {text[:60]!r} is no address or network; "
-                "write 10.0.0.0/8 or 127.0.0.1",
-                code="bad_option",
-            ) from error
-    return tuple(found)
-
-
-def address_of(peer: str, forwarded: Iterable[str], trusted: tuple[_Network, ...]) -> str:
-    """Whose request it is.
-
-    Args:
-        peer: `address:port` of the connection.
-        forwarded: values of X-Forwarded-For, in order. Believed only as far as each address that
-            vouches for the next one is a trusted proxy: the rest anybody can write.
-        trusted: those proxies.
-    """
-    address = _bare(peer)
-    if not trusted:
-        return address
-    chain = [item.strip() for value in forwarded for item in value.split(",")]
-    for item in reversed(chain[-_MOST_FORWARDS:]):
-        if not _within(address, trusted):
-            break
-        given = _bare(item)
-        if not given:
-            break
-        address = given
-    return address
-
-
-def _bare(text: str) -> str:
-    """The address alone, of `a`, `a:port` or `[a]:port`; "" = none."""
-    for candidate in (text, text.rpartition(":")[0]):
-        try:
-            return str(ipaddress.ip_address(candidate.strip("[]").partition("%")[0]))
-        except ValueError:
-            continue
-    return ""
-
-
-def _within(address: str, trusted: tuple[_Network, ...]) -> bool:
-    try:
-        number = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    if isinstance(number, ipaddress.IPv6Address) and number.ipv4_mapped is not None:
-        number = number.ipv4_mapped
-    return any(number in network for network in trusted)
-
-
 class Allowance:
-    """What the keys use right now."""
+    """What the keys use right now, and the tokens that have limits of their own. A key is named
+    by its id; what holds a space in its name is not a key, and is called by its name."""
 
-    def __init__(self, used: Callable[[str], tuple[float, float]]) -> None:
-        """`used`: seconds of audio that a key has used today and this month."""
+    def __init__(
+        self,
+        used: Callable[[str], tuple[float, float]],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """
+        Args:
+            used: seconds of audio that a key has used today and this month.
+            clock: seconds of the epoch.
+        """
         self._used = used
+        self._clock = clock
         self._sessions: dict[str, set[str]] = {}
-        self._buckets: dict[str, Bucket] = {}
+        self._buckets: OrderedDict[str, Bucket] = OrderedDict()
 
     def knock(self, key: str, limits: KeyLimits, now: float) -> None:
         """A key wants to begin or join a session.
@@ -169,11 +124,14 @@ class Allowance:
             bucket = self._buckets.get(key)
             if bucket is None:
                 bucket = self._buckets[key] = Bucket(rate, max(rate, 1.0), now)
+                while len(self._buckets) > _MOST_BUCKETS:
+                    self._buckets.popitem(last=False)
             if not bucket.take(now):
                 raise Overloaded(
-                    f"key {key} asks more than {rate:g} times per second, its limit "
+                    f"{_called(key)} asks more than {rate:g} times per second, its limit "
                     "(handshakes_per_s); wait a moment",
                     code="rate_limited",
+                    retry_after_s=bucket.wait_s,
                 )
         self.check_cap(key, limits)
 
@@ -185,15 +143,18 @@ class Allowance:
         if not limits.audio_s_per_day and not limits.audio_s_per_month:
             return
         today, month = self._used(key)
-        for name, used, most, when in (
-            ("audio_s_per_day", today, limits.audio_s_per_day, "at 00:00 UTC"),
-            ("audio_s_per_month", month, limits.audio_s_per_month, "with the month, in UTC"),
-        ):
+        to_day, to_month = _left(self._clock())
+        for name, used, most, when, after in (
+            ("audio_s_per_month", month, limits.audio_s_per_month, "with the month, in UTC",
+             to_month),
+            ("audio_s_per_day", today, limits.audio_s_per_day, "at 00:00 UTC", to_day),
+        ):  # fmt: skip
             if most and used >= most:
                 raise Overloaded(
-                    f"key {key} has used {used:.0f} s of audio, its limit is {most:g} s ({name}); "
-                    f"it begins anew {when}, or ask for a higher one",
+                    f"{_called(key)} has used {used:.0f} s of audio, its limit is {most:g} s "
+                    f"({name}); it begins anew {when}, or ask for a higher one",
                     code="rate_limited",
+                    retry_after_s=after,
                 )
 
     def begin(self, key: str, limits: KeyLimits, session: str) -> None:
@@ -205,7 +166,7 @@ class Allowance:
         mine = self._sessions.setdefault(key, set())
         if limits.sessions and len(mine) >= limits.sessions:
             raise Overloaded(
-                f"key {key} has {len(mine)} sessions open, its limit is {limits.sessions} "
+                f"{_called(key)} has {len(mine)} sessions open, its limit is {limits.sessions} "
                 "(sessions); end one first",
                 code="rate_limited",
             )
@@ -219,6 +180,18 @@ class Allowance:
             self._sessions.pop(key, None)
 
     def forget(self, keys: frozenset[str]) -> None:
-        """Rates of keys that are in force no more."""
+        """Rates of keys that are in force no more, and of tokens."""
         for key in [each for each in self._buckets if each not in keys]:
             del self._buckets[key]
+
+
+def _called(name: str) -> str:
+    return name if " " in name else f"key {name}"
+
+
+def _left(now: float) -> tuple[float, float]:
+    """Seconds to the end of the day and of the month, in UTC."""
+    day = time.gmtime(now)
+    midnight = calendar.timegm((day.tm_year, day.tm_mon, day.tm_mday + 1, 0, 0, 0))
+    first = calendar.timegm((day.tm_year, day.tm_mon + 1, 1, 0, 0, 0))
+    return midnight - now, first - now

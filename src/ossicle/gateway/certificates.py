@@ -123,6 +123,10 @@ class ReloadingContext:
 
     context: ssl.SSLContext
     """Give this to the server; it is the same object for ever."""
+    pem: tuple[bytes, bytes]
+    """Chain and key that are loaded, for a server with a TLS of its own (gRPC)."""
+    ends: datetime
+    """When the certificate that new handshakes get expires."""
 
     def __init__(self, files: CertificateFiles, context: ssl.SSLContext) -> None:
         self.context = context
@@ -164,6 +168,7 @@ class ReloadingContext:
         files = self._files
         chain, key = _read(files.certificate), _read(files.key)
         _check(files.certificate, files.key, chain, key, datetime.now(UTC))
+        ends = x509.load_pem_x509_certificates(chain)[0].not_valid_after_utc
         with tempfile.TemporaryDirectory(prefix="ossicle-tls-") as folder:
             chain_copy, key_copy = Path(folder) / "chain.pem", Path(folder) / "key.pem"
             _write(chain_copy, chain)
@@ -177,6 +182,8 @@ class ReloadingContext:
                     f"OpenSSL does not take the certificate {files.certificate}: {error.reason}",
                     code="bad_option",
                 ) from error
+        self.pem = chain, key
+        self.ends = ends
 
 
 def reloading_context(files: CertificateFiles, *, alpn: Iterable[str] = ()) -> ReloadingContext:

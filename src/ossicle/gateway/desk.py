@@ -4,6 +4,9 @@ An endpoint is a dialect's: values in, values out. What is refused here is refus
 pages and host names that are not ours, and bodies that are too large.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from starlette.requests import Request as WireRequest
 from starlette.responses import Response as WireResponse
 from starlette.routing import Route
@@ -32,9 +35,16 @@ class FrontDesk:
         """Whose key this is."""
         return await self._house.access.owner_of(credential)
 
-    async def mint(self, credential: str | None, ttl_s: float) -> Minted:
+    async def mint(
+        self,
+        credential: str | None,
+        ttl_s: float,
+        limits: Mapping[str, Any] | None = None,
+        *,
+        once: bool = False,
+    ) -> Minted:
         """A token for the owner of a key."""
-        return self._house.access.mint(credential, ttl_s)
+        return self._house.access.mint(credential, ttl_s, limits, once=once)
 
     async def end(self, credential: str | None, session: str) -> None:
         """End a session of the credential's owner."""
@@ -53,8 +63,9 @@ def endpoint_route(house: House, method: str, path: str, endpoint: Endpoint) -> 
         try:
             headers = tuple(request.headers.items())
             peer = f"{request.client.host}:{request.client.port}" if request.client else ""
-            house.knock(Opening(headers=headers, peer=peer))
-            house.access.check_page(Opening(headers=headers))
+            opening = house.forwarding.seen(Opening(headers=headers, peer=peer))
+            house.knock(opening)
+            house.access.check_page(opening)
             response = await endpoint(
                 Request(
                     method=request.method,
@@ -62,14 +73,14 @@ def endpoint_route(house: House, method: str, path: str, endpoint: Endpoint) -> 
                     query=tuple(request.query_params.multi_items()),
                     headers=headers,
                     body=await _body(request),
-                    peer=peer,
+                    peer=opening.peer,
                     secure=request.url.scheme == "https",
                 ),
                 desk,
             )
         except OssicleError as error:
             fault = error.fault()
-            again = (("retry-after", "1"),) if fault.retryable else ()
+            again = (("retry-after", str(fault.wait_s)),) if fault.retryable else ()
             response = Response(
                 status(fault),
                 (("content-type", "application/json"), *again),

@@ -23,6 +23,7 @@ from ossicle.core.events import Ended
 from ossicle.core.formats import AudioFormat
 from ossicle.core.host import Hosted, SessionSettings
 from ossicle.core.legs import Leg
+from ossicle.core.measure import Measure, too_large
 from ossicle.core.options import Options
 from ossicle.core.ports import Codecs, Engine, Timers
 from ossicle.core.session import Session
@@ -33,20 +34,25 @@ from ossicle.engines.wrap.split import Split
 from ossicle.transports.faults import report_fault
 
 from .access import Access, Verdict
-from .allowance import Addresses, Allowance, address_of, networks
+from .accounts import Accounts
+from .allowance import Addresses
+from .amazon import AmazonDoor
 from .answering import Answering
 from .exits import Exits
+from .forwarded import Forwarding, address_of
 from .judges import judge_of
 from .keyfile import KeyFile
 from .metrics import Metrics
-from .minting import Mint, secret_in
+from .minting import Mint, signing_secret
+from .names import labels_of
 from .routing import chosen, cold
 from .secrets import Secrets
 from .settings import GatewaySettings
 from .snippets import Address
 from .supervisor import supervise
 from .tokens import mint, parse, same
-from .usage import EVERY_S, Usage
+from .troubles import Troubles
+from .usage import Usage
 
 __all__ = ["House"]
 
@@ -76,12 +82,9 @@ class House:
             settings.access.judge_s,
         )
         self.addresses = Addresses(settings.access.handshakes_per_s)
-        self._proxies = networks(settings.access.trust_proxies)
-        self.usage = Usage(settings.state_dir / "usage")
-        self.usage.load()
-        self.allowance = Allowance(self.usage.used)
-        self._payers: dict[str, tuple[Verdict, str]] = {}
-        self._flush_at = 0.0
+        self.forwarding = Forwarding(
+            settings.access.trust_proxies, settings.access.forwarded_header
+        )
         self._judging = 0
         self.secrets = Secrets(settings.state_dir)
         self.node = settings.node or uuid.uuid4().hex[:8]
@@ -89,18 +92,27 @@ class House:
         self.answering = Answering()
         self.shared: dict[str, Any] = {}
         """What a dialect keeps for all its legs, by the dialect's name."""
+        self.amazon = AmazonDoor(settings.amazon, self.access, self.secrets, self.sessions)
         self.draining = False
         self.doors_open = False
         self.address = Address()
         """Where it is reached; known once its doors are bound."""
+        self.troubles = Troubles()
         self.metrics = Metrics(self)
+        self.accounts = Accounts(settings.state_dir, self.metrics.used)
         self._wakes: dict[str, asyncio.Event] = {}
         self._owners: dict[str, str] = {}
         self._gone: OrderedDict[str, None] = OrderedDict()
         self._group: asyncio.TaskGroup | None = None
         self._empty = asyncio.Event()
         self._empty.set()
-        self.exits = Exits(self, settings, count=self.metrics.posted, spawn=self._spawn)
+        self.exits = Exits(
+            self,
+            settings,
+            count=self.metrics.posted,
+            fetched=self.metrics.fetched,
+            spawn=self._spawn,
+        )
 
     def missing(self) -> list[str]:
         """What keeps the gateway from serving; empty = ready."""
@@ -127,7 +139,8 @@ class House:
                 "audio_ms": session.ms(session.journal.end) - session.origin_ms,
             }
             for session in self.sessions.values()
-            if self._owners.get(session.id, "") == owner and label in {None, session.options.label}
+            if self._owners.get(session.id, "") == owner
+            and (label is None or label in labels_of(session.options.label))
         ]
 
     async def run(self) -> None:
@@ -140,7 +153,7 @@ class House:
                     self.tick()
             finally:
                 self._group = None
-                self.usage.flush()
+                self.accounts.usage.flush()
                 await self.answering.aclose()
 
     def tick(self) -> None:
@@ -154,46 +167,27 @@ class House:
                 session.fail(OssicleError.wrap(error))
         self.exits.tick()
         if self.access.refresh():
-            self._withdraw()
+            for name in self.accounts.unpaid(self.access.ids):
+                if name in self.sessions:
+                    self.sessions[name].fail(Denied("the key of this session was revoked"))
         for session in tuple(self.sessions.values()):
-            self._charge(session)
-        if now >= self._flush_at:
-            self._flush_at = now + EVERY_S
-            self.usage.flush()
-
-    def _withdraw(self) -> None:
-        """Sessions of keys that are in force no more end."""
-        ids = self.access.ids
-        self.allowance.forget(ids)
-        for name, (verdict, _) in tuple(self._payers.items()):
-            if verdict.key and verdict.key not in ids and name in self.sessions:
-                self.sessions[name].fail(Denied("the key of this session was revoked"))
-
-    def _charge(self, session: Session) -> None:
-        """Count what a session has heard for its key; end it when that is used up."""
-        payer = self._payers.get(session.id)
-        if payer is None or not payer[0].key:
-            return
-        verdict, repeat = payer
-        heard = session.ms(session.journal.end) - session.origin_ms
-        engine = session.engine_name or "none"
-        more = self.usage.count(session.id, verdict.key, verdict.owner, engine, heard, repeat)
-        self.metrics.used(verdict.key, verdict.owner, engine, more)
-        if more and session.life.state != "ended":
-            try:
-                self.allowance.check_cap(verdict.key, verdict.limits)
-            except Overloaded as error:
-                session.finish("limit", error.fault())
+            spent = self.accounts.charge(session)
+            if spent is not None and session.life.state != "ended":
+                session.finish("limit", spent.fault())
+        self.accounts.tick(now)
+        self.troubles.set("keys", self.access.trouble)
+        self.troubles.set("usage", self.usage.trouble)
 
     def knock(self, opening: Opening) -> None:
         """Somebody asks for something: how often may its address?
 
+        Args:
+            opening: as `forwarding.seen` gives it.
+
         Raises:
             Overloaded: too often.
         """
-        forwarded = (value for name, value in opening.headers if name == "x-forwarded-for")
-        address = address_of(opening.peer, forwarded, self._proxies)
-        self.addresses.knock(address, self.timers.now())
+        self.addresses.knock(address_of(opening.peer), self.timers.now())
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """A task that ends with the house."""
@@ -261,7 +255,7 @@ class House:
         try:
             self.knock(leg.opening)
             self.access.check_page(leg.opening)
-            credential, in_query = configure.credential, _in_query(leg, configure.credential)
+            credential, in_query = configure.credential, configure.credential_in_url
             if not in_query and credential is not None and self.access.judged(credential):
                 if self._judging >= _MOST_JUDGED:
                     raise Overloaded(f"{self._judging} verdicts are waited for; try again")
@@ -297,21 +291,22 @@ class House:
         """Its credential is good: a session for it."""
         try:
             owner = verdict.owner
-            self.allowance.knock(verdict.key, verdict.limits, self.timers.now())
+            self.accounts.knock(verdict, self.timers.now())
             if configure.join is not None and not self._new_home(configure.join, owner):
-                self._join(leg, configure.join, owner)
+                self._join(leg, configure, configure.join, verdict)
                 return
             self.exits.check(configure)
-            session = self._open(configure, verdict)
+            _check_body(leg, verdict)
+            session = self._open(leg, configure, verdict)
         except OssicleError as error:
             self._turn_away(leg, error)
             return
         group = self._group
         if group is None:
-            self.allowance.over(verdict.key, session.id)
+            self.accounts.close(session.id)
             leg.refuse(Overloaded("the gateway is not running", code="draining"))
             return
-        self._payers[session.id] = verdict, leg.opening.header("idempotency-key")[:200]
+        _bound(leg, verdict, session.fail)
         woken = asyncio.Event()
         self.sessions[session.id] = session
         self._wakes[session.id] = woken
@@ -322,14 +317,19 @@ class House:
 
     @functools.cached_property
     def _signed(self) -> Mint:
-        return Mint(secret_in(self.settings.state_dir))
+        return Mint(signing_secret(self.secrets))
 
     def tokens(self) -> Mint:
         """Made at the first token, so that a gateway that needs none writes no secret."""
         return self._signed
 
+    @property
+    def usage(self) -> Usage:
+        """What the keys used."""
+        return self.accounts.usage
+
     def find(self, name: str, owner: str = "") -> Session:
-        """A session by its id, or by a name that its owner gave it.
+        """A session by its id, or by a name that its owner gave it, or by its label.
 
         Raises:
             Refused: there is none.
@@ -350,11 +350,9 @@ class House:
         self._own(session, owner)
         session.finish("done")
 
-    def _open(self, configure: Configure, verdict: Verdict) -> Session:
+    def _open(self, leg: Leg, configure: Configure, verdict: Verdict) -> Session:
         if self.draining:
             raise Overloaded("the gateway is stopping; try another, or again soon", code="draining")
-        if configure.audio_from:
-            raise Refused("audio is not read by URL here; send its bytes", code="bad_option")
         if len(self.sessions) >= self.settings.sessions:
             raise Overloaded(
                 f"{len(self.sessions)} sessions are open, the limit is {self.settings.sessions} "
@@ -369,12 +367,13 @@ class House:
             continues=configure.join,
         )
         session.configure(configure)
-        self.allowance.begin(verdict.key, verdict.limits, name)
+        session.deadline.set(configure.within_s)
+        self.accounts.open(verdict, name, leg.opening.header("idempotency-key")[:200])
         return session
 
     def _bounds(self, verdict: Verdict) -> SessionSettings:
         """The bounds of a session: the gateway's, and the key's where that is the smaller one."""
-        bounds, most = self.settings.session, verdict.limits.session_s
+        bounds, most = self.settings.session, verdict.limits.narrowed(verdict.own).session_s
         if not most or (bounds.session_s and bounds.session_s <= most):
             return bounds
         return msgspec.structs.replace(bounds, session_s=most)
@@ -393,17 +392,9 @@ class House:
             while len(self._gone) > _REMEMBERED:
                 self._gone.popitem(last=False)
             self.exits.ended(session)
-            self._settle(session)
+            self.accounts.over(session)
             self.metrics.ended(session, session.ended or Ended(reason="failed"))
             self._empty.set()
-
-    def _settle(self, session: Session) -> None:
-        """The last of what it used."""
-        self._charge(session)
-        self.usage.over(session.id)
-        payer = self._payers.pop(session.id, None)
-        if payer is not None:
-            self.allowance.over(payer[0].key, session.id)
 
     def _new_home(self, join: Join, owner: str) -> bool:
         """Whether a session that nobody here knows shall go on here as a new one: its gateway is
@@ -412,17 +403,22 @@ class House:
             return False
         return parse(join.token).session not in self.sessions
 
-    def _join(self, leg: Leg, join: Join, owner: str) -> None:
+    def _join(self, leg: Leg, configure: Configure, join: Join, verdict: Verdict) -> None:
+        owner = verdict.owner
         if not join.token and join.role != "owner":
             try:
                 session = self.find(join.session, owner)
             except Refused:
                 if not join.wait_s or self.draining:
                     raise
+                self.accounts.check_join(verdict, "")
+                _bound(leg, verdict, leg.refuse)
                 self.exits.wait(leg, join, owner)
                 return
             self._own(session, owner)
+            self.accounts.check_join(verdict, session.id)
             self.exits.joined(session)
+            _bound(leg, verdict, leg.refuse)
             session.attach(leg, join.role, since=join.since)
             return
         token = parse(join.token)
@@ -436,7 +432,10 @@ class House:
         if not same(session.token, join.token):
             raise Denied("this token does not open that session", code="resume_denied")
         self._own(session, owner)
+        self.accounts.check_join(verdict, session.id)
         self.exits.joined(session, resumed=True)
+        session.deadline.set(configure.within_s)
+        _bound(leg, verdict, session.fail)
         session.attach(leg, since=join.since, resumed=True)
 
     def _own(self, session: Session, owner: str) -> None:
@@ -456,14 +455,20 @@ def _judged(options: Options) -> Callable[[Engine], Engine]:
     return around
 
 
-def _in_query(leg: Leg, credential: str | None) -> bool:
-    """Whether a native client put its credential into the URL. Vendors' clients that can do no
-    better keep what they have."""
-    opening = leg.opening
-    return (
-        credential is not None
-        and leg.dialect.name.startswith("ossicle.")
-        and not opening.header("authorization")
-        and opening.param("token") == credential
-        and credential not in opening.header("sec-websocket-protocol")
-    )
+def _bound(leg: Leg, verdict: Verdict, over: Callable[[OssicleError], None]) -> None:
+    """The key's bound of a message, where it has one."""
+    most = verdict.limits.narrowed(verdict.own).max_message
+    if most:
+        leg.bound(Measure(most, over, whole=not leg.channel.traits.framed))
+
+
+def _check_body(leg: Leg, verdict: Verdict) -> None:
+    """An HTTP body whose size is known to be too large is not read.
+
+    Raises:
+        Refused: it is.
+    """
+    most = verdict.limits.narrowed(verdict.own).max_message
+    length = leg.opening.header("content-length")
+    if most and length.isdecimal() and not leg.channel.traits.framed and int(length) > most:
+        raise too_large(int(length), most)

@@ -2,6 +2,7 @@
 
     access.judge = "python:my_module:check"      async def check(credential: str) -> str | None
     access.jwks = "/etc/ossicle/jwks.json"       who signed it, RFC 7517; the file may change
+    access.jwks = "https://id.example.org/keys"  the same, fetched
 
 A judge is asked for credentials that are neither one of our keys nor one of our tokens. It gives
 the owner, or None. One that takes too long, or fails, lets nobody in.
@@ -18,7 +19,8 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 from ossicle.core.errors import Denied, OssicleError, Overloaded, Refused
 from ossicle.transports.faults import report_fault
 
-from .jwt import JwtKeys
+from .jwks import FetchedKeys
+from .jwt import JwtKeys, TokenCheck
 
 if TYPE_CHECKING:
     from .settings import AccessSettings
@@ -42,12 +44,17 @@ def judge_of(settings: "AccessSettings") -> Judge | None:
     if settings.judge:
         return _function(settings.judge)
     if settings.jwks:
-        keys = JwtKeys(Path(settings.jwks), settings.jwt_issuer, settings.jwt_audience)
+        check = TokenCheck(settings.jwt_issuer, settings.jwt_audience)
+        if "://" not in settings.jwks:
+            keys = JwtKeys(Path(settings.jwks), check)
 
-        async def owner(credential: str) -> str:
-            return keys.owner(credential)
+            async def owner(credential: str) -> str:
+                return keys.owner(credential)
 
-        return owner
+            return owner
+        return FetchedKeys(
+            settings.jwks, check, age_s=settings.jwks_age_s, stale_s=settings.jwks_stale_s
+        ).owner
     return None
 
 

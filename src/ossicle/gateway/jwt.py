@@ -1,5 +1,7 @@
 """JSON Web Tokens signed by somebody else, checked against a key set in a file.
 
+`jwks` fetches one from an address instead.
+
 RFC 7519 (tokens), 7515 (signatures), 7517 and 7518 (keys), 8037 (EdDSA). Only public-key
 algorithms: RS256, ES256, EdDSA. The algorithm comes from the key, never from the token, so that
 `none`, and a public key taken for an HMAC secret, are not possible (RFC 8725 section 3.1).
@@ -22,19 +24,35 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from ossicle.core.errors import Denied, Refused
 
-__all__ = ["JwtKeys"]
+__all__ = [
+    "MOST_BYTES",
+    "Header",
+    "JwtKeys",
+    "KeySet",
+    "TokenCheck",
+    "candidates",
+    "header_of",
+    "parse_keys",
+]
 
 log = logging.getLogger("ossicle.gateway")
 
 _LONGEST = 8_192
-_MOST_BYTES = 1 << 20
+MOST_BYTES = 1 << 20
+"""Of a key set."""
 _LEEWAY_S = 30.0
 """Clocks of two machines differ."""
 
 _Key: TypeAlias = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | Ed25519PublicKey
 
 
-class _Header(msgspec.Struct):
+KeySet: TypeAlias = tuple[tuple[str, str, _Key], ...]
+"""`kid`, algorithm, key."""
+
+
+class Header(msgspec.Struct):
+    """What stands before what was signed."""
+
     alg: str
     kid: str = ""
     crit: list[str] | None = None
@@ -63,15 +81,13 @@ class _Set(msgspec.Struct):
     keys: list[_Jwk]
 
 
-class JwtKeys:
-    """A key set that is followed, and whose tokens they have to be."""
+class TokenCheck:
+    """What has to hold of a token, whoever keeps the keys."""
 
-    def __init__(
-        self, path: Path, issuer: str, audience: str, now: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, issuer: str, audience: str, now: Callable[[], float] = time.time) -> None:
         """
         Raises:
-            Refused: issuer or audience are not named, or the file cannot be used.
+            Refused: issuer or audience are not named.
         """
         if not issuer or not audience:
             raise Refused(
@@ -79,34 +95,20 @@ class JwtKeys:
                 "token of that signer would do",
                 code="bad_option",
             )
-        self._path = path.expanduser()
         self._issuer, self._audience, self._now = issuer, audience, now
-        self._seen = self._stamp()
-        self._keys = self._read()
 
-    def owner(self, token: str) -> str:
+    def owner(self, token: str, keys: KeySet) -> str:
         """Whose token it is: its `sub`.
 
         Raises:
             Denied: it is none, is over, or is for somebody else; the text says which.
         """
-        self._follow()
-        parts = token.split(".") if len(token) <= _LONGEST else []
-        if len(parts) != 3:
-            raise Denied("this key is not known")
-        header = _decoded(parts[0], _Header)
-        if header.crit:
-            raise Denied("this token needs extensions that are not understood here")
-        signed = f"{parts[0]}.{parts[1]}".encode()
-        signature = _bytes(parts[2])
-        candidates = [
-            (alg, key)
-            for kid, alg, key in self._keys
-            if alg == header.alg and (not header.kid or kid == header.kid)
-        ]
-        if not any(_fits(alg, key, signed, signature) for alg, key in candidates):
+        header = header_of(token)
+        head, payload, mark = token.split(".")
+        signed, signature = f"{head}.{payload}".encode(), _bytes(mark)
+        if not any(_fits(alg, key, signed, signature) for alg, key in candidates(header, keys)):
             raise Denied("this token is not signed by a key that is known here")
-        claims = _decoded(parts[1], _Claims)
+        claims = _decoded(payload, _Claims)
         now = self._now()
         if now >= claims.exp + _LEEWAY_S:
             raise Denied(f"this token ended {now - claims.exp:.0f} seconds ago; get a new one")
@@ -119,15 +121,34 @@ class JwtKeys:
             raise Denied("this token names nobody (sub)")
         return claims.sub
 
-    def _follow(self) -> None:
+
+class JwtKeys:
+    """A key set in a file that is followed, and whose tokens they have to be."""
+
+    def __init__(self, path: Path, check: TokenCheck) -> None:
+        """
+        Raises:
+            Refused: the file cannot be used.
+        """
+        self._path = path.expanduser()
+        self._check = check
+        self._seen = self._stamp()
+        self._keys = self._read()
+
+    def owner(self, token: str) -> str:
+        """Whose token it is.
+
+        Raises:
+            Denied: as `TokenCheck.owner`.
+        """
         stamp = self._stamp()
-        if stamp is None or stamp == self._seen:
-            return
-        self._seen = stamp
-        try:
-            self._keys = self._read()
-        except Refused as error:
-            log.warning("%s; the keys read before stay in force", error)
+        if stamp is not None and stamp != self._seen:
+            self._seen = stamp
+            try:
+                self._keys = self._read()
+            except Refused as error:
+                log.warning("%s; the keys read before stay in force", error)
+        return self._check.owner(token, self._keys)
 
     def _stamp(self) -> tuple[int, int, int] | None:
         try:
@@ -136,21 +157,53 @@ class JwtKeys:
             return None
         return found.st_ino, found.st_size, found.st_mtime_ns
 
-    def _read(self) -> tuple[tuple[str, str, _Key], ...]:
+    def _read(self) -> KeySet:
         try:
             with self._path.open("rb") as file:
-                data = file.read(_MOST_BYTES + 1)
-            found = msgspec.json.decode(data, type=_Set).keys if len(data) <= _MOST_BYTES else []
-            keys = [made for each in found if each.use == "sig" and (made := _key(each))]
+                data = file.read(MOST_BYTES + 1)
         except OSError as error:
             raise Refused(f"access.jwks: {self._path} cannot be read: {error.strerror}") from error
-        except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError) as error:
-            raise Refused(
-                f"access.jwks: {self._path} is no JSON Web Key Set, or is cut off"
-            ) from error
-        if not keys:
-            raise Refused(f"access.jwks: {self._path} holds no key for RS256, ES256 or EdDSA")
-        return tuple(keys)
+        return parse_keys(data, str(self._path))
+
+
+def parse_keys(data: bytes, where: str) -> KeySet:
+    """The keys of a set, RFC 7517 section 5.
+
+    Raises:
+        Refused: it is none, or holds none that is taken.
+    """
+    try:
+        found = msgspec.json.decode(data, type=_Set).keys if len(data) <= MOST_BYTES else []
+        keys = [made for each in found if each.use == "sig" and (made := _key(each))]
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError) as error:
+        raise Refused(f"access.jwks: {where} is no JSON Web Key Set, or is cut off") from error
+    if not keys:
+        raise Refused(f"access.jwks: {where} holds no key for RS256, ES256 or EdDSA")
+    return tuple(keys)
+
+
+def header_of(token: str) -> Header:
+    """Who is said to have signed it.
+
+    Raises:
+        Denied: it has not the form of a token, or needs what is not understood here.
+    """
+    parts = token.split(".") if len(token) <= _LONGEST else []
+    if len(parts) != 3:
+        raise Denied("this key is not known")
+    header: Header = _decoded(parts[0], Header)
+    if header.crit:
+        raise Denied("this token needs extensions that are not understood here")
+    return header
+
+
+def candidates(header: Header, keys: KeySet) -> list[tuple[str, _Key]]:
+    """The keys that may have signed it."""
+    return [
+        (alg, key)
+        for kid, alg, key in keys
+        if alg == header.alg and (not header.kid or kid == header.kid)
+    ]
 
 
 def _key(jwk: _Jwk) -> tuple[str, str, _Key] | None:

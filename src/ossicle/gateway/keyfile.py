@@ -23,6 +23,8 @@ import msgspec
 
 from ossicle.core.errors import Refused
 
+from .secrets import read_private
+
 __all__ = ["KeyEntry", "KeyFile", "KeyLimits", "NewKey", "digest_of"]
 
 _MOST_BYTES = 8 << 20
@@ -40,9 +42,30 @@ class KeyLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     handshakes_per_s: _Amount = 0.0
     """Sessions begun or joined per second; a second's worth, and one at least, may come at once."""
     audio_s_per_day: _Amount = 0.0
-    """Seconds of audio in a day (UTC)."""
+    """Seconds of audio, heard and spoken, in a day (UTC)."""
     audio_s_per_month: _Amount = 0.0
-    """Seconds of audio in a calendar month (UTC)."""
+    """The same in a calendar month (UTC)."""
+    max_message: _Count = 0
+    """Bytes of one WebSocket message, or of one HTTP body."""
+
+    def narrowed(self, by: "KeyLimits") -> "KeyLimits":
+        """The smaller of each pair."""
+        pairs = [(getattr(self, name), getattr(by, name)) for name in self.__struct_fields__]
+        return KeyLimits(*(min(pair) if all(pair) else max(pair) for pair in pairs))
+
+    def check_within(self, outer: "KeyLimits") -> None:
+        """
+        Raises:
+            Refused: one of these is above the same one of `outer`.
+        """
+        for name in self.__struct_fields__:
+            asked, most = getattr(self, name), getattr(outer, name)
+            if most and asked > most:
+                raise Refused(
+                    f"limits.{name} of {asked:g} is more than the {most:g} of the key: a token "
+                    "may only have less than its key, or nothing said, which is the same",
+                    code="bad_option",
+                )
 
 
 class KeyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -95,19 +118,8 @@ class KeyFile:
             Refused: it cannot be read, is cut off or edited wrongly, or others can read it.
         """
         self._seen = self._stamp()
-        try:
-            with self.path.open("rb") as file:
-                mode = os.fstat(file.fileno()).st_mode & 0o777
-                data = file.read(_MOST_BYTES + 1)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise Refused(f"the keys file {self.path} cannot be read: {error.strerror}") from error
-        if mode & 0o077:
-            raise Refused(
-                f"the keys file {self.path} has mode {mode:04o}; make it 0600", code="forbidden"
-            )
-        return parse(data, str(self.path))
+        data = read_private(self.path, "the keys file", _MOST_BYTES)
+        return parse(data, str(self.path)) if data is not None else None
 
     def add(self, owner: str, limits: KeyLimits | None = None) -> NewKey:
         """A new key.

@@ -10,6 +10,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from ossicle.core.events import Ended
 from ossicle.core.session import Session
 
+from .troubles import KINDS, Troubles
+from .usage import Side
+
 __all__ = ["Metrics"]
 
 _MS = (1, 2, 5, 10, 20, 50, 100, 200, 300, 500, 800, 1_200, 2_000, 5_000, 10_000)
@@ -20,6 +23,9 @@ class Counted(Protocol):
 
     @property
     def sessions(self) -> Mapping[str, Session]: ...
+
+    @property
+    def troubles(self) -> Troubles: ...
 
 
 class Metrics:
@@ -42,11 +48,22 @@ class Metrics:
             "ossicle_webhook_posts", "Webhook posts, by what became of them", ["outcome"],
             registry=self._registry,
         )  # fmt: skip
+        self._recordings = Counter(
+            "ossicle_recordings", "Recordings read by URL, by what became of them", ["outcome"],
+            registry=self._registry,
+        )  # fmt: skip
+        self._recorded = Counter(
+            "ossicle_recordings_bytes", "Bytes of recordings read by URL", registry=self._registry
+        )
         self._audio = Counter(
             "ossicle_audio_seconds", "Audio heard", ["engine"], registry=self._registry
         )
         self._used = Counter(
             "ossicle_key_audio_seconds", "Audio heard for each key", ["key", "owner", "engine"],
+            registry=self._registry,
+        )  # fmt: skip
+        self._said = Counter(
+            "ossicle_key_spoken_seconds", "Audio spoken for each key", ["key", "owner", "engine"],
             registry=self._registry,
         )  # fmt: skip
         self._ledger = Histogram(
@@ -60,6 +77,14 @@ class Metrics:
             "ossicle_loop_lag_ms", "How late the event loop runs", buckets=_MS,
             registry=self._registry,
         )  # fmt: skip
+        trouble = Gauge(
+            "ossicle_trouble", "1 while something is wrong that the gateway copes with", ["with"],
+            registry=self._registry,
+        )  # fmt: skip
+        for kind in KINDS:
+            trouble.labels(kind).set_function(
+                lambda kind=kind: 1.0 if house.troubles.of(kind) else 0.0
+            )
         sessions = Gauge("ossicle_sessions", "Sessions open", registry=self._registry)
         sessions.set_function(lambda: len(house.sessions))
         detached = Gauge(
@@ -82,10 +107,16 @@ class Metrics:
         """What became of webhook posts: `delivered retried rejected given_up`."""
         self._posts.labels(outcome).inc(count)
 
-    def used(self, key: str, owner: str, engine: str, ms: int) -> None:
-        """A key has heard so much more."""
+    def fetched(self, outcome: str, size: int) -> None:
+        """What became of a recording: `read failed stopped`; and its bytes."""
+        self._recordings.labels(outcome).inc()
+        self._recorded.inc(size)
+
+    def used(self, key: str, owner: str, engine: str, side: Side, ms: int) -> None:
+        """So much more was heard or spoken for a key."""
         if ms:
-            self._used.labels(key, owner, engine).inc(ms / 1000)
+            counter = self._used if side == "in" else self._said
+            counter.labels(key, owner, engine).inc(ms / 1000)
 
     def ended(self, session: Session, ended: Ended) -> None:
         """A session is over: its audio and its ledger."""

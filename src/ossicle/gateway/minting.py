@@ -11,11 +11,9 @@ import base64
 import binascii
 import hashlib
 import hmac
-import os
 import secrets
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -23,16 +21,24 @@ import msgspec
 from ossicle.core.endpoint import Minted
 from ossicle.core.errors import Denied, Refused
 
-__all__ = ["LONGEST_S", "Claims", "Mint", "is_token", "secret_in"]
+from .keyfile import KeyLimits
+from .secrets import Secrets
+
+__all__ = ["LONGEST_S", "Claims", "Mint", "is_token", "signing_secret"]
 
 LONGEST_S = 100 * 3600.0
 """The longest life a token may be asked for, in seconds: what the legacy AssemblyAI API allows."""
 
+NAME = "token_signing"
+"""Of the secret: OSSICLE_TOKEN_SIGNING, or `secrets/token_signing` of the state directory."""
 _PREFIX = "ossicle-t."
 _MOST_CHARACTERS = 2_048
 
 
-class Claims(msgspec.Struct, frozen=True, rename={"owner": "o", "key": "k", "ends": "e"}):
+_SHORT = {"owner": "o", "key": "k", "ends": "e", "name": "n", "limits": "l", "once": "u"}
+
+
+class Claims(msgspec.Struct, frozen=True, rename=_SHORT, omit_defaults=True):
     """What a token says."""
 
     owner: Annotated[str, msgspec.Meta(max_length=200)]
@@ -40,6 +46,12 @@ class Claims(msgspec.Struct, frozen=True, rename={"owner": "o", "key": "k", "end
     """Fingerprint of the key that minted it; empty where keys are off."""
     ends: float
     """Seconds of the epoch."""
+    name: str = ""
+    """Tells it from others, where it has limits or a use of its own; no secret."""
+    limits: KeyLimits = KeyLimits()
+    """Its own, beside those of its key."""
+    once: bool = False
+    """It opens one session."""
 
 
 def is_token(credential: str) -> bool:
@@ -55,8 +67,16 @@ class Mint:
         self.now = now
         """The clock: seconds of the epoch."""
 
-    def issue(self, owner: str, key: str, ttl_s: float) -> Minted:
-        """A token good for `ttl_s` seconds.
+    def issue(
+        self,
+        owner: str,
+        key: str,
+        ttl_s: float,
+        limits: KeyLimits | None = None,
+        *,
+        once: bool = False,
+    ) -> Minted:
+        """A token good for `ttl_s` seconds, within limits of its own, for one session or many.
 
         Raises:
             Refused: the time is not within 1 second and `LONGEST_S`.
@@ -64,7 +84,9 @@ class Mint:
         if not 1.0 <= ttl_s <= LONGEST_S:
             raise Refused(f"a token lives 1 to {LONGEST_S:g} seconds, not {ttl_s:g}")
         ends = self.now() + ttl_s
-        payload = _packed(msgspec.json.encode(Claims(owner, key, ends)))
+        own = limits or KeyLimits()
+        name = secrets.token_hex(8) if once or own != KeyLimits() else ""
+        payload = _packed(msgspec.json.encode(Claims(owner, key, ends, name, own, once)))
         return Minted(f"{_PREFIX}{payload}.{_packed(self._sign(payload))}", ttl_s, ends)
 
     def read(self, token: str) -> Claims:
@@ -91,27 +113,19 @@ class Mint:
         return hmac.digest(self._secret, text, hashlib.sha256)
 
 
-def secret_in(state_dir: Path) -> bytes:
-    """The signing secret of a state directory, made at first use (mode 0600).
+def signing_secret(held: Secrets) -> bytes:
+    """The secret that tokens are signed with, made at first use.
 
     Raises:
-        Refused: the file is there and too short to be one.
-        OSError: the directory cannot be written.
+        Refused: it is too short to be one, others can read it, or it cannot be read or written.
     """
-    folder = state_dir.expanduser() / "secrets"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = folder / "token_signing"
-    try:
-        made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        pass
-    else:
-        with os.fdopen(made, "wb") as file:
-            file.write(secrets.token_hex(32).encode())
-    held = path.read_bytes().strip()
-    if len(held) < 32:
-        raise Refused(f"{path} is too short to sign with; remove it and it is made anew")
-    return held
+    secret = held.made(NAME)
+    if len(secret) < 32:
+        raise Refused(
+            f"the secret {NAME} of {len(secret)} bytes is too short to sign with, it needs 32; "
+            "remove its file and it is made anew"
+        )
+    return secret
 
 
 def _packed(data: bytes) -> str:

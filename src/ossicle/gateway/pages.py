@@ -15,6 +15,7 @@ page shows beside its own session comes from `/v1/about`, `/v1/sessions` and `/v
 import gzip
 import hashlib
 from functools import cache
+from importlib.metadata import metadata
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import NamedTuple
@@ -70,13 +71,18 @@ _MODULE = {"access-control-allow-origin": "*", "cross-origin-resource-policy": "
 _ALONE = ("ossicle.js", "ossicle.d.ts", "openapi.json", "asyncapi.json")
 """Public files at the root; the documents are made by `scripts/reference.py`."""
 
+_HOW = "howto/write-an-engine.md"
 _BETTER = {
     "pocketsphinx": (
-        "This engine works offline at once and hears commands and digits. It is not for dictation.",
-        "ossicle serve --engine python:my_engines:make",
+        (
+            "This engine works offline at once and hears commands and digits. It is not for "
+            "dictation: for that, put an engine of your own in its place, a function is enough."
+        ),
+        _HOW,
     ),
 }
-"""Engines that are a beginning: what they are good for, and the line that gets another one."""
+"""Engines that are a beginning: what they are good for, and the page that says what to do. No
+command stands here: each would need a file that is not there yet."""
 
 
 class About(msgspec.Struct, frozen=True):
@@ -88,7 +94,7 @@ class About(msgspec.Struct, frozen=True):
     note: str = ""
     """What the engine is good for."""
     better: str = ""
-    """The line that gets a better one; empty = no need."""
+    """Address of the page that says how to get a better one; empty = no need."""
 
 
 class _File(NamedTuple):
@@ -103,7 +109,8 @@ def page_routes(house: House) -> list[Route]:
 
     async def about(_request: Request) -> Response:
         name = house.engine.capabilities.name
-        note, better = _BETTER.get(name.partition("+")[0], ("", ""))
+        note, how = _BETTER.get(name.partition("+")[0], ("", ""))
+        better = f"{_documentation()}/{how}" if how else ""
         told = About(engine=name, keys=house.access.on, note=note, better=better)
         return Response(
             msgspec.json.encode(told),
@@ -128,6 +135,16 @@ def page_routes(house: House) -> list[Route]:
         Route("/ossicle/{name}", module),
         Route("/v1/about", about),
     ]
+
+
+@cache
+def _documentation() -> str:
+    """Where this package says that its pages are."""
+    for each in metadata("ossicle").get_all("Project-URL") or ():
+        name, _, address = each.partition(", ")
+        if name == "Documentation":
+            return address
+    return "https://github.com/ossicle/ossicle/tree/main/docs"
 
 
 def _answer(request: Request, name: str) -> Response:

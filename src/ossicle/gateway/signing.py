@@ -8,13 +8,11 @@ divided by a comma, sign twice (`v1=…,v1=…`): that is how one is changed wit
 
 import hashlib
 import hmac
-import os
-import secrets
-import stat
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 
 from ossicle.core.errors import Refused
+
+from .secrets import Secrets
 
 __all__ = ["ENVIRONMENT", "FILE", "HEADER", "Signer", "sign", "verify", "webhook_secret"]
 
@@ -64,53 +62,14 @@ class Signer:
         return sign(self._secrets, body, at)
 
 
-def webhook_secret(
-    state_dir: Path, environment: Mapping[str, str] | None = None
-) -> tuple[bytes, ...]:
+def webhook_secret(held: Secrets) -> tuple[bytes, ...]:
     """The secret: from the environment, else from a file only we can read, made when missing.
 
     Raises:
         Refused: others can read the file, or it cannot be read or written.
     """
-    given = (os.environ if environment is None else environment).get(ENVIRONMENT, "")
-    path = state_dir.expanduser() / FILE
-    if not given:
-        try:
-            given = _read(path)
-        except FileNotFoundError:
-            given = _make(path)
-        except OSError as error:
-            raise _unreadable(path, error) from error
-    found = tuple(part.strip().encode() for part in given.split(",") if part.strip())
+    given = held.made("webhook_secret", FILE)
+    found = tuple(part.strip() for part in given.split(b",") if part.strip())
     if not found:
-        raise Refused(f"{path} is empty; delete it, or set {ENVIRONMENT}")
+        raise Refused(f"the webhook secret holds only commas; change it, or set {ENVIRONMENT}")
     return found
-
-
-def _read(path: Path) -> str:
-    with path.open() as file:
-        mode = os.fstat(file.fileno()).st_mode
-        if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise Refused(f"{path} can be read by others; chmod 600 it, and change the secret")
-        return file.read(4_096)
-
-
-def _make(path: Path) -> str:
-    secret = secrets.token_urlsafe(32)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(made, "w") as file:
-            file.write(secret + "\n")
-    except FileExistsError:  # another gateway was quicker
-        return _read(path)
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    return secret
-
-
-def _unreadable(path: Path, error: OSError) -> Refused:
-    return Refused(
-        f"the webhook secret {path} cannot be read or written: {error.strerror}; or set "
-        f"{ENVIRONMENT}"
-    )

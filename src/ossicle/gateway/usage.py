@@ -1,7 +1,8 @@
-"""How much audio each key has used, by engine and day; it survives a restart.
+"""How much audio each key has used, heard and spoken, by engine and day; it survives a restart.
 
     STATE_DIR/usage/2026-11.jsonl
         {"day":"2026-11-24","key":"…","owner":"…","engine":"…","ms":…}
+        … "side":"out"}     what was spoken; without it: heard
 
 Lines are only ever added, each a further amount, so gateways that share a state directory add up,
 and a crash can cut off the last line at most (it is skipped, and counted). Written every
@@ -14,10 +15,11 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import msgspec
 
-__all__ = ["EVERY_S", "Line", "Usage", "read_lines", "totals"]
+__all__ = ["EVERY_S", "Line", "Side", "Usage", "read_lines", "totals"]
 
 log = logging.getLogger("ossicle.gateway")
 
@@ -26,7 +28,11 @@ EVERY_S = 10.0
 _MOST_REPEATS = 10_000
 
 
-class Line(msgspec.Struct, frozen=True, order=True):
+Side: TypeAlias = Literal["in", "out"]
+"""Heard, or spoken."""
+
+
+class Line(msgspec.Struct, frozen=True, order=True, omit_defaults=True):
     """One amount."""
 
     day: str
@@ -35,6 +41,7 @@ class Line(msgspec.Struct, frozen=True, order=True):
     owner: str
     engine: str
     ms: int
+    side: Side = "in"
 
 
 class Usage:
@@ -43,12 +50,13 @@ class Usage:
     def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
         self._folder = folder.expanduser()
         self._clock = clock
-        self._pending: Counter[tuple[str, str, str, str]] = Counter()
+        self._pending: Counter[tuple[str, str, str, str, Side]] = Counter()
         self._days: Counter[tuple[str, str]] = Counter()
-        self._counted: dict[str, int] = {}
+        self._counted: dict[tuple[str, Side], int] = {}
         self._repeats: OrderedDict[tuple[str, str], int] = OrderedDict()
         self._cut = True  # who wrote here before may have been killed at half a line
-        self._full = False
+        self.trouble = ""
+        """Why it is not on the disk."""
         self._loaded = ""
 
     def load(self) -> None:
@@ -60,39 +68,49 @@ class Usage:
             self._days[line.key, month] += line.ms
 
     def count(
-        self, session: str, key: str, owner: str, engine: str, total_ms: int, repeat: str = ""
+        self,
+        session: str,
+        key: str,
+        owner: str,
+        engine: str,
+        total_ms: int,
+        repeat: str = "",
+        *,
+        side: Side = "in",
     ) -> int:
-        """A session has heard so much by now; how much of that is new.
+        """A session has heard, or said, so much by now; how much of that is new.
 
         Args:
             session: counted from what was counted of it before.
             key: id of the key that opened it.
             owner: of that key.
-            engine: that heard it.
+            engine: that heard or said it.
             total_ms: of the whole session.
             repeat: what the client calls the request (Idempotency-Key): the same audio sent again
                 under that name counts only beyond what was counted before.
+            side: heard or spoken.
         """
-        before = self._counted.get(session, 0)
+        before = self._counted.get((session, side), 0)
         if repeat:
             before = max(before, self._repeats.get((key, repeat), 0))
             self._repeats[key, repeat] = max(before, total_ms)
             self._repeats.move_to_end((key, repeat))
             while len(self._repeats) > _MOST_REPEATS:
                 self._repeats.popitem(last=False)
-        self._counted[session] = max(before, total_ms)
+        self._counted[session, side] = max(before, total_ms)
         more = total_ms - before
         if more <= 0:
             return 0
         day = self._day()
-        self._pending[day, key, owner, engine] += more
+        self._pending[day, key, owner, engine, side] += more
         self._days[key, day] += more
         self._days[key, day[:7]] += more
         return more
 
     def over(self, session: str) -> None:
         """It is counted to its end."""
-        self._counted.pop(session, None)
+        self._counted.pop((session, "in"), None)
+        self._counted.pop((session, "out"), None)
 
     def used(self, key: str) -> tuple[float, float]:
         """Seconds today and this month."""
@@ -108,20 +126,21 @@ class Usage:
                 del self._days[each]
         if not self._pending:
             return
-        rows = sorted(Line(*name, ms) for name, ms in self._pending.items())
+        rows = sorted(Line(*name[:4], ms, name[4]) for name, ms in self._pending.items())
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             for month in sorted({row.day[:7] for row in rows}):
                 self._append(month, [row for row in rows if row.day[:7] == month])
         except OSError as error:
-            if not self._full:
-                log.warning(
-                    "usage cannot be written (%s); it is kept in memory and tried again: make "
-                    "room in the state directory", error.strerror,
-                )  # fmt: skip
-            self._full = True
+            text = (
+                f"usage cannot be written ({error.strerror}); it is kept in memory and tried "
+                "again: make room in the state directory"
+            )
+            if not self.trouble:
+                log.warning("%s", text)
+            self.trouble = text
         else:
-            self._full = False
+            self.trouble = ""
 
     def _append(self, month: str, rows: list[Line]) -> None:
         path = self._folder / f"{month}.jsonl"
@@ -135,7 +154,7 @@ class Usage:
                     self._cut = self._cut or took > 0
                     raise OSError(28, "no room for a whole line")
                 self._cut = False
-                name = (row.day, row.key, row.owner, row.engine)
+                name = (row.day, row.key, row.owner, row.engine, row.side)
                 self._pending[name] -= row.ms
                 if self._pending[name] <= 0:
                     del self._pending[name]
@@ -164,8 +183,8 @@ def read_lines(folder: Path, month: str = "") -> Iterable[Line]:
 
 
 def totals(lines: Iterable[Line]) -> list[Line]:
-    """One line for each day, key and engine."""
-    sums: Counter[tuple[str, str, str, str]] = Counter()
+    """One line for each day, key, engine and side."""
+    sums: Counter[tuple[str, str, str, str, Side]] = Counter()
     for line in lines:
-        sums[line.day, line.key, line.owner, line.engine] += line.ms
-    return sorted(Line(*name, ms) for name, ms in sums.items())
+        sums[line.day, line.key, line.owner, line.engine, line.side] += line.ms
+    return sorted(Line(*name[:4], ms, name[4]) for name, ms in sums.items())

@@ -38,3 +38,9 @@ def test_never_means_never():
 def test_many_attempts_do_not_overflow():
     backoff = Backoff(Reconnect(first_s=1.0, most_s=2.0, total_s=1e9), lambda: 1.0)
     assert [backoff.wait(0.0) for _ in range(5_000)][-1] == 2.0
+
+
+def test_what_the_other_end_says_is_waited_for():
+    backoff = Backoff(Reconnect(first_s=2.0, total_s=60.0), lambda: 0.5)
+    assert backoff.wait(0.0, 30.0) == 31.0
+    assert backoff.wait(31.0, 40.0) is None, "longer than it tries at all"

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given, settings
 
 import ossicle.core.errors as errors
-from ossicle.core.errors import CODES, Denied, Fault, OssicleError, Refused, TimedOut
+from ossicle.core.errors import (
+    CODES,
+    Denied,
+    Fault,
+    OssicleError,
+    Overloaded,
+    Refused,
+    TimedOut,
+)
 
 CLASSES = [
     value
@@ -74,3 +82,15 @@ def test_foreign_errors_are_named_by_type_only():
     assert isinstance(OssicleError.wrap(TimeoutError("quoting a user")), TimedOut)
     wrapped = OssicleError.wrap(KeyError("what a user said"))
     assert wrapped.fault() == Fault("internal", "unexpected KeyError")
+
+
+def test_when_to_try_again():
+    assert Overloaded("x").fault().wait_s == 1
+    later = Overloaded("x", retry_after_s=12.2)
+    assert later.fault().wait_s == 13
+    assert OssicleError.of(later.fault()).retry_after_s == 12.2
+    assert Refused("x", retry_after_s=5).fault().wait_s == 0, "a retry does not help"
+    assert b"retry_after_s" not in msgspec.json.encode(Overloaded("x").fault())
+    assert b'"retry_after_s":12.2' in msgspec.json.encode(later.fault())
+    old = b'{"code":"rate_limited","text":"x","whose":"us","retryable":true}'
+    assert OssicleError.of(msgspec.json.decode(old, type=Fault)).retry_after_s is None

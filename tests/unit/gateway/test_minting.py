@@ -5,7 +5,9 @@ import pytest
 
 from ossicle.core.errors import Denied, Refused
 from ossicle.gateway.access import Access
-from ossicle.gateway.minting import LONGEST_S, Mint, is_token, secret_in
+from ossicle.gateway.keyfile import KeyFile, KeyLimits
+from ossicle.gateway.minting import LONGEST_S, Mint, is_token, signing_secret
+from ossicle.gateway.secrets import Secrets
 
 
 class Clock:
@@ -89,14 +91,73 @@ def test_a_gateway_without_a_mint_says_so():
 
 
 def test_the_secret_is_made_once_and_only_we_can_read_it(tmp_path):
-    first = secret_in(tmp_path)
+    held = Secrets(tmp_path, {})
+    first = signing_secret(held)
     assert len(first) >= 32
-    assert secret_in(tmp_path) == first
+    assert signing_secret(held) == first
     assert stat.S_IMODE((tmp_path / "secrets" / "token_signing").stat().st_mode) == 0o600
 
 
 def test_a_secret_that_is_too_short_is_named(tmp_path):
     (tmp_path / "secrets").mkdir()
-    (tmp_path / "secrets" / "token_signing").write_bytes(b"short")
-    with pytest.raises(Refused, match="too short to sign with"):
-        secret_in(tmp_path)
+    path = tmp_path / "secrets" / "token_signing"
+    path.write_bytes(b"short")
+    path.chmod(0o600)
+    with pytest.raises(Refused, match="of 5 bytes is too short to sign with"):
+        signing_secret(Secrets(tmp_path, {}))
+    path.chmod(0o640)
+    with pytest.raises(Refused, match=r"secret token_signing .* has mode 0640; make it 0600"):
+        signing_secret(Secrets(tmp_path, {}))
+
+
+def test_limits_of_a_token_survive_and_cost_nothing_where_there_are_none(mint):
+    plain = mint.issue("ann", "k", 30).token
+    bound = mint.issue("ann", "k", 30, KeyLimits(sessions=2, session_s=9.5), once=True).token
+    claims = mint.read(bound)
+    assert (claims.limits, claims.once) == (KeyLimits(sessions=2, session_s=9.5), True)
+    assert len(claims.name) == 16
+    assert claims.name != mint.read(mint.issue("ann", "k", 30, once=True).token).name
+    assert (mint.read(plain).name, mint.read(plain).limits) == ("", KeyLimits())
+    assert len(plain) < 200
+
+
+@pytest.fixture
+def bounded(mint, tmp_path):
+    book = KeyFile(tmp_path / "keys.json")
+    key = book.add("ann", KeyLimits(sessions=4, audio_s_per_day=60)).key
+    return Access((), (), lambda: mint, book), key
+
+
+def test_a_token_may_be_narrower_than_its_key(bounded):
+    access, key = bounded
+    token = access.mint(key, 30, {"sessions": 4, "session_s": 5}, once=True).token
+    verdict = access.verdict(token)
+    assert verdict.limits == KeyLimits(sessions=4, audio_s_per_day=60)
+    assert verdict.own == KeyLimits(sessions=4, session_s=5)
+    assert (verdict.owner, verdict.once, bool(verdict.token)) == ("ann", True, True)
+    assert access.verdict(access.mint(key, 30).token).own == KeyLimits()
+
+
+@pytest.mark.parametrize(
+    ("limits", "says"),
+    [
+        ({"sessions": 5}, "limits.sessions of 5 is more than the 4 of the key"),
+        ({"audio_s_per_day": 60.5}, "limits.audio_s_per_day of 60.5 is more than the 60"),
+        ({"session": 1}, "there are sessions, session_s"),
+        ({"sessions": -1}, "limits: "),
+        ({"sessions": 1.5}, "limits: "),
+    ],
+)
+def test_a_token_is_never_wider(bounded, limits, says):
+    access, key = bounded
+    with pytest.raises(Refused, match=re.escape(says)) as caught:
+        access.mint(key, 30, limits)
+    assert caught.value.code == "bad_option"
+
+
+def test_the_smaller_of_each_limit():
+    one = KeyLimits(sessions=4, session_s=10, max_message=100)
+    two = KeyLimits(sessions=2, session_s=20, audio_s_per_day=9)
+    both = KeyLimits(sessions=2, session_s=10, audio_s_per_day=9, max_message=100)
+    assert one.narrowed(two) == two.narrowed(one) == both
+    assert one.narrowed(KeyLimits()) == one

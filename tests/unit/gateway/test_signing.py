@@ -6,6 +6,7 @@ import pytest
 
 from ossicle.core.errors import Refused
 from ossicle.gateway import signing
+from ossicle.gateway.secrets import Secrets
 from ossicle.gateway.signing import sign, verify, webhook_secret
 
 
@@ -46,25 +47,30 @@ def test_two_secrets_while_one_is_changed():
 
 
 def test_a_secret_is_made_once_and_only_we_can_read_it(tmp_path):
-    first = webhook_secret(tmp_path / "state", {})
+    held = Secrets(tmp_path / "state", {})
+    first = webhook_secret(held)
     path = tmp_path / "state" / "webhook.secret"
     assert path.stat().st_mode & 0o777 == 0o600
     assert len(first[0]) >= 32
-    assert webhook_secret(tmp_path / "state", {}) == first
+    assert webhook_secret(held) == first
     path.chmod(0o644)
-    with pytest.raises(Refused, match="can be read by others"):
-        webhook_secret(tmp_path / "state", {})
+    with pytest.raises(
+        Refused, match=r"secret webhook_secret .* mode 0644; make it 0600: others can"
+    ):
+        webhook_secret(held)
 
 
 def test_the_environment_comes_first(tmp_path):
-    assert webhook_secret(tmp_path, {"OSSICLE_WEBHOOK_SECRET": "a, b"}) == (b"a", b"b")
+    assert webhook_secret(Secrets(tmp_path, {"OSSICLE_WEBHOOK_SECRET": "a, b"})) == (b"a", b"b")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_place_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(Refused, match="OSSICLE_WEBHOOK_SECRET"):
-        webhook_secret(tmp_path / "file", {})
+        webhook_secret(Secrets(tmp_path / "file", {}))
     (tmp_path / "webhook.secret").touch(0o600)
     with pytest.raises(Refused, match="is empty"):
-        webhook_secret(tmp_path, {})
+        webhook_secret(Secrets(tmp_path, {}))
+    with pytest.raises(Refused, match="only commas"):
+        webhook_secret(Secrets(tmp_path, {"OSSICLE_WEBHOOK_SECRET": " , ,"}))

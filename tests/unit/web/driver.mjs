@@ -7,6 +7,7 @@ const { Outbox } = await import(new URL("outbox.js", web));
 const { Timeline } = await import(new URL("timeline.js", web));
 const { EventQueue } = await import(new URL("queue.js", web));
 const { Resampler, toInt16 } = await import(new URL("resample.js", web));
+const { Backoff } = await import(new URL("backoff.js", web));
 const { parse, serialize } = await import(new URL("messages.js", web));
 
 const show = (item) => (item instanceof Uint8Array ? [...item] : (item?.ref ?? item?.type ?? null));
@@ -50,6 +51,11 @@ function queue({ bounds, steps }) {
   });
 }
 
+function backoff({ plan, steps }) {
+  const waits = new Backoff(plan, () => 0.5);
+  return steps.map(([now, least]) => waits.wait(now, least));
+}
+
 function resample({ from, to, samples, cuts }) {
   const resampler = new Resampler(from, to);
   const out = [];
@@ -63,7 +69,7 @@ function resample({ from, to, samples, cuts }) {
 }
 
 const JOBS = {
-  outbox, timeline, queue, resample,
+  outbox, timeline, queue, backoff, resample,
   int16: ({ samples }) => [...toInt16(Float32Array.from(samples))],
   parse: ({ texts }) => texts.map((text) => {
     try {

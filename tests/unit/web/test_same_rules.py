@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from ossicle.client.backoff import Backoff, Reconnect
 from ossicle.client.outbox import Outbox
 from ossicle.client.queue import EventQueue
 from ossicle.client.timeline import Timeline
@@ -258,3 +259,17 @@ def test_the_queue(in_javascript: Any) -> None:
         expected.append(wanted)
         jobs.append({"job": "queue", "bounds": {"most": 20, "mostBytes": 5_000}, "steps": steps})
     assert in_javascript(*jobs) == expected
+
+
+# ── backoff ──
+
+
+def test_when_to_knock_again(in_javascript: Any) -> None:
+    plan = Reconnect(first_s=1.0, most_s=5.0, total_s=60.0)
+    steps = [[0.0, 0.0], [1.0, 30.0], [40.0, 10.0], [41.0, 30.0], [59.5, 0.0], [61.0, 0.0]]
+    waits = Backoff(plan, lambda: 0.5)
+    expected = [waits.wait(now, least) for now, least in steps]
+    assert expected[1] == 31.0
+    assert expected[3] is expected[5] is None
+    plain = {"first_s": 1.0, "most_s": 5.0, "total_s": 60.0}
+    assert in_javascript({"job": "backoff", "plan": plain, "steps": steps}) == [expected]

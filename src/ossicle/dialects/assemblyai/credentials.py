@@ -7,12 +7,18 @@ from collections.abc import Callable
 
 from ossicle.core.wire import Opening
 
-__all__ = ["credential_in", "credential_of"]
+__all__ = ["credential_in", "credential_of", "in_url"]
 
 
 def credential_of(opening: Opening) -> str | None:
     """The key or token of an opening; None = none."""
     return credential_in(opening.header, opening.param)
+
+
+def in_url(opening: Opening) -> bool:
+    """Whether that stands in the URL, where the vendor takes temporary tokens only."""
+    apart = credential_in(opening.header, lambda _name: "")
+    return apart is None and bool(opening.param("token"))
 
 
 def credential_in(header: Callable[[str], str], param: Callable[[str], str]) -> str | None:

@@ -3,8 +3,8 @@
 A browser gets one from its own server and opens the socket with `?token=`; the key never leaves
 the server. The gateway makes and checks the tokens; what is AssemblyAI's here is the shape.
 
-Losses: a token may be used more than once while it lives, and `max_session_duration_seconds` is
-checked but bounds nothing, because a token of the gateway carries only its own end.
+A v3 token opens one session, as the vendor's does, and `max_session_duration_seconds` bounds it. A
+legacy token may be used again while it lives.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ class TokenAsked(msgspec.Struct, frozen=True):
     """What `/v3/token` is asked."""
 
     expires_in_seconds: Annotated[int, msgspec.Meta(ge=1, le=600)]
-    max_session_duration_seconds: Annotated[int, msgspec.Meta(ge=60, le=10_800)] = 10_800
+    max_session_duration_seconds: Annotated[int, msgspec.Meta(ge=60, le=10_800)] | None = None
 
 
 class TokenGiven(msgspec.Struct, frozen=True):
@@ -65,7 +65,9 @@ async def v3_token(request: Request, desk: Desk) -> Response:
     try:
         asked = _read(lambda: msgspec.convert(dict(request.query), TokenAsked, strict=False))
         credential = credential_in(request.header, lambda _: "")
-        minted = await desk.mint(credential, asked.expires_in_seconds)
+        most = asked.max_session_duration_seconds
+        limits = {} if most is None else {"session_s": most}
+        minted = await desk.mint(credential, asked.expires_in_seconds, limits, once=True)
     except OssicleError as error:
         return _refusal(error)
     return _json(200, TokenGiven(minted.token, asked.expires_in_seconds))
@@ -93,7 +95,9 @@ def _read(read: Callable[[], _Read]) -> _Read:
 
 
 def _refusal(error: OssicleError) -> Response:
-    return _json(_status(error), TokenRefused(error.fault().text))
+    fault = error.fault()
+    again = (("retry-after", str(fault.wait_s)),) if fault.retryable else ()
+    return _json(_status(error), TokenRefused(fault.text), again)
 
 
 def _status(error: OssicleError) -> int:
@@ -108,6 +112,6 @@ def _status(error: OssicleError) -> int:
             return 500
 
 
-def _json(status: int, body: msgspec.Struct) -> Response:
-    headers = (("content-type", "application/json"), ("cache-control", "no-store"))
+def _json(status: int, body: msgspec.Struct, more: tuple[tuple[str, str], ...] = ()) -> Response:
+    headers = (("content-type", "application/json"), ("cache-control", "no-store"), *more)
     return Response(status, headers, msgspec.json.encode(body))

@@ -14,7 +14,7 @@ from ossicle.core.events import Began, Ended, Event, Transcript, Word
 from ossicle.core.ports import Steps
 from ossicle.core.wire import Accept, Binary, Close, Message, Opening, Text
 
-from .credentials import credential_of
+from .credentials import credential_of, in_url
 from .errors import legacy_code, reason_of
 from .legacy_messages import (
     FinalTranscript,
@@ -70,7 +70,10 @@ class LegacyServer:
             self._parameters = parameters = legacy_parameters(opening)
             source = legacy_format(parameters)
             configure = Configure(
-                patch=legacy_patch(parameters), format=source, credential=credential_of(opening)
+                patch=legacy_patch(parameters),
+                format=source,
+                credential=credential_of(opening),
+                credential_in_url=in_url(opening),
             )
         except OssicleError as error:
             return (Accept(), *self._fail(legacy_code(error.fault()), str(error)))

@@ -19,7 +19,7 @@ from ossicle.core.formats import AudioFormat
 from ossicle.core.ports import Steps
 from ossicle.core.wire import Accept, Binary, Close, Message, Opening, Text
 
-from .credentials import credential_of
+from .credentials import credential_of, in_url
 from .errors import IDLE, INPUT_DURATION, reason_of, v3_code
 from .messages import (
     Begin,
@@ -37,7 +37,7 @@ from .messages import (
     encode,
 )
 from .messages import SpeechStarted as SpeechStartedMessage
-from .query import Parameters, changes_of, format_of, parameters_of, patch_of
+from .query import Parameters, changes_of, format_of, parameters_of, patch_of, undone_in
 from .rules import AudioRules
 from .turns import Ending, TurnBook
 
@@ -95,6 +95,7 @@ class AssemblyServer:
                 patch=patch_of(parameters),
                 format=self._format,
                 credential=credential_of(opening),
+                credential_in_url=in_url(opening),
             )
         except OssicleError as error:
             fault = error.fault()
@@ -236,7 +237,11 @@ class AssemblyServer:
                 api_version=API_VERSION,
             ),
         )
-        return (Text(encode(begin)),)
+        undone = undone_in(self._opening.query)
+        if not undone:
+            return (Text(encode(begin)),)
+        text = f"not done by this gateway: {', '.join(undone)}"
+        return (Text(encode(begin)), Text(encode(Warning_(3006, text))))
 
     def _turns(self, event: Transcript) -> Steps:
         if event.side != "in":

@@ -39,6 +39,7 @@ _ROWS: dict[str, _Row] = {
     "bad_message": _BAD,
     "bad_audio": _BAD_AUDIO,
     "unsupported_audio": _BAD_AUDIO,
+    "remote_content": _Row(400, "REMOTE_CONTENT_ERROR", _DATA),
     "unauthorized": _AUTH,
     "forbidden": _FORBIDDEN,
     "resume_denied": _FORBIDDEN,
@@ -107,7 +108,7 @@ def error_headers(fault: Fault, request_id: str) -> tuple[tuple[str, str], ...]:
         ("dg-error", "".join(c if c.isprintable() else "?" for c in text)[:200]),
     ]
     if status(fault) in {408, 429, 503}:
-        headers.append(("retry-after", "1"))
+        headers.append(("retry-after", str(max(1, fault.wait_s))))
     return tuple(headers)
 
 

@@ -31,6 +31,7 @@ from ossicle.core.options import Options, merged
 from ossicle.core.ports import ClientSteps
 from ossicle.core.wire import Accept, Binary, Close, Message, Opening, Ping, Text
 
+from .credentials import headers_with
 from .flux_messages import (
     CloseStream,
     ConfigureFailure,
@@ -71,9 +72,7 @@ class FluxClient:
     def open(self, configure: Configure) -> Opening:
         """The request for a channel."""
         self._options = merged(Options(), configure.patch)
-        headers = (
-            (("authorization", f"Token {configure.credential}"),) if configure.credential else ()
-        )
+        headers = headers_with(configure.credential)
         return Opening(path="/v2/listen", query=tuple(query_of(configure)), headers=headers)
 
     def send(self, command: Command, now: float) -> ClientSteps:

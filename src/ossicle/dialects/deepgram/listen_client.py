@@ -27,6 +27,7 @@ from ossicle.core.options import Options
 from ossicle.core.ports import ClientSteps
 from ossicle.core.wire import Accept, Binary, Close, Message, Opening, Text
 
+from .credentials import headers_with
 from .listen_messages import (
     CloseStreamMessage,
     ConfigureFailure,
@@ -88,9 +89,7 @@ class DeepgramClient:
 
     def open(self, configure: Configure) -> Opening:
         """The upgrade request."""
-        headers: tuple[tuple[str, str], ...] = ()
-        if configure.credential:
-            headers = (("authorization", f"Token {configure.credential}"),)
+        headers = headers_with(configure.credential)
         return Opening(
             method="GET",
             path="/v1/listen",

@@ -4,7 +4,7 @@ is the dialect's job, the verdict the gateway's."""
 
 from ossicle.core.wire import Opening
 
-__all__ = ["SUBPROTOCOL", "credential_of", "offered"]
+__all__ = ["SUBPROTOCOL", "credential_of", "in_url", "key_of", "offered"]
 
 SUBPROTOCOL = "ossicle.v1"
 
@@ -15,8 +15,26 @@ def offered(opening: Opening) -> tuple[str, ...]:
     return tuple(item.strip() for value in values for item in value.split(",") if item.strip())
 
 
+def key_of(opening: Opening) -> str | None:
+    """The key or token in the metadata of a call; `x-goog-api-key` for clients that know Google's
+    services. None = none."""
+    scheme, _, value = opening.header("authorization").partition(" ")
+    if value and scheme.lower() in {"bearer", "token"}:
+        return value.strip()
+    return opening.header("x-api-key") or opening.header("x-goog-api-key") or None
+
+
 def credential_of(opening: Opening) -> str | None:
     """The key or token as it was sent; None = none."""
+    return _apart(opening) or opening.param("token") or None
+
+
+def in_url(opening: Opening) -> bool:
+    """Whether that stands in the URL."""
+    return _apart(opening) is None and bool(opening.param("token"))
+
+
+def _apart(opening: Opening) -> str | None:
     scheme, _, value = opening.header("authorization").partition(" ")
     if value and scheme.lower() in {"bearer", "token"}:
         return value.strip()
@@ -24,4 +42,4 @@ def credential_of(opening: Opening) -> str | None:
     for place, item in enumerate(protocols[:-1]):
         if item == "token":
             return protocols[place + 1]
-    return opening.param("token") or None
+    return None

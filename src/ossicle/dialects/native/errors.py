@@ -1,7 +1,8 @@
 """One table from error code to what the peer sees.
 
 Before a connection is accepted: an HTTP status with a JSON body. After: a WebSocket close code of
-the private range (RFC 6455 section 7.4.2), always 4000 + that status, so there is one table.
+the private range (RFC 6455 section 7.4.2), always 4000 + that status, so there is one table. Only a
+message that is too large has a code of its own there (section 7.4.1), and transports send it too.
 """
 
 from ossicle.core.errors import Fault
@@ -24,6 +25,7 @@ STATUS: dict[str, int] = {
     "replaced": 409,
     "too_large": 413,
     "bad_audio": 400,
+    "remote_content": 422,
     "unsupported_audio": 415,
     "idle": 408,
     "handshake_timeout": 408,
@@ -41,6 +43,8 @@ STATUS: dict[str, int] = {
     "internal": 500,
 }
 
+_TOO_BIG = 1009
+
 
 def status(fault: Fault) -> int:
     """HTTP status of an error; an unknown code is ours (500) or the client's (400)."""
@@ -49,7 +53,9 @@ def status(fault: Fault) -> int:
 
 def close_code(fault: Fault | None) -> int | None:
     """WebSocket close code; None = the normal one."""
-    return None if fault is None else 4000 + status(fault)
+    if fault is None:
+        return None
+    return _TOO_BIG if fault.code == "too_large" else 4000 + status(fault)
 
 
 def refusal(fault: Fault, session: str = "") -> Close:
@@ -58,7 +64,7 @@ def refusal(fault: Fault, session: str = "") -> Close:
     if fault.code == "unauthorized":
         headers.append(("www-authenticate", 'Bearer realm="ossicle"'))
     if fault.retryable:
-        headers.append(("retry-after", "1"))
+        headers.append(("retry-after", str(fault.wait_s)))
     return Close(
         status(fault),
         fault.code,

@@ -10,20 +10,20 @@ from ossicle.core.events import AudioOut, Began, Event, Flow, Notice
 from ossicle.core.ports import Steps
 from ossicle.core.wire import Binary, Message, Opening, Text
 
-from .credentials import credential_of
+from .credentials import credential_of, in_url
 from .errors import refusal
-from .server import NativeServer
+from .server import HEARTBEAT_S, NativeServer
 
 __all__ = ["NativeObserver"]
 
-_KNOWN = ("since", "wait_s", "audio", "token", "traceparent")
+_KNOWN = ("since", "wait_s", "audio", "token", "traceparent", "node")
 
 
 class NativeObserver(NativeServer):
     """Implements `core.ports.Dialect`."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, heartbeat_s: float = HEARTBEAT_S) -> None:
+        super().__init__(heartbeat_s=heartbeat_s)
         self.plain = False
         self.resumable = False
         self._audio = False
@@ -48,7 +48,10 @@ class NativeObserver(NativeServer):
             )
         except OssicleError as error:
             return (refusal(error.fault()),)
-        return (Configure(credential=credential_of(opening), join=join),)
+        configure = Configure(
+            credential=credential_of(opening), credential_in_url=in_url(opening), join=join
+        )
+        return (configure,)
 
     def receive(self, message: Message, now: float) -> Steps:
         """An end, or something that should not have been sent."""

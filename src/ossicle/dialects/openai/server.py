@@ -564,8 +564,8 @@ class RealtimeServer:
                 return self._configured(event)
             case Notice(level="error"):
                 return self._noticed(event)
-            case Marked():
-                return ()
+            case Marked(cleared=True, name="") if self._media:
+                return self._silence()  # what the track still holds is not to be heard
             case _:
                 return ()
 

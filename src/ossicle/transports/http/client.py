@@ -35,6 +35,7 @@ from ossicle.core.ports import Channel, Receiver
 from ossicle.core.wire import Accept, Binary, ChannelTraits, Close, Fin, Message, Opening, Text
 from ossicle.transports.faults import report_fault
 from ossicle.transports.target import request_target
+from ossicle.transports.trust import untrusted
 
 __all__ = ["HttpClientChannel", "HttpClientSettings", "ReceiverFactory", "connect"]
 
@@ -111,7 +112,7 @@ async def connect(
     except TimeoutError as error:
         raise TimedOut(f"no connection to {host}:{port} within {timeout:g} s") from error
     except tls.SSLCertVerificationError as error:
-        text = f"certificate of {host}:{port} not trusted: {error.verify_message}"
+        text = f"no connection to {host}:{port}: its certificate {untrusted(error)}"
         raise ConnectionLost(text) from error
     except OSError as error:
         text = error.strerror or type(error).__name__

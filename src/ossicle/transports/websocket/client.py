@@ -26,6 +26,7 @@ from ossicle.core.errors import BadMessage, ConnectionLost, Refused, TimedOut
 from ossicle.core.ports import Channel, Receiver
 from ossicle.core.wire import Accept, Close, Opening
 from ossicle.transports.target import request_target
+from ossicle.transports.trust import untrusted
 
 from .channel import WebSocketChannel, WebSocketSettings
 from .parser import feed, picows_protocol
@@ -127,7 +128,7 @@ _OURS = frozenset(
 def _cause(error: BaseException) -> str:
     """What the platform says, without what was sent."""
     if isinstance(error, tls.SSLCertVerificationError):
-        return f"certificate not trusted: {error.verify_message}"
+        return f"its certificate {untrusted(error)}"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return type(error).__name__

@@ -55,7 +55,8 @@ export declare class Backoff {
     progress(): void;
     /**
      * @param {number} now seconds
+     * @param {number} [least] what the gateway said to wait; longer than we try at all is no use
      * @returns {number | null} seconds until the next attempt; null = give up
      */
-    wait(now: number): number | null;
+    wait(now: number, least?: number): number | null;
 }

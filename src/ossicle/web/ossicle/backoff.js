@@ -47,14 +47,15 @@ export class Backoff {
 
   /**
    * @param {number} now seconds
+   * @param {number} [least] what the gateway said to wait; longer than we try at all is no use
    * @returns {number | null} seconds until the next attempt; null = give up
    */
-  wait(now) {
+  wait(now, least = 0) {
     this.#since ??= now;
     const left = this.#plan.total_s - (now - this.#since);
-    if (left <= 0) return null;
+    if (left <= 0 || least > left) return null;
     const bound = Math.min(this.#plan.most_s, this.#plan.first_s * 2 ** Math.min(this.attempts, 32));
     this.attempts += 1;
-    return Math.min(left, this.#chance() * bound);
+    return Math.min(left, least + this.#chance() * bound);
   }
 }

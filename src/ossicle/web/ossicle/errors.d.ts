@@ -29,14 +29,17 @@ export declare class OssicleError extends Error {
     whose: string;
     /** The same may succeed later, unchanged. */
     retryable: boolean;
+    /** Seconds after which it may; 0 = not known. */
+    retryAfter: number;
     /**
      * @param {string} text one sentence for a person
-     * @param {{code?: string, whose?: string, retryable?: boolean}} [about]
+     * @param {{code?: string, whose?: string, retryable?: boolean, retry_after_s?: number}} [about]
      */
-    constructor(text: string, { code, whose, retryable }?: {
+    constructor(text: string, { code, whose, retryable, retry_after_s }?: {
         code?: string;
         whose?: string;
         retryable?: boolean;
+        retry_after_s?: number;
     });
     /** @returns {Fault} this error as a value */
     fault(): Fault;
@@ -126,3 +129,9 @@ export declare function errorOfStatus(status: number, reason?: string): OssicleE
  * @returns {MicrophoneError}
  */
 export declare function microphoneError(error: unknown): MicrophoneError;
+/**
+ * What else it may be when nobody answers; a browser does not tell a page which of the two it was.
+ *
+ * @param {string} address
+ */
+export declare function certificateHint(address: string): "" | "; or its certificate has expired or is not trusted: open it in a tab and the browser says so";

@@ -26,9 +26,11 @@
 export class OssicleError extends Error {
   /**
    * @param {string} text one sentence for a person
-   * @param {{code?: string, whose?: string, retryable?: boolean}} [about]
+   * @param {{code?: string, whose?: string, retryable?: boolean, retry_after_s?: number}} [about]
    */
-  constructor(text, { code = "internal", whose = "us", retryable = false } = {}) {
+  constructor(
+    text, { code = "internal", whose = "us", retryable = false, retry_after_s = 0 } = {},
+  ) {
     super(text);
     this.name = new.target.name;
     /** A stable name, as in the table of `ossicle.v1`; the microphone's begin with `microphone_`. */
@@ -37,11 +39,15 @@ export class OssicleError extends Error {
     this.whose = whose;
     /** The same may succeed later, unchanged. */
     this.retryable = retryable;
+    /** Seconds after which it may; 0 = not known. */
+    this.retryAfter = retry_after_s;
   }
 
   /** @returns {Fault} this error as a value */
   fault() {
-    return { code: this.code, text: this.message, whose: this.whose, retryable: this.retryable };
+    const { code, message: text, whose, retryable } = this;
+    const fault = { code, text, whose, retryable };
+    return this.retryAfter ? { ...fault, retry_after_s: this.retryAfter } : fault;
   }
 }
 
@@ -141,6 +147,7 @@ export function errorOf(fault) {
     code: fault.code,
     whose: fault.whose ?? "us",
     retryable: fault.retryable ?? false,
+    retry_after_s: fault.retry_after_s ?? 0,
   });
 }
 
@@ -208,4 +215,15 @@ export function microphoneError(error) {
     text ?? `the microphone cannot be opened (${name || "unknown"}): try another one`,
     name === "NotReadableError" ? "microphone_busy" : "microphone_missing",
   );
+}
+
+/**
+ * What else it may be when nobody answers; a browser does not tell a page which of the two it was.
+ *
+ * @param {string} address
+ */
+export function certificateHint(address) {
+  return address.startsWith("https:")
+    ? "; or its certificate has expired or is not trusted: open it in a tab and the browser says so"
+    : "";
 }

@@ -5,7 +5,9 @@
  * @module
  */
 
-import { ConnectionLost, Denied, errorOf, errorOfStatus, Forbidden } from "./errors.js";
+import {
+  certificateHint, ConnectionLost, Denied, errorOf, errorOfStatus, Forbidden,
+} from "./errors.js";
 import { parse, serialize, SUBPROTOCOL } from "./messages.js";
 
 /** @import { OssicleError } from "./errors.js" */
@@ -197,6 +199,7 @@ export async function whyRefused(stream, credential) {
   const elsewhere = url.origin !== globalThis.location?.origin;
   const gone = new ConnectionLost(
     `nobody answers at ${url.origin}: start the gateway there (ossicle serve), or check the address` +
+      certificateHint(url.origin) +
       (elsewhere ? "; a page with a Content-Security-Policy has to name it in connect-src" : ""),
   );
   if (typeof fetch !== "function") return gone;

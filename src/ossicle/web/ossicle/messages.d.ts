@@ -16,6 +16,10 @@ export type Fault = {
      */
     whose?: string;
     retryable?: boolean;
+    /**
+     * when, if it is known
+     */
+    retry_after_s?: number;
 };
 export type Word = {
     text: string;
@@ -239,6 +243,7 @@ export type Request = StartRequest | FinalizeRequest | SpeakRequest | TellReques
  * @property {string} text one sentence for a person
  * @property {string} [whose] `client`, `us` or `upstream`
  * @property {boolean} [retryable]
+ * @property {number} [retry_after_s] when, if it is known
  *
  * @typedef {object} Word
  * @property {string} text

@@ -15,6 +15,7 @@ import { Refused } from "./errors.js";
  * @property {string} text one sentence for a person
  * @property {string} [whose] `client`, `us` or `upstream`
  * @property {boolean} [retryable]
+ * @property {number} [retry_after_s] when, if it is known
  *
  * @typedef {object} Word
  * @property {string} text

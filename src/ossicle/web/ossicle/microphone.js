@@ -8,7 +8,9 @@
  * @module
  */
 
-import { ConnectionLost, InsecureContext, microphoneError, MicrophoneLost, OssicleError } from "./errors.js";
+import {
+  certificateHint, ConnectionLost, InsecureContext, microphoneError, MicrophoneLost, OssicleError,
+} from "./errors.js";
 
 /** @import { SpeechStream } from "./stream.js" */
 
@@ -150,7 +152,7 @@ export class Microphone {
     } catch {
       throw new ConnectionLost(
         `nobody answers at ${module.origin}, where the microphone's module comes from: start the ` +
-          "gateway there (ossicle serve), or check the address",
+          `gateway there (ossicle serve), or check the address${certificateHint(module.origin)}`,
       );
     }
     await this.#context.resume();

@@ -359,7 +359,7 @@ export class SpeechStream {
         const broken = await this.#connectedOnce();
         if (this.over) return;
         const hope = broken.retryable && this.#token !== "";
-        const wait = hope ? this.#backoff.wait(this.#clock.now()) : null;
+        const wait = hope ? this.#backoff.wait(this.#clock.now(), broken.retryAfter) : null;
         if (wait === null) {
           this.#giveUp(broken);
           return;

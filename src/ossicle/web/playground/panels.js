@@ -45,7 +45,7 @@ export async function showEngine() {
   chip.hidden = false;
   if (about.better) {
     find("better-note").textContent = about.note;
-    find("better-line").textContent = about.better;
+    /** @type {HTMLAnchorElement} */ (find("better-link")).href = about.better;
     find("better").hidden = false;
   }
   return about;

@@ -1,11 +1,12 @@
 """Temporary tokens, asked for as the SDKs do."""
 
 import json
+from typing import Any
 
 import pytest
 
 from ossicle.core.endpoint import Minted, Request
-from ossicle.core.errors import Denied
+from ossicle.core.errors import Denied, Overloaded
 from ossicle.dialects.assemblyai.endpoints import legacy_token, v3_token
 
 KEY = (("authorization", "KEY"),)
@@ -16,15 +17,19 @@ class Desk:
 
     def __init__(self) -> None:
         self.minted: list[float] = []
+        self.bounds: list[tuple[Any, bool]] = []
 
     async def owner(self, credential: str | None) -> str:
         if credential != "KEY":
             raise Denied("this key is not known")
         return "owner"
 
-    async def mint(self, credential: str | None, ttl_s: float) -> Minted:
+    async def mint(
+        self, credential: str | None, ttl_s: float, limits: Any = None, *, once: bool = False
+    ) -> Minted:
         await self.owner(credential)
         self.minted.append(ttl_s)
+        self.bounds.append((limits, once))
         return Minted("a.b-c_d", ttl_s, 0.0)
 
     def secret(self, name: str) -> bytes | None:
@@ -34,6 +39,13 @@ class Desk:
 def asked(**query: object) -> Request:
     pairs = tuple((name, str(value)) for name, value in query.items())
     return Request(path="/v3/token", query=pairs, headers=KEY)
+
+
+async def test_a_token_is_for_one_session_of_the_length_asked_for():
+    desk = Desk()
+    await v3_token(asked(expires_in_seconds=60), desk)
+    await v3_token(asked(expires_in_seconds=60, max_session_duration_seconds=90), desk)
+    assert desk.bounds == [({}, True), ({"session_s": 90}, True)]
 
 
 @pytest.mark.parametrize("seconds", [1, 60, 600])
@@ -97,3 +109,13 @@ async def test_a_bad_body(body: bytes):
     response = await legacy_token(Request("POST", headers=KEY, body=body), Desk())
     assert response.status == 400
     assert json.loads(response.body).keys() == {"error"}
+
+
+async def test_who_asks_too_often_is_told_when():
+    class Busy(Desk):
+        async def mint(self, *_values: Any, **_more: Any) -> Minted:
+            raise Overloaded("too often", code="rate_limited", retry_after_s=7.5)
+
+    response = await v3_token(asked(expires_in_seconds=60), Busy())
+    assert (response.status, dict(response.headers)["retry-after"]) == (429, "8")
+    assert "retry-after" not in dict((await v3_token(asked(), Desk())).headers)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ossicle.core.errors import CODES, Fault
+from ossicle.core.errors import CODES, Denied, Fault, Overloaded
 from ossicle.core.wire import Close
 from ossicle.dialects.deepgram.errors import closing, error_headers, refusal, status
 
@@ -43,3 +43,11 @@ def test_a_text_cannot_break_out_of_its_header() -> None:
     headers = dict(error_headers(Fault("bad_option", "x\r\nset-cookie: é\0"), "r"))
     assert headers["dg-error"].isascii()
     assert not set("\r\n\0") & set(headers["dg-error"])
+
+
+def test_when_to_try_again():
+    fault = Overloaded("x", code="rate_limited", retry_after_s=41.2).fault()
+    for newer in (False, True):
+        assert dict(refusal(fault, "id", newer=newer).headers)["retry-after"] == "42"
+    assert dict(refusal(Overloaded("x").fault(), "id").headers)["retry-after"] == "1"
+    assert "retry-after" not in dict(refusal(Denied("x").fault(), "id").headers)

@@ -43,6 +43,7 @@ ANSWER = [
     "response.content_part.added",
     "response.output_audio.delta",
     "response.output_audio_transcript.delta",
+    "response.output_audio.delta",  # what the resampler held back
     "response.output_audio.done",
     "response.output_audio_transcript.done",
     "response.content_part.done",
