@@ -8,12 +8,9 @@ The SDKs run as programs of their own (`openai_sdk/`), so that nothing of this p
 import asyncio
 import base64
 import contextlib
-import importlib.metadata
 import json
 import os
-import shutil
 import struct
-import sys
 import wave
 from array import array
 from collections.abc import AsyncIterator
@@ -23,13 +20,13 @@ from typing import Any
 import pytest
 
 from harness import Talk, gateway_with, missing
-from interop.sdk_table import record
 from ossicle.audio.resample import Resampler
 from ossicle.engines.compose import Combined
 from ossicle.engines.open import open_engine
 from ossicle.engines.tone import ToneEngine
 from ossicle.gateway.serve import Gateway
 from ossicle.testing.marked import marked_audio
+from sdks import Client, javascript, python, ran
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(90)]
 
@@ -60,37 +57,15 @@ async def door(tmp_path: Path, engine: Any = None) -> AsyncIterator[Door]:
         yield Door(gateway, authority)
 
 
-def python_sdk() -> str:
-    try:
-        version = importlib.metadata.version("openai")
-    except importlib.metadata.PackageNotFoundError:
-        missing("the Python package openai is not installed")
-        raise
-    return version
-
-
-def javascript_sdk(package: str) -> tuple[str, str, str]:
-    """node, the folder that holds the SDK, and its version."""
-    node = shutil.which("node")
-    if node is None:
-        missing("node is not installed")
-    for folder in (Path(__file__).parent / "js", Path(os.environ.get("NODE_PATH") or ".").parent):
-        manifest = folder / "node_modules" / package / "package.json"
-        if manifest.exists():
-            return str(node), str(folder), json.loads(manifest.read_text())["version"]
-    missing(f"the JavaScript package {package} is not installed (tests/interop/js)")
-    raise AssertionError
-
-
-async def run(command: list[str], orders: dict[str, Any], at: Door, **env: str) -> list[Any]:
+async def run(client: Client, program: str, at: Door, **orders: Any) -> list[Any]:
     """One client process; the JSON it printed."""
     process = await asyncio.create_subprocess_exec(
-        *command,
+        *client.command(PROGRAMS / program),
         env={
             **os.environ,
             "SSL_CERT_FILE": str(at.authority),
             "NODE_EXTRA_CA_CERTS": str(at.authority),
-            **env,
+            **client.variables,
         },
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
@@ -109,14 +84,12 @@ async def run(command: list[str], orders: dict[str, Any], at: Door, **env: str) 
 
 async def python_talk(mode: str, at: Door, wire: str, **orders: Any) -> list[Any]:
     base = at.plain if wire == "ws" else at.secure
-    orders = {"base_url": f"{base}/v1", "mode": mode, **orders}
-    return await run([sys.executable, str(PROGRAMS / "talk.py")], orders, at)
+    return await run(python("openai"), "talk.py", at, base_url=f"{base}/v1", mode=mode, **orders)
 
 
 async def node_talk(mode: str, at: Door, **orders: Any) -> list[Any]:
-    node, folder, _ = javascript_sdk("openai")
-    orders = {"base_url": f"{at.secure}/v1", "mode": mode, **orders}
-    return await run([node, str(PROGRAMS / "talk.mjs")], orders, at, OSSICLE_JS=folder)
+    base = f"{at.secure}/v1"
+    return await run(javascript("openai"), "talk.mjs", at, base_url=base, mode=mode, **orders)
 
 
 def of(events: list[Any], kind: str) -> list[Any]:
@@ -194,41 +167,38 @@ def check_interrupted(events: list[Any]) -> None:
 async def test_python_has_a_conversation(
     mode: str, wire: str, tmp_path: Path, speech: dict[str, Any]
 ) -> None:
-    version = python_sdk()
+    sdk = python("openai")
     async with door(tmp_path) as at:
         events = await python_talk(mode, at, wire, audio=speech["short"])
     check_turn(events)
     use = "conversation" if mode == "turn" else "conversation, manual commit"
-    record("OpenAI /v1/realtime", sdk="openai", version=version, language="Python", door=wire,
-           use=use)  # fmt: skip
+    ran(sdk, "OpenAI /v1/realtime", door=wire, use=use)
 
 
 async def test_python_is_interrupted(tmp_path: Path, speech: dict[str, Any]) -> None:
-    version = python_sdk()
+    sdk = python("openai")
     async with door(tmp_path) as at:
         events = await python_talk(
             "interrupted", at, "ws", audio=speech["long"], second=speech["second"]
         )
     check_interrupted(events)
-    record("OpenAI /v1/realtime", sdk="openai", version=version, language="Python", door="ws",
-           use="conversation, interrupted")  # fmt: skip
+    ran(sdk, "OpenAI /v1/realtime", door="ws", use="conversation, interrupted")
 
 
 async def test_python_transcribes(tmp_path: Path, speech: dict[str, Any]) -> None:
-    version = python_sdk()
+    sdk = python("openai")
     async with door(tmp_path) as at:
         events = await python_talk("transcription", at, "ws", audio=speech["short"], turns=1)
     assert words(events) == ["w1 w2 w3"]
     assert not [e for e in events if e["type"].startswith("response.")]
-    record("OpenAI /v1/realtime", sdk="openai", version=version, language="Python", door="ws",
-           use="transcription")  # fmt: skip
+    ran(sdk, "OpenAI /v1/realtime", door="ws", use="transcription")
 
 
 @pytest.mark.parametrize("mode", ["turn", "manual"])
 async def test_javascript_has_a_conversation(
     mode: str, tmp_path: Path, speech: dict[str, Any]
 ) -> None:
-    version = javascript_sdk("openai")[2]
+    sdk = javascript("openai")
     async with door(tmp_path) as at:
         events = await node_talk(mode, at, audio=speech["short"], files=speech["wav"])
     check_turn(events)
@@ -237,35 +207,30 @@ async def test_javascript_has_a_conversation(
     (said,) = of(events, "SPEECH")
     assert said["size"] == pytest.approx(6 * 60 * 48, abs=400)
     use = "conversation" if mode == "turn" else "conversation, manual commit"
-    record("OpenAI /v1/realtime", sdk="openai", version=version, language="JavaScript", door="wss",
-           use=use)  # fmt: skip
-    record("OpenAI /v1/audio", sdk="openai", version=version, language="JavaScript",
-           door="https", use="transcriptions, speech")  # fmt: skip
+    ran(sdk, "OpenAI /v1/realtime", door="wss", use=use)
+    ran(sdk, "OpenAI /v1/audio", door="https", use="transcriptions, speech")
 
 
 async def test_javascript_is_interrupted(tmp_path: Path, speech: dict[str, Any]) -> None:
-    version = javascript_sdk("openai")[2]
+    sdk = javascript("openai")
     async with door(tmp_path) as at:
         events = await node_talk("interrupted", at, audio=speech["long"], second=speech["second"])
     check_interrupted(events)
-    record("OpenAI /v1/realtime", sdk="openai", version=version, language="JavaScript", door="wss",
-           use="conversation, interrupted")  # fmt: skip
+    ran(sdk, "OpenAI /v1/realtime", door="wss", use="conversation, interrupted")
 
 
 async def test_javascript_transcribes(tmp_path: Path, speech: dict[str, Any]) -> None:
-    version = javascript_sdk("openai")[2]
+    sdk = javascript("openai")
     async with door(tmp_path) as at:
         events = await node_talk("transcription", at, audio=speech["short"], turns=1)
     assert words(events) == ["w1 w2 w3"]
-    record("OpenAI /v1/realtime", sdk="openai", version=version, language="JavaScript", door="wss",
-           use="transcription")  # fmt: skip
+    ran(sdk, "OpenAI /v1/realtime", door="wss", use="transcription")
 
 
 async def agents(mode: str, at: Door, **orders: Any) -> list[Any]:
-    node, folder, _ = javascript_sdk("@openai/agents-realtime")
     url = at.plain.replace("http", "ws", 1) + "/v1/realtime?model=gpt-realtime"
-    orders = {"url": url, "mode": mode, **orders}
-    return await run([node, str(PROGRAMS / "agents.mjs")], orders, at, OSSICLE_JS=folder)
+    client = javascript("@openai/agents-realtime")
+    return await run(client, "agents.mjs", at, url=url, mode=mode, **orders)
 
 
 def spoken_in(history: list[Any], role: str) -> list[str]:
@@ -279,7 +244,7 @@ def spoken_in(history: list[Any], role: str) -> list[str]:
 
 
 async def test_the_agents_sdk_has_a_conversation(tmp_path: Path, speech: dict[str, Any]) -> None:
-    version = javascript_sdk("@openai/agents-realtime")[2]
+    sdk = javascript("@openai/agents-realtime")
     async with door(tmp_path) as at:
         events = await agents("turn", at, audio=speech["short"])
     assert not of(events, "FAILED"), of(events, "FAILED")
@@ -287,12 +252,11 @@ async def test_the_agents_sdk_has_a_conversation(tmp_path: Path, speech: dict[st
     assert spoken_in(history["history"], "user") == ["w1 w2 w3"]
     assert spoken_in(history["history"], "assistant") == ["w1 w2 w3"]
     assert of(events, "SOUND")[0]["bytes"] == pytest.approx(8 * 60 * 48, abs=2_000)
-    record("OpenAI /v1/realtime", sdk="@openai/agents-realtime", version=version,
-           language="JavaScript", door="ws", use="conversation")  # fmt: skip
+    ran(sdk, "OpenAI /v1/realtime", door="ws", use="conversation")
 
 
 async def test_the_agents_sdk_is_interrupted(tmp_path: Path, speech: dict[str, Any]) -> None:
-    version = javascript_sdk("@openai/agents-realtime")[2]
+    sdk = javascript("@openai/agents-realtime")
     async with door(tmp_path) as at:
         events = await agents("interrupted", at, audio=speech["long"], second=speech["second"])
     assert not of(events, "FAILED"), of(events, "FAILED")
@@ -301,18 +265,17 @@ async def test_the_agents_sdk_is_interrupted(tmp_path: Path, speech: dict[str, A
     (history,) = of(events, "HISTORY")
     assert spoken_in(history["history"], "user")[-1] == "w20 w21"
     assert spoken_in(history["history"], "assistant")[-1] == "w20 w21"
-    record("OpenAI /v1/realtime", sdk="@openai/agents-realtime", version=version,
-           language="JavaScript", door="ws", use="conversation, interrupted")  # fmt: skip
+    ran(sdk, "OpenAI /v1/realtime", door="ws", use="conversation, interrupted")
 
 
 # ── over HTTP ──
 
 
 async def test_python_sends_and_gets_files(tmp_path: Path, speech: dict[str, Any]) -> None:
-    version = python_sdk()
+    sdk = python("openai")
     async with door(tmp_path) as at:
-        orders = {"base_url": f"{at.plain}/v1", "audio": speech["wav"]}
-        answers = await run([sys.executable, str(PROGRAMS / "files.py")], orders, at)
+        base = f"{at.plain}/v1"
+        answers = await run(sdk, "files.py", at, base_url=base, audio=speech["wav"])
     by = {answer["form"]: answer for answer in answers}
     text = "w1 w2 w3 w4 w5"
     assert by["json"]["answer"]["text"] == text
@@ -338,9 +301,9 @@ async def test_python_sends_and_gets_files(tmp_path: Path, speech: dict[str, Any
     secret = by["secret"]["answer"]
     assert secret["value"].startswith("ek_")
     assert secret["session"]["instructions"] == "Be short."
-    for use in ("transcriptions, all forms, streamed", "speech, all forms", "client_secrets"):
-        record("OpenAI /v1/audio" if use != "client_secrets" else "OpenAI /v1/realtime",
-               sdk="openai", version=version, language="Python", door="http", use=use)  # fmt: skip
+    ran(sdk, "OpenAI /v1/audio", door="http", use="transcriptions, all forms, streamed")
+    ran(sdk, "OpenAI /v1/audio", door="http", use="speech, all forms")
+    ran(sdk, "OpenAI /v1/realtime", door="http", use="client_secrets")
 
 
 # ── real speech ──

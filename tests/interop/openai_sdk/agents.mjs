@@ -1,7 +1,7 @@
 // Run by the tests: the voice agents SDK over its WebSocket, as a user writes it.
 import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
-const path = process.env.OSSICLE_JS + "/node_modules/@openai/agents-realtime/dist/index.mjs";
+const path = process.env.NODE_PATH + "/@openai/agents-realtime/dist/index.mjs";
 const { RealtimeAgent, RealtimeSession, OpenAIRealtimeWebSocket, tool } = await import(pathToFileURL(path).href);
 const orders = JSON.parse(readFileSync(0, "utf8"));
 const say = (event) => console.log(JSON.stringify(event));

@@ -1,7 +1,7 @@
 // Run by the tests: the JavaScript SDK over its WebSocket, as a user writes it.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-const require = createRequire(process.env.OSSICLE_JS + "/x.js");
+const require = createRequire(process.env.NODE_PATH + "/x.js");
 const OpenAI = require("openai").default ?? require("openai");
 const { OpenAIRealtimeWS } = require("openai/realtime/ws");
 const { toFile } = require("openai");
