@@ -142,7 +142,6 @@ class Options(msgspec.Struct, frozen=True):
 
     recognition: RecognitionOptions = RecognitionOptions()
     synthesis: SynthesisOptions = SynthesisOptions()
-    answers: AnswerOptions = AnswerOptions()
     overload: Overload = "pause"
     """What to do when the engine is slower than the client."""
     label: Annotated[str, msgspec.Meta(max_length=200)] = ""
@@ -153,6 +152,7 @@ class Options(msgspec.Struct, frozen=True):
     """What the engine is fed; set by the session from the engine's capabilities."""
     speaks: AudioFormat | None = None
     """What the client is sent; set by the session."""
+    answers: AnswerOptions = AnswerOptions()
 
 
 def merged(options: Options, patch: dict[str, Any] | UnsetType) -> Options:
