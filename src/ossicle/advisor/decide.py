@@ -18,7 +18,7 @@ from .cautions import cautions
 from .facts import FACTS, PROVIDERS, WIRES, Fact
 from .inputs import Inputs
 from .obstacles import contradictions, obstacle
-from .tree import path
+from .tree import path, steps
 from .wishes import Wish, wishes
 
 __all__ = ["Advice", "Choice", "Here", "Reason", "Ruled", "decide"]
@@ -65,6 +65,7 @@ class Ruled(msgspec.Struct, frozen=True):
 
     wire: str
     dialect: str
+    title: str
     why: str
 
 
@@ -88,6 +89,8 @@ class Advice(msgspec.Struct, frozen=True):
     """Ways that would have come first."""
     path: tuple[str, ...]
     """The way through the decision tree, from its root to the wire."""
+    steps: tuple[tuple[str, str], ...]
+    """The same in words: question and answer."""
     budget: tuple[Part, ...]
     """Where 300 ms go."""
     rank: int
@@ -107,7 +110,7 @@ def decide(asked: Inputs, here: Here | None = None) -> Advice:
     for number, wish in enumerate(everything):
         why = obstacle(wish, asked)
         if why:
-            ruled.append(Ruled(wish.wire, wish.dialect, why))
+            ruled.append(Ruled(wish.wire, wish.dialect, _title(wish.wire, wish.dialect), why))
         else:
             left.append((number, wish))
     against = contradictions(asked)
@@ -126,6 +129,7 @@ def decide(asked: Inputs, here: Here | None = None) -> Advice:
     best = _choice(first, here)
     behind = _behind(asked, here)
     warnings = [*_of_this_version(best, now, behind), *cautions(first.wire, first.dialect, asked)]
+    way = path(asked, first.wire, first.dialect)
     return Advice(
         recommended=best,
         runner_up=None if second is None else _choice(second, here),
@@ -138,7 +142,8 @@ def decide(asked: Inputs, here: Here | None = None) -> Advice:
         ruled_out=tuple(
             each for each in ruled[:rank] if (each.wire, each.dialect) != (best.wire, best.dialect)
         ),
-        path=path(asked, first.wire, first.dialect),
+        path=way,
+        steps=steps(way),
         budget=budget(asked, first.wire),
         rank=rank,
     )

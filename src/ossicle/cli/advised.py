@@ -5,9 +5,6 @@
 Narrow and wide, with and without colours. Knows no question.
 """
 
-from typing import cast
-
-import msgspec
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.padding import Padding
@@ -18,12 +15,10 @@ from rich.text import Text
 
 from ossicle.advisor import Choice, Inputs
 from ossicle.advisor.budget import LIMIT_MS, Part
-from ossicle.advisor.facts import WIRES
 from ossicle.advisor.inputs import CLIENTS
-from ossicle.advisor.tree import steps
 from ossicle.gateway.advice import Answer
 
-__all__ = ["as_command", "budget_bar", "show"]
+__all__ = ["budget_bar", "show"]
 
 _COLOURS = ("blue", "cyan", "magenta", "yellow", "green")
 _BAR = 60
@@ -43,9 +38,9 @@ def show(console: Console, found: Answer) -> None:
         where = Text.assemble((each.source, f"link {each.source}"), f"  {when}", style="dim")
         console.print(_item(escape(each.text)), Padding(where, (0, 0, 0, 4)), soft_wrap=True)
     for each in found.ruled_out:
-        console.print(_item(escape(f"not {WIRES[each.wire]}: {each.why}"), "dim"))
+        console.print(_item(escape(f"not {each.title}: {each.why}"), "dim"))
     console.print(_section("By these questions"))
-    for question, reply in steps(found.path):
+    for question, reply in found.steps:
         console.print(_item(f"{question} [bold]{escape(reply)}[/]" if reply else question, "dim"))
     console.print(_section("Look out"))
     for text in found.warnings:
@@ -54,7 +49,7 @@ def show(console: Console, found: Answer) -> None:
     console.print(_section("ossicle.toml"), _code(found.config, "toml"))
     if found.client:
         console.print(_section(found.client_title), _code(found.client, found.client_language))
-    console.print(Text(f"\nAsk again: {as_command(found.asked)}", "dim"), soft_wrap=True)
+    console.print(Text(f"\nAsk again: {found.command}", "dim"), soft_wrap=True)
 
 
 def _panel(found: Answer) -> RenderableType:
@@ -126,20 +121,3 @@ def budget_bar(parts: tuple[Part, ...]) -> RenderableType:
     bar.append(f"│ {LIMIT_MS} ms", "bold" if used > LIMIT_MS else "dim")
     note = Text("  And the silence that ends a turn, 500 to 800 ms: no wire shortens it.", "dim")
     return Group(bar, legend, note)
-
-
-def as_command(asked: Inputs) -> str:
-    """The command that asks the same again."""
-    out = ["ossicle advise"]
-    for field in msgspec.structs.fields(Inputs):
-        value = getattr(asked, field.name)
-        name = {"latency_ms": "latency", "browsers": "browser"}.get(field.name, field.name)
-        flag = "--" + name.replace("_", "-")
-        if value == field.default and field.name not in {"client", "latency_ms", "provider"}:
-            continue
-        if value is True:
-            out.append(flag)
-            continue
-        texts = cast("tuple[str, ...]", value) if isinstance(value, tuple) else (str(value),)
-        out += [f'{flag} "{text}"' if " " in text else f"{flag} {text}" for text in texts]
-    return " ".join(out)

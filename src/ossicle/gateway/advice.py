@@ -8,6 +8,7 @@ command line and the page ask the same function.
 """
 
 from collections.abc import Iterable
+from typing import cast
 
 import msgspec
 from starlette.routing import Route
@@ -23,7 +24,7 @@ from .house import House
 from .naming import LATER, SETTINGS
 from .snippets import Address, Snippet, find
 
-__all__ = ["PATHS", "Answer", "advice_route", "answer", "here"]
+__all__ = ["PATHS", "Answer", "advice_route", "answer", "as_command", "here"]
 
 PATHS: dict[tuple[str, str], str] = {
     ("websocket", "native"): "/v1/stream",
@@ -76,6 +77,8 @@ class Answer(Advice, frozen=True, kw_only=True):
     client_title: str = ""
     client_language: str = ""
     client_install: str = ""
+    command: str = ""
+    """The command that asks the same."""
 
 
 def here(bound: Iterable[tuple[str, str]] | None = None) -> Here:
@@ -119,6 +122,7 @@ def answer(asked: Inputs, address: Address) -> Answer:
         client_title=text.title if text else "",
         client_language=text.language if text else "",
         client_install=text.install if text else "",
+        command=as_command(asked),
     )
 
 
@@ -194,3 +198,20 @@ def _config(asked: Inputs, advice: Advice) -> str:
             "resume_window_s = 30.0  # how long a client may be away and lose nothing",
         ]
     return "\n".join(out) + "\n"
+
+
+def as_command(asked: Inputs) -> str:
+    """The command that asks the same again."""
+    out = ["ossicle advise"]
+    for field in msgspec.structs.fields(Inputs):
+        value = getattr(asked, field.name)
+        name = {"latency_ms": "latency", "browsers": "browser"}.get(field.name, field.name)
+        flag = "--" + name.replace("_", "-")
+        if value == field.default and field.name not in {"client", "latency_ms", "provider"}:
+            continue
+        if value is True:
+            out.append(flag)
+            continue
+        texts = cast("tuple[str, ...]", value) if isinstance(value, tuple) else (str(value),)
+        out += [f'{flag} "{text}"' if " " in text else f"{flag} {text}" for text in texts]
+    return " ".join(out)

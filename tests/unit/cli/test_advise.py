@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 from ossicle.advisor import Inputs
 from ossicle.cli import app
-from ossicle.cli.advised import as_command, show
+from ossicle.cli.advised import show
 from ossicle.cli.interview import interview
-from ossicle.gateway.advice import answer
+from ossicle.gateway.advice import answer, as_command
 from ossicle.gateway.snippets import Address
 
 RUN = CliRunner()
