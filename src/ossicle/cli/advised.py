@@ -16,7 +16,7 @@ from rich.text import Text
 from ossicle.advisor import Choice, Inputs
 from ossicle.advisor.budget import LIMIT_MS, Part
 from ossicle.advisor.inputs import CLIENTS
-from ossicle.gateway.advice import Answer
+from ossicle.gateway.advice import AdviceGiven
 
 __all__ = ["budget_bar", "show"]
 
@@ -25,7 +25,7 @@ _BAR = 60
 _LANGUAGES = {"python": "python", "javascript": "javascript", "shell": "bash", "xml": "xml"}
 
 
-def show(console: Console, found: Answer) -> None:
+def show(console: Console, found: AdviceGiven) -> None:
     """The whole answer."""
     console.print(_panel(found))
     if found.contradictions:
@@ -52,7 +52,7 @@ def show(console: Console, found: Answer) -> None:
     console.print(Text(f"\nAsk again: {found.command}", "dim"), soft_wrap=True)
 
 
-def _panel(found: Answer) -> RenderableType:
+def _panel(found: AdviceGiven) -> RenderableType:
     best = found.recommended
     lines: list[RenderableType] = [
         Text(best.title, "bold green"),
@@ -62,8 +62,9 @@ def _panel(found: Answer) -> RenderableType:
     rows.add_column(style="dim", no_wrap=True)
     rows.add_column()
     if found.runner_up is not None:
-        rows.add_row("or", _named(found.runner_up))
-    if found.today is not None and found.today != best:
+        now = found.runner_up == found.today and not best.built
+        rows.add_row("or, and today" if now else "or", _named(found.runner_up))
+    if found.today not in {None, best, found.runner_up}:
         rows.add_row("today", _named(found.today))
     if found.upstream is not None and found.upstream.dialect != best.dialect:
         rows.add_row("behind it", _named(found.upstream))

@@ -24,7 +24,7 @@ from .house import House
 from .naming import LATER, SETTINGS
 from .snippets import Address, Snippet, find
 
-__all__ = ["PATHS", "Answer", "advice_route", "answer", "as_command", "here"]
+__all__ = ["PATHS", "AdviceGiven", "advice_route", "answer", "as_command", "here"]
 
 PATHS: dict[tuple[str, str], str] = {
     ("websocket", "native"): "/v1/stream",
@@ -64,7 +64,7 @@ _SNIPPETS = {
 """Which text shows it: SDK and language."""
 
 
-class Answer(Advice, frozen=True, kw_only=True):
+class AdviceGiven(Advice, frozen=True, kw_only=True):
     """The advice, what was asked, and lines to paste."""
 
     asked: Inputs
@@ -102,7 +102,7 @@ def here(bound: Iterable[tuple[str, str]] | None = None) -> Here:
     return Here(frozenset(built), frozenset(PROVIDERS))
 
 
-def answer(asked: Inputs, address: Address) -> Answer:
+def answer(asked: Inputs, address: Address) -> AdviceGiven:
     """The whole answer.
 
     Args:
@@ -114,7 +114,7 @@ def answer(asked: Inputs, address: Address) -> Answer:
     advice = decide(asked, here())
     text = _client(asked, advice.today, address)
     fields = {name: getattr(advice, name) for name in Advice.__struct_fields__}
-    return Answer(
+    return AdviceGiven(
         **fields,
         asked=asked,
         config=_config(asked, advice),

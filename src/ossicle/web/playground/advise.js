@@ -123,8 +123,10 @@ function others({ recommended, runner_up, today, upstream, ruled_out }) {
     if (!choice.built) value.append(" ", make("span", "not in this version", "later"));
     rows.push(make("dt", name), value);
   };
-  if (runner_up) add("or", runner_up);
-  if (today && (today.wire !== recommended.wire || today.dialect !== recommended.dialect)) add("today", today);
+  /** @param {Choice | null} one @param {Choice | null} other */
+  const same = (one, other) => one?.wire === other?.wire && one?.dialect === other?.dialect;
+  if (runner_up) add(same(runner_up, today) && !recommended.built ? "or, and today" : "or", runner_up);
+  if (today && !same(today, recommended) && !same(today, runner_up)) add("today", today);
   if (upstream && upstream.dialect !== recommended.dialect) add("behind it", upstream);
   for (const each of ruled_out) rows.push(make("dt", "not"), make("dd", `${each.title}: ${each.why}`));
   find("others").replaceChildren(...rows);
