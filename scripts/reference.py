@@ -24,6 +24,7 @@ from docstrings import docs_of
 from facts_page import between, comparison, wires_page
 from openapi_document import openapi_document
 from openapi_page import http_page
+from proto_page import proto_page
 from schemas import shape
 from specifications_page import specifications_page
 from surface import command_page, engine_page, metric_page
@@ -50,6 +51,7 @@ ABOUT = """\
 |---|---|
 | WebSocket | `GET /v1/stream`: JSON text messages, binary audio |
 | chunked HTTP | `POST /v1/stream`: audio in, answers out while it is still being sent |
+| gRPC | `ossicle.v1.Speech/Stream`: the same messages [in protobuf](ossicle-v1-proto.md) |
 
 **Credential**: `Authorization: Bearer KEY`, or the subprotocols `ossicle.v1, token, KEY`
 (browsers; a token does instead of a key everywhere), or `?token=TOKEN`: tokens that end by
@@ -61,7 +63,13 @@ held until the audio is recognised, so bad audio is a 4xx. Sound is base64 in `a
 there; on a WebSocket it is the binary message after `audio_out`.
 
 **Resume**: `?resume=TOKEN&since=SEQ`. `began.taken_bytes` says where to go on. Add `settled_ms=`
-and `turn=` to let a gateway that does not know the token go on as a new session from there.
+and `turn=` to let a gateway that does not know the token go on as a new session from there. The
+token begins with the name of its gateway and a dot, so that
+[a proxy can route by it](../howto/behind-a-proxy.md#several-gateways).
+
+**Silences**: at least every 20 s (`heartbeat_s`) something is sent, whatever is said: the last
+`flow` again, and to an observer a ping, a comment of server-sent events, or a space before the next
+JSON line.
 
 **Listen in**: `?session=ID`, with `role=observer` (default) or `role=controller`; or
 [without this protocol](../howto/observe-sessions.md).
@@ -106,6 +114,7 @@ def protocol() -> str:
         "| `speaks`, `speaks_rate` | what is heard back | the engine's own |",
         "| `hint` | `word` or `word:boost`; repeat it | |",
         "| `transcript_url` | [post events there](../howto/webhooks.md), too; repeat it | |",
+        "| `node` | [for a proxy to route by](../howto/behind-a-proxy.md#several-gateways) | |",
         "| `audio_from` | sound for the gateway to [read](../howto/recordings-by-url.md) | |",
         "| `traceparent` | [the trace](../howto/traces-and-logs.md), as in the header | |",
     ]
@@ -201,6 +210,7 @@ def pages() -> dict[str, str]:
         "messages.md": MADE + message_page(asyncapi),
         "ossicle-v1.md": protocol(),
         "ossicle-v1.schema.json": schema_file(),
+        "ossicle-v1-proto.md": MADE + proto_page(),
         "options.md": option_page(),
         "engines.md": MADE + engine_page(docs_of(capabilities)["Capabilities"]),
         "records-and-webhooks.md": exit_page(),

@@ -45,8 +45,8 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port_: Annotated[str, typer.Option("--port", help="HTTP and WebSocket.")] = "8080",
     tls_port: Annotated[str, typer.Option(help="The same over TLS.")] = "8443",
-    grpc_port: Annotated[str, typer.Option(help="gRPC.")] = "",
-    grpc_tls_port: Annotated[str, typer.Option(help="gRPC over TLS.")] = "",
+    grpc_port: Annotated[str, typer.Option(help="gRPC.")] = "50051",
+    grpc_tls_port: Annotated[str, typer.Option(help="gRPC over TLS.")] = "50052",
     quic_port: Annotated[str, typer.Option(help="WebTransport and MoQ.")] = "",
     sip_port: Annotated[str, typer.Option(help="SIP, UDP and TCP.")] = "",
     sip_tls_port: Annotated[str, typer.Option(help="SIP over TLS.")] = "",
@@ -79,6 +79,10 @@ def serve(
     drain_s: Annotated[
         float, typer.Option("--drain-s", "--drain", help="Seconds from SIGTERM to the end.")
     ] = 30.0,
+    take_over: Annotated[
+        bool,
+        typer.Option(help="Take the ports from the gateway that has them, and let it drain."),
+    ] = False,
     public_url: Annotated[
         str, typer.Option(help="https://HOST that the world reaches this gateway by.")
     ] = "",
@@ -99,6 +103,8 @@ def serve(
             ("host", host),
             ("port", port(port_)),
             ("tls_port", port(tls_port)),
+            ("grpc_port", port(grpc_port)),
+            ("grpc_tls_port", port(grpc_tls_port)),
             ("engine", engine),
             ("voice", voice),
             ("models", dict(_route(each) for each in model or ())),
@@ -107,6 +113,7 @@ def serve(
             ("tls_cert", str(tls_cert)),
             ("tls_key", str(tls_key)),
             ("drain_s", drain_s),
+            ("take_over", take_over),
             ("public_url", public_url),
             ("open_to_anyone", open_to_anyone),
             ("log_level", log_level),
@@ -190,7 +197,10 @@ def welcome(gateway: Gateway, settings: GatewaySettings, console: Console = cons
     table.add_column(overflow="fold")
     for door in gateway.doors.values():
         table.add_row("listening", f"[bold green]{door.url}[/]")
-    if "https" in gateway.doors and settings.certificate is None:
+    for url in gateway.rpc.urls.values() if gateway.rpc is not None else ():
+        table.add_row("", f"[bold green]{url}[/]")
+    secure = "https" in gateway.doors or (gateway.rpc is not None and "grpcs" in gateway.rpc.urls)
+    if secure and settings.certificate is None:
         authority = certificate_files(settings).authority
         table.add_row("trust", f"{authority}  [dim](ossicle certs)[/]")
     able = gateway.house.engine.capabilities

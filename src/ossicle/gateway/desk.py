@@ -59,8 +59,9 @@ def endpoint_route(house: House, method: str, path: str, endpoint: Endpoint) -> 
         try:
             headers = tuple(request.headers.items())
             peer = f"{request.client.host}:{request.client.port}" if request.client else ""
-            house.knock(Opening(headers=headers, peer=peer))
-            house.access.check_page(Opening(headers=headers))
+            opening = house.forwarding.seen(Opening(headers=headers, peer=peer))
+            house.knock(opening)
+            house.access.check_page(opening)
             response = await endpoint(
                 Request(
                     method=request.method,
@@ -68,7 +69,7 @@ def endpoint_route(house: House, method: str, path: str, endpoint: Endpoint) -> 
                     query=tuple(request.query_params.multi_items()),
                     headers=headers,
                     body=await _body(request),
-                    peer=peer,
+                    peer=opening.peer,
                     secure=request.url.scheme == "https",
                 ),
                 desk,

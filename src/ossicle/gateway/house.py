@@ -35,8 +35,10 @@ from ossicle.transports.faults import report_fault
 
 from .access import Access, Verdict
 from .accounts import Accounts
-from .allowance import Addresses, address_of, networks
+from .allowance import Addresses
+from .amazon import AmazonDoor
 from .exits import Exits
+from .forwarded import Forwarding, address_of
 from .judges import judge_of
 from .keyfile import KeyFile
 from .metrics import Metrics
@@ -79,11 +81,14 @@ class House:
             settings.access.judge_s,
         )
         self.addresses = Addresses(settings.access.handshakes_per_s)
-        self._proxies = networks(settings.access.trust_proxies)
+        self.forwarding = Forwarding(
+            settings.access.trust_proxies, settings.access.forwarded_header
+        )
         self._judging = 0
         self.secrets = Secrets(settings.state_dir)
         self.node = settings.node or uuid.uuid4().hex[:8]
         self.sessions: dict[str, Session] = {}
+        self.amazon = AmazonDoor(settings.amazon, self.access, self.secrets, self.sessions)
         self.draining = False
         self.doors_open = False
         self.address = Address()
@@ -171,12 +176,13 @@ class House:
     def knock(self, opening: Opening) -> None:
         """Somebody asks for something: how often may its address?
 
+        Args:
+            opening: as `forwarding.seen` gives it.
+
         Raises:
             Overloaded: too often.
         """
-        forwarded = (value for name, value in opening.headers if name == "x-forwarded-for")
-        address = address_of(opening.peer, forwarded, self._proxies)
-        self.addresses.knock(address, self.timers.now())
+        self.addresses.knock(address_of(opening.peer), self.timers.now())
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """A task that ends with the house."""
@@ -286,7 +292,7 @@ class House:
             owner = verdict.owner
             self.accounts.knock(verdict, self.timers.now())
             if configure.join is not None and not self._new_home(configure.join, owner):
-                self._join(leg, configure.join, verdict)
+                self._join(leg, configure, configure.join, verdict)
                 return
             self.exits.check(configure)
             _check_body(leg, verdict)
@@ -349,6 +355,7 @@ class House:
             continues=configure.join,
         )
         session.configure(configure)
+        session.deadline.set(configure.within_s)
         self.accounts.open(verdict, name, leg.opening.header("idempotency-key")[:200])
         return session
 
@@ -384,7 +391,7 @@ class House:
             return False
         return parse(join.token).session not in self.sessions
 
-    def _join(self, leg: Leg, join: Join, verdict: Verdict) -> None:
+    def _join(self, leg: Leg, configure: Configure, join: Join, verdict: Verdict) -> None:
         owner = verdict.owner
         if not join.token and join.role != "owner":
             try:
@@ -415,6 +422,7 @@ class House:
         self._own(session, owner)
         self.accounts.check_join(verdict, session.id)
         self.exits.joined(session, resumed=True)
+        session.deadline.set(configure.within_s)
         _bound(leg, verdict, session.fail)
         session.attach(leg, since=join.since, resumed=True)
 

@@ -67,7 +67,7 @@ NAMES: dict[str, tuple[str, Callable[[str], Any]]] = {
 _OTHERS = {
     "encoding", "sample_rate", "channels", "hint", "speaks", "speaks_rate",
     "token", "resume", "since", "settled_ms", "turn", "session", "role",
-    "transcript_url", "audio_from", "traceparent",
+    "transcript_url", "audio_from", "traceparent", "node",
 }  # fmt: skip
 
 

@@ -382,6 +382,8 @@ def _opening(
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     path, _, query = target.partition("#")[0].partition("?")
     peer: Any = wire.get_extra_info("peername") if wire is not None else None
+    if wire is not None:  # uvicorn's protocol is there still, and may know of a PROXY header
+        peer = getattr(wire.get_protocol(), "proxied", None) or peer
     return Opening(
         id=str(uuid.uuid4()),
         at=time.time(),
