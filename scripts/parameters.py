@@ -23,9 +23,9 @@ from ossicle.dialects.deepgram.flux_messages import Thresholds
 from ossicle.dialects.native.query import NAMES
 
 __all__ = [
-    "ADVISE", "AMAZON", "ASSEMBLYAI", "ASSEMBLYAI_LEGACY", "ASSEMBLYAI_TOKEN", "FLUX", "LISTEN_FILE",
-    "LISTEN_LIVE", "NATIVE", "NOTHING", "OBSERVER", "SPEAK", "SPEAK_FILE", "SPEAK_FLUX",
-    "SPEAK_FLUX_FILE", "Parameters",
+    "ADVISE", "AMAZON", "ASSEMBLYAI", "ASSEMBLYAI_LEGACY", "ASSEMBLYAI_TOKEN", "FLUX",
+    "LISTEN_FILE", "LISTEN_LIVE", "NATIVE", "NOTHING", "OBSERVER", "SPEAK", "SPEAK_FILE",
+    "SPEAK_FLUX", "SPEAK_FLUX_FILE", "Parameters",
 ]  # fmt: skip
 
 Parameters = Mapping[str, Schema]

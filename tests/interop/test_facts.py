@@ -15,17 +15,21 @@ import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import grpc
 import pytest
 import websockets
 
 from harness import FRAME, Talk, address, chunks, gateway_with, pieces, read_head, until
+from http2_peer import Peer
 from ossicle.advisor import FACTS
 from ossicle.core.capabilities import Capabilities
-from ossicle.core.commands import Command, End
+from ossicle.core.commands import Command, Configure, End
 from ossicle.core.events import Ended, Transcript
 from ossicle.core.formats import AudioFormat
 from ossicle.core.options import Options
 from ossicle.core.ports import Sink
+from ossicle.dialects.native.byhand import audio_out
+from ossicle.dialects.native.protobuf import write_start
 from ossicle.testing.marked import marked_audio
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(60)]
@@ -38,7 +42,8 @@ TELEPHONE = AudioFormat("pcm_s16le", 16_000)
 class Obliging:
     """An engine that says a word for each piece at once, or takes one second and no more."""
 
-    def __init__(self, *, stands: bool = False) -> None:
+    def __init__(self, *, stands: bool = False, says: bool = True) -> None:
+        self.says = says and not stands
         self.capabilities = Capabilities(name="obliging", hears=(TELEPHONE,))
         self.stands = stands
         self.taken = 0
@@ -57,7 +62,7 @@ class Obliging:
         def audio(self, data: bytes) -> None:
             self._engine.taken += len(data)
             self._engine.last = len(data)
-            if not self._engine.stands:
+            if self._engine.says:
                 self._sink.tell(Transcript(text=f"piece {self._engine.taken}"))
 
         def ask(self, command: Command) -> None:
@@ -144,6 +149,52 @@ async def test_overhead_of_an_http_chunk(tmp_path: Path) -> None:
         writer.transport.abort()
         del reader
     assert FACTS["http.overhead"].value == f"7 bytes in {PIECE + 7:,}"
+
+
+async def test_overhead_of_an_http2_frame(tmp_path: Path) -> None:
+    engine = Obliging()
+    async with (
+        gateway_with(tmp_path, engine) as gateway,
+        Counter(address(gateway.url)[1]).listening() as counter,
+        Peer.open(address(counter.url)[1]) as peer,
+    ):
+        asked = peer.ask("POST", "/v1/stream?encoding=pcm_s16le")
+        asked.send(bytes(PIECE))
+        peer.flush()
+        await until(lambda: engine.taken == PIECE)
+        before = counter.up
+        for number in range(2, 12):
+            await peer.until(lambda: asked.room >= PIECE)
+            asked.send(bytes(PIECE))
+            peer.flush()
+            await until(lambda n=number: engine.taken == n * PIECE)
+        assert (counter.up - before) / 10 - PIECE == 9
+    assert FACTS["http2.overhead"].value == f"9 bytes in {PIECE + 9:,}"
+
+
+async def test_overhead_of_a_grpc_message(tmp_path: Path) -> None:
+    engine = Obliging(says=False)  # an answer would be acknowledged, and that is no message
+    async with gateway_with(tmp_path, engine, grpc_port=0) as gateway:
+        port = int(gateway.house.address.grpc.rpartition(":")[2])
+        async with (
+            Counter(port).listening() as counter,
+            grpc.aio.insecure_channel(counter.url.removeprefix("http://")) as channel,
+        ):
+            call = channel.stream_stream("/ossicle.v1.Speech/Stream")()
+            await call.write(write_start(Configure(format=TELEPHONE)))
+            await call.read()  # it began
+            await call.write(audio_out(bytes(PIECE)))
+            await until(lambda: engine.taken == PIECE)
+            costs: list[int] = []
+            for number in range(2, 22):
+                before = counter.up
+                await call.write(audio_out(bytes(PIECE)))
+                await until(lambda n=number: engine.taken == n * PIECE)
+                costs.append(counter.up - before - PIECE)
+            call.cancel()
+    # now and then the library asks how wide the line is, or grants a window: not each time
+    assert statistics.mode(costs) == 17, costs
+    assert FACTS["grpc.overhead"].value == f"17 bytes in {PIECE + 17:,}"
 
 
 def test_what_base64_costs() -> None:

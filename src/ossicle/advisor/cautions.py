@@ -112,6 +112,14 @@ def _of_the_wire(wire: str, asked: Inputs) -> list[Caution]:
                     "grpc.nat",
                 ),
             ]
+        case "http2":
+            return [
+                Caution(
+                    "Proxies that end TLS often go on in HTTP/1.1, and then HTTP/2 is over: try "
+                    "it there.",
+                    "http2.nat",
+                ),
+            ]
         case "websocket":
             return [
                 Caution(

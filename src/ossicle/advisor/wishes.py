@@ -66,7 +66,7 @@ def _of_provider(asked: Inputs) -> tuple[Wish, ...]:
         case "riva":
             return (_RIVA,)
         case "amazon":
-            return (_AMAZON,) if page else (_AMAZON, _AMAZON_2)
+            return (_AMAZON,) if page else (_AMAZON_2, _AMAZON)
         case "openai" if asked.client == "batch":
             return (_OPENAI_FILE, _OPENAI_SOCKET)
         case "openai":
@@ -413,17 +413,15 @@ _AMAZON = Wish(
     "amazon",
     (
         Why(
-            "Amazon Transcribe streams over WebSocket as well as HTTP/2.",
+            "Amazon Transcribe streams over WebSocket as well as HTTP/2, and its SDK for browsers "
+            "does.",
             "amazon.wire",
         ),
         Why(
-            "HTTP/2 would bring nothing: one stream a connection is all it takes.",
+            "HTTP/2 would bring no second stream: one a connection is all it takes.",
             "amazon.multiplexing",
         ),
-        Why(
-            "It passes proxies that speak only HTTP/1.1 inwards.",
-            "websocket.nat",
-        ),
+        Why("It passes proxies that speak only HTTP/1.1 inwards.", "websocket.nat"),
     ),
 )
 _AMAZON_2 = Wish(
@@ -431,14 +429,12 @@ _AMAZON_2 = Wish(
     "amazon",
     (
         Why(
-            "It is what Amazon's Python and Node SDKs speak: keep them, and nothing has "
-            "to be rewritten.",
+            "It is what Amazon's Python and Node SDKs speak: keep them, and nothing has to be "
+            "rewritten.",
             "amazon.wire",
         ),
-        Why(
-            "Each stream tells its sender how far to go.",
-            "http2.flow_control",
-        ),
+        Why("Each stream tells its sender how far to go.", "http2.flow_control"),
+        Why("One round trip less than WebSocket before the first sound.", "http2.setup"),
     ),
 )
 _OPENAI_CALL = Wish(

@@ -11,10 +11,12 @@ from ossicle.advisor import read_inputs
 from ossicle.advisor.inputs import Client
 from ossicle.core.errors import OssicleError
 from ossicle.gateway.advice import answer
+from ossicle.gateway.settings import GatewaySettings
 from ossicle.gateway.snippets import Address
 
 from .advised import show
 from .interview import interview
+from .snippet import address
 
 __all__ = ["advise"]
 
@@ -99,5 +101,5 @@ def _at_a_terminal() -> bool:
 
 
 def _address(url: str) -> Address:
-    plain = url.rstrip("/")
-    return Address(https=plain) if plain.startswith("https:") else Address(http=plain)
+    secure = url.startswith("https:")
+    return address(GatewaySettings(), "off" if secure else url, url if secure else "", "")

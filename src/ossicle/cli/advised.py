@@ -46,9 +46,13 @@ def show(console: Console, found: AdviceGiven) -> None:
     for text in found.warnings:
         console.print(_item(escape(text), "yellow"))
     console.print(_section(f"Where {LIMIT_MS} ms go"), budget_bar(found.budget))
-    console.print(_section("ossicle.toml"), _code(found.config, "toml"))
-    if found.client:
-        console.print(_section(found.client_title), _code(found.client, found.client_language))
+    for title, text, language in (
+        ("ossicle.toml", found.config, "toml"),
+        (found.client_title, found.client, found.client_language),
+    ):
+        if text:
+            console.print(_section(title))
+            console.print(_code(text, language), soft_wrap=True)
     console.print(Text(f"\nAsk again: {found.command}", "dim"), soft_wrap=True)
 
 
@@ -64,7 +68,7 @@ def _panel(found: AdviceGiven) -> RenderableType:
     if found.runner_up is not None:
         now = found.runner_up == found.today and not best.built
         rows.add_row("or, and today" if now else "or", _named(found.runner_up))
-    if found.today not in {None, best, found.runner_up}:
+    if found.today is not None and found.today not in (best, found.runner_up):
         rows.add_row("today", _named(found.today))
     if found.upstream is not None and found.upstream.dialect != best.dialect:
         rows.add_row("behind it", _named(found.upstream))
@@ -97,11 +101,11 @@ def _item(text: str, colour: str = "") -> RenderableType:
     return table
 
 
-def _code(text: str, language: str) -> RenderableType:
-    """Without a frame, so that it can be copied."""
-    syntax = Syntax(text.rstrip("\n"), _LANGUAGES.get(language, language), theme="ansi_dark",
-                    background_color="default", word_wrap=True)  # fmt: skip
-    return Padding(syntax, (0, 0, 0, 2))
+def _code(text: str, language: str) -> Text:
+    """In no frame and never broken, so that it can be copied."""
+    syntax = Syntax("", _LANGUAGES.get(language, language), theme="ansi_dark",
+                    background_color="default")  # fmt: skip
+    return syntax.highlight(text.rstrip("\n"))
 
 
 def budget_bar(parts: tuple[Part, ...]) -> RenderableType:

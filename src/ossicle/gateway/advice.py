@@ -59,9 +59,16 @@ _SNIPPETS = {
     ("websocket", "deepgram"): ("deepgram", "python"),
     ("websocket", "assemblyai"): ("assemblyai", "python"),
     ("websocket", "twilio"): ("twilio", "xml"),
+    ("websocket", "amazon"): ("amazon", "javascript"),
     ("http", "native"): ("curl", "shell"),
+    ("http2", "amazon"): ("amazon", "python"),
+    ("grpc", "native"): ("ossicle", "python"),
+    ("grpc", "google"): ("google", "python"),
+    ("grpc", "riva"): ("riva", "python"),
 }
 """Which text shows it: SDK and language."""
+_ANYWHERE = {*PATHS.values(), "/ossicle.js"}
+"""What is built was looked at before."""
 
 
 class AdviceGiven(Advice, frozen=True, kw_only=True):
@@ -141,17 +148,16 @@ def advice_route(house: House) -> Route:
 def _client(asked: Inputs, now: Choice | None, address: Address) -> Snippet | None:
     if now is None:
         return None
-    page = asked.client == "browser"
     kind = (now.wire, now.dialect)
     sdk, language = _SNIPPETS.get(kind, (now.dialect, "python"))
-    path = PATHS[kind]
-    if page:
+    if asked.client == "browser":
         language = "javascript"
-        path = "/ossicle.js" if kind == ("websocket", "native") else path
+    if kind == ("grpc", "native"):  # the same text; the address says which wire
+        address = Address(http=address.grpc, https=address.grpcs, ca=address.ca)
     for wanted in (language, ""):
         try:
-            return find(address, {path}, sdk, wanted)[0]
-        except Refused:  # no such text: another language, or none at all
+            return find(address, _ANYWHERE, sdk, wanted)[0]
+        except Refused:  # no such text: in another language, or there is none yet
             continue
     return None
 
@@ -164,9 +170,9 @@ def _config(asked: Inputs, advice: Advice) -> str:
     behind = advice.upstream
     if behind is not None and behind.built:
         provider = PROVIDERS[behind.dialect]
-        out += [
-            f'engine = "upstream:{provider.name}"  # the key from {provider.key}',
-        ]
+        where = "" if provider.url else "@https://speech.example:50051"
+        key = f"the key from {provider.key}" if provider.key else "yours"
+        out += [f'engine = "upstream:{provider.name}{where}"  # {key}']
     elif behind is not None:
         out += [f'engine = "pocketsphinx"  # in place of {behind.title}: not in this version']
     else:

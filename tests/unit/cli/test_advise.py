@@ -16,7 +16,9 @@ from ossicle.gateway.advice import answer, as_command
 from ossicle.gateway.snippets import Address
 
 RUN = CliRunner()
-HERE = Address("http://localhost:8080", "https://localhost:8443", "/x/ca.pem")
+HERE = Address(
+    "http://localhost:8080", "https://localhost:8443", "/x/ca.pem", "grpc://localhost:50051"
+)
 
 
 def test_json_holds_what_is_fixed() -> None:
@@ -76,8 +78,8 @@ def test_it_fits_a_terminal(width: int, colour: bool) -> None:
     text = console.export_text()
     for part in ("Use", "Why", "Look out", "300 ms", "ossicle.toml", "Ask again", "cannot"):
         assert part in text
-    # sources and the command are never broken, so that they can be opened and copied
-    whole = ("https://", "Ask again")
+    # sources, code and the command are never broken, so that they can be opened and copied
+    whole = ("https://", "Ask again", "# ", "//", "import ", ");", "{")
     assert all(
         len(line) <= width for line in text.splitlines() if not any(w in line for w in whole)
     )
