@@ -24,7 +24,8 @@ from ossicle.dialects.native.query import NAMES
 
 __all__ = [
     "ADVISE", "AMAZON", "ASSEMBLYAI", "ASSEMBLYAI_LEGACY", "ASSEMBLYAI_TOKEN", "FLUX",
-    "LISTEN_FILE", "LISTEN_LIVE", "NATIVE", "NOTHING", "OBSERVER", "REALTIME", "SPEAK", "SPEAK_FILE",
+    "LISTEN_FILE", "LISTEN_LIVE", "NATIVE", "NOTHING", "OBSERVER", "REALTIME", "SPEAK",
+    "SPEAK_FILE",
     "SPEAK_FLUX", "SPEAK_FLUX_FILE", "Parameters",
 ]  # fmt: skip
 
