@@ -16,7 +16,7 @@ import msgspec
 
 from ossicle.core.capabilities import Capabilities
 from ossicle.core.errors import Refused
-from ossicle.core.formats import AudioFormat
+from ossicle.core.formats import MAX_CHANNELS, AudioFormat
 from ossicle.core.ports import ClientDialect
 
 from .address import Wire
@@ -68,7 +68,7 @@ _ALL = (
             name="",
             hears=(*_PCM, *_TELEPHONE),
             speaks=(AudioFormat("pcm_s16le", 16_000),),
-            channels=1,
+            channels=MAX_CHANNELS,
             word_times=True,
             confidence=True,
             hints=True,
@@ -88,6 +88,7 @@ _ALL = (
         _hears(
             *_PCM,
             *_TELEPHONE,
+            channels=MAX_CHANNELS,
             hints=True,
             diarize=True,
             punctuate=True,

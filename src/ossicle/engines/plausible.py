@@ -37,6 +37,11 @@ class Plausible:
         self._finals: dict[int, deque[_Said]] = {}
         self._troubles: dict[str, int] = {}
 
+    @property
+    def end_ms(self) -> int:
+        """Where the last final of all channels ended."""
+        return max(self._ends.values(), default=0)
+
     def checked(self, event: Event) -> tuple[Event, ...]:
         """What of it may be believed."""
         match event:

@@ -12,18 +12,31 @@ is told by credit, so that no more than that waits in front of a slow provider.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 
 import msgspec
 
 from ..core.capabilities import PCM16K, Capabilities
-from ..core.commands import Command, Configure, End
-from ..core.errors import ConnectionLost, EngineFailed, Fault, OssicleError
-from ..core.events import AudioOut, Began, Configured, Ended, Event, Flow, Marked, Notice, Told
+from ..core.commands import Command, Configure, End, Finalize
+from ..core.errors import CODES, ConnectionLost, EngineFailed, Fault, OssicleError
+from ..core.events import (
+    AudioOut,
+    Began,
+    Configured,
+    Ended,
+    Event,
+    Flow,
+    Marked,
+    Notice,
+    Told,
+    Transcript,
+)
 from ..core.formats import AudioFormat
 from ..core.link import Link
 from ..core.options import Options, difference
-from ..core.ports import ClientDialect, Dial, Sink
+from ..core.ports import ClientDialect, Dial, Sink, Timer, Timers
+from ..core.timers import LoopTimers
 from .plausible import Plausible
 
 __all__ = ["Upstream", "UpstreamSettings"]
@@ -41,6 +54,9 @@ class UpstreamSettings(msgspec.Struct, frozen=True):
     silent_s: float = 0.0
     """How long it may say nothing at all while audio flows. Only for protocols that always say
     something; many are silent while nobody speaks."""
+    answer_s: float = 3.0
+    """How long it may leave a `Finalize` unanswered; then it is answered here, with no words. Some
+    say nothing when there is nothing to finish."""
     ahead_ms: int = 2_000
     """Audio that may be on its way to it."""
 
@@ -58,6 +74,7 @@ class Upstream:
         credential: Callable[[], str | None] = lambda: None,
         model: str = "",
         settings: UpstreamSettings | None = None,
+        timers: Timers | None = None,
     ) -> None:
         """
         Args:
@@ -68,6 +85,7 @@ class Upstream:
             credential: looked up for each stream, so that a new one counts at once.
             model: what to ask it for, whatever the client called its own.
             settings: patience.
+            timers: the clock; None = the event loop's.
         """
         self.name = name
         self.capabilities = msgspec.structs.replace(capabilities, name=name)
@@ -76,6 +94,7 @@ class Upstream:
         self._credential = credential
         self._model = model
         self._settings = settings or UpstreamSettings()
+        self._timers = timers
 
     async def open(self, options: Options, sink: Sink) -> "UpstreamStream":
         """Dial, ask, and wait until it said that it listens.
@@ -90,7 +109,9 @@ class Upstream:
         if self._model:
             recognition["model"] = self._model
         dialect = self._dialect()
-        stream = UpstreamStream(self.name, dialect, sink, options, self._settings)
+        stream = UpstreamStream(
+            self.name, dialect, sink, options, self._settings, self._timers or LoopTimers()
+        )
         configure = Configure(
             patch=patch,
             format=options.hears,
@@ -121,6 +142,7 @@ class UpstreamStream:
 
     __slots__ = (
         "_ahead",
+        "_asked",
         "_began",
         "_deaf",
         "_ending",
@@ -129,7 +151,6 @@ class UpstreamStream:
         "_format",
         "_granted",
         "_heard_at",
-        "_loop",
         "_name",
         "_plausible",
         "_said",
@@ -140,6 +161,7 @@ class UpstreamStream:
         "_stuck_at",
         "_theirs",
         "_tick",
+        "_timers",
         "_until_ms",
         "link",
     )
@@ -151,15 +173,16 @@ class UpstreamStream:
         sink: Sink,
         options: Options,
         settings: UpstreamSettings,
+        timers: Timers,
     ) -> None:
-        self._loop = asyncio.get_running_loop()
+        self._timers = timers
         self._name = name
         self._sink = sink
         self._plausible = Plausible(name)
         self._settings = settings
         self._format: AudioFormat = options.hears or PCM16K
         self._speaks = options.speaks
-        self._began: asyncio.Future[None] = self._loop.create_future()
+        self._began: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._deaf = False
         self._ending = False
         self._said = False
@@ -171,12 +194,14 @@ class UpstreamStream:
         """Bytes, or packets' units, at which the next grant is due."""
         self._theirs: int | None = None
         """What it says it takes, in ms; None = it says nothing of that."""
-        self._heard_at = self._loop.time()
+        self._heard_at = self._timers.now()
         self._stuck_at: float | None = None
         self._spoken_ms = 0
         self._until_ms: int | None = None
-        self._tick: asyncio.TimerHandle | None = None
-        self.link = Link(dialect, self)
+        self._tick: Timer | None = None
+        self._asked: deque[tuple[str, float]] = deque()
+        """Questions it owes an answer, and until when."""
+        self.link = Link(dialect, self, timers)
         self.link.over.add_done_callback(self._closed)
 
     async def began(self) -> None:
@@ -186,8 +211,8 @@ class UpstreamStream:
             OssicleError: it refused, or went away.
         """
         await self._began
-        self._heard_at = self._loop.time()
-        self._tick = self._loop.call_later(_TICK_S, self._look)
+        self._heard_at = self._timers.now()
+        self._tick = self._timers.call_at(self._timers.now() + _TICK_S, self._look)
         self._grant()
 
     # ── the session's side ──
@@ -199,8 +224,13 @@ class UpstreamStream:
             self._grant()
 
     def ask(self, command: Command) -> None:
-        if isinstance(command, End):
-            self._ending = True
+        match command:
+            case End():
+                self._ending = True
+            case Finalize(ref=ref) if ref and self._settings.answer_s:
+                self._asked.append((ref, self._timers.now() + self._settings.answer_s))
+            case _:
+                pass
         self.link.ask(command)
 
     def credit(self, until_ms: int) -> None:
@@ -221,7 +251,7 @@ class UpstreamStream:
         """An event of the client half."""
         if self._deaf:
             return
-        self._heard_at = self._loop.time()
+        self._heard_at = self._timers.now()
         match event:
             case Began():
                 self._open(event.session)
@@ -237,6 +267,8 @@ class UpstreamStream:
                 text = f"{self._name}: {event.text}"
                 self._sink.tell(msgspec.structs.replace(event, level="warning", text=text))
             case _:
+                if self._asked and isinstance(event, Transcript) and event.ref:
+                    self._answered(event)
                 for believed in self._plausible.checked(event):
                     self._sink.tell(believed)
 
@@ -265,7 +297,7 @@ class UpstreamStream:
             return
         if not self.link.can_write:
             if self._stuck_at is None:
-                self._stuck_at = self._loop.time()
+                self._stuck_at = self._timers.now()
             return
         self._granted = self._fed + self._ahead // 2
         until = self._format.ms(self._fed + self._ahead)
@@ -298,13 +330,26 @@ class UpstreamStream:
         error = over.result() or ConnectionLost("it closed the connection before the end")
         self._end(Ended(reason="failed", error=error.fault()))
 
+    def _answered(self, event: Transcript) -> None:
+        if event.final and event.ends_turn:
+            self._asked = deque(each for each in self._asked if each[0] != event.ref)
+
+    def _answer(self, now: float) -> None:
+        """In its stead: nothing new was heard. Not a word is settled by that."""
+        while self._asked and self._asked[0][1] <= now:
+            ref, _ = self._asked.popleft()
+            at = self._plausible.end_ms
+            self._sink.tell(
+                Transcript(start_ms=at, end_ms=at, final=True, ends_turn=True, ref=ref)
+            )
+
     def _refuse(self, fault: Fault) -> None:
         self._began.set_exception(OssicleError.of(fault))
 
     def _look(self) -> None:
         """Once a second: whether it still takes and says something."""
         self._tick = None
-        settings, now = self._settings, self._loop.time()
+        settings, now = self._settings, self._timers.now()
         fed, self._fed_then = self._fed - self._fed_then, self._fed
         if not self.link.can_write and self._stuck_at is None:
             self._stuck_at = now
@@ -316,7 +361,8 @@ class UpstreamStream:
         else:
             if not fed:
                 self._heard_at = now  # it was asked nothing
-            self._tick = self._loop.call_later(_TICK_S, self._look)
+            self._tick = self._timers.call_at(now + _TICK_S, self._look)
+            self._answer(now)
 
     def _give_up(self, why: str) -> None:
         fault = EngineFailed(f"{self._name} {why}").fault()
@@ -335,10 +381,16 @@ _OURS = frozenset({"unauthorized", "forbidden", "not_found", "replaced", "resume
 """What a provider says of us and not of our client: its key, its path."""
 
 
+_BROKEN = frozenset(
+    {"connection_lost", "timed_out", "idle", "session_limit", "draining", "bad_message", "internal"}
+)
+"""What is between it and us, and is not the client's doing."""
+
+
 def of_upstream(name: str, fault: Fault) -> Fault:
     """A provider's fault as our client is told it: it is not the client's, and a client whose own
     key is good is not to hear that a key was bad."""
     code = "engine_unavailable" if fault.code in _OURS else fault.code
-    if code in {"connection_lost", "timed_out", "idle", "session_limit", "draining"}:
+    if code in _BROKEN or code not in CODES:
         code = "engine_failed"
     return Fault(code, f"{name}: {fault.text}", "upstream", fault.retryable)

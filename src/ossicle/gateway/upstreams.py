@@ -57,6 +57,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """How long its wire may take nothing."""
     silent_s: float | None = None
     """How long it may say nothing at all while audio flows."""
+    answer_s: float = 3.0
+    """How long it may leave a question for finals unanswered."""
     ahead_ms: int = 2_000
     """Audio that may be on its way to it."""
 
@@ -101,7 +103,7 @@ def entry(name: str, text: str) -> Entry:
 
 
 def _check(made: Entry) -> None:
-    for field in ("limit_s", "margin_s", "open_s", "stuck_s", "silent_s", "ahead_ms"):
+    for field in ("limit_s", "margin_s", "open_s", "stuck_s", "silent_s", "answer_s", "ahead_ms"):
         value = getattr(made, field)
         if value is not None and not 0 <= value <= 31_536_000:
             raise Refused(
@@ -151,6 +153,7 @@ def open_upstream(
             open_s=here.open_s,
             stuck_s=here.stuck_s,
             silent_s=found.silent_s if here.silent_s is None else here.silent_s,
+            answer_s=here.answer_s,
             ahead_ms=here.ahead_ms,
         ),
     )

@@ -220,7 +220,7 @@ class AssemblyClient:
             at_ms=final.end_ms,
             turn=turn.turn_order,
             reason="asked" if ref else "model",
-            confidence=turn.end_of_turn_confidence,
+            confidence=turn.end_of_turn_confidence or None,
             ref=ref,
         )
         return (ended, final)
@@ -232,7 +232,7 @@ class AssemblyClient:
                 word.text,
                 real(word.start),
                 real(word.end),
-                word.confidence,
+                word.confidence or None,
                 word.speaker or "",
             )
             for word in turn.words
@@ -245,7 +245,7 @@ class AssemblyClient:
             turn=turn.turn_order,
             stable=len(turn.transcript),
             words=words,
-            end_confidence=turn.end_of_turn_confidence,
+            end_confidence=turn.end_of_turn_confidence or None,
             language=turn.language_code or "",
         )
 

@@ -178,9 +178,10 @@ class LegacyClient:
             final=final,
             ends_turn=final,
             words=tuple(
-                Word(word.text, word.start, word.end, word.confidence) for word in message.words
+                Word(word.text, word.start, word.end, word.confidence or None)
+                for word in message.words
             ),
-            confidence=message.confidence,
+            confidence=message.confidence or None,
             ref=ref,
         )
 

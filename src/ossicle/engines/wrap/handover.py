@@ -75,7 +75,11 @@ class Handover:
             OssicleError: as the engine does.
         """
         self._ear = ear = _Ear(self, 0)
-        ear.stream = await opener(self.options, ear)
+        try:
+            ear.stream = await opener(self.options, ear)
+        except BaseException:
+            ear.deaf = True  # another one may be tried, and this one have last words
+            raise
 
     def change(self, opener: Opener) -> None:
         """Open another stream and go on with it at the end of a turn. One at a time."""
@@ -189,9 +193,9 @@ class Handover:
         ear = _Ear(self, 0)
         try:
             ear.stream = await opener(self.options, ear)
-        except OssicleError as error:
+        except Exception as error:  # noqa: BLE001  told: the present stream goes on
             self._opening = None
-            self.failed(error)
+            self.failed(OssicleError.wrap(error))
             return
         self._opening = None
         if self._dead or self._ending:
