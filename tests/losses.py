@@ -130,7 +130,9 @@ FACTS: dict[str, Fact] = {
         lambda e: _of_words("speaker", "0", "1")(e) or _of_words("speaker", "A", "B")(e),
         {"diarize": True},
     ),
-    "language of words": Fact(_turn(words=_words(language="de")), _of_words("language", "de", "de")),
+    "language of words": Fact(
+        _turn(words=_words(language="de")), _of_words("language", "de", "de")
+    ),
     "language of a final": Fact(_turn(language="de"), _of_final("language", "de")),
     "channel": Fact(_turn(channel=1), _of_final("channel", 1), _SPLIT, STEREO),
     "stable beginning of a partial": Fact(
@@ -308,5 +310,3 @@ def _commanded(server: Server, client: Client, command: Command) -> bool:
         if isinstance(message, _MESSAGES):
             heard += says.receive(message, 1.0)
     return any(type(step) is type(command) for step in heard)
-
-

@@ -65,7 +65,10 @@ class Plausible:
                     return (*twice, msgspec.structs.replace(event, text="", words=None))
                 return twice
             finals.append(said)
-        if event.end_ms is not None and event.end_ms < end:
+        if event.final and not event.text and event.end_ms is None:
+            # "nothing to finalize": not a word about what was sent meanwhile, which stays unsettled
+            event = msgspec.structs.replace(event, start_ms=end, end_ms=end)
+        elif event.end_ms is not None and event.end_ms < end:
             trouble = self._trouble(
                 "upstream_times", "gave times running backwards; they are moved"
             )

@@ -339,9 +339,7 @@ class UpstreamStream:
         while self._asked and self._asked[0][1] <= now:
             ref, _ = self._asked.popleft()
             at = self._plausible.end_ms
-            self._sink.tell(
-                Transcript(start_ms=at, end_ms=at, final=True, ends_turn=True, ref=ref)
-            )
+            self._sink.tell(Transcript(start_ms=at, end_ms=at, final=True, ends_turn=True, ref=ref))
 
     def _refuse(self, fault: Fault) -> None:
         self._began.set_exception(OssicleError.of(fault))
