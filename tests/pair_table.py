@@ -83,9 +83,9 @@ def page(rows: Rows) -> str:
         "| client | provider | not heard | not asked |",
         "|---|---|---|---|",
     ]
-    for client in measured:
+    for client, carries in measured.items():
         for upstream in upstreams:
-            both = lost(measured[client], measured[upstream])
+            both = lost(carries, measured[upstream])
             heard = [fact for fact in both if not _asked(fact)]
             asked = [fact.removeprefix("option ") for fact in both if _asked(fact)]
             if not CLIENTS[client].hears:

@@ -3,7 +3,6 @@ and sockets. With `OSSICLE_WRITE_DOCS=1` they write docs/reference/pairs.md."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 
 import msgspec

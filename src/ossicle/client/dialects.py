@@ -37,7 +37,10 @@ class Provider(msgspec.Struct, frozen=True):
     key: str = ""
     """The variable its own SDK reads its key from."""
     silent_s: float = 0.0
-    """It always says something within this time while audio flows; 0 = it may be silent."""
+    """Whoever speaks this says something within this time while audio flows; 0 = it may be
+    silent."""
+    own_silent_s: float = 0.0
+    """The same of the provider itself, at `url`: another server of its protocol may be silent."""
     limit_s: float = 0.0
     """How long one stream may live; 0 = no limit is known."""
     resumes: bool = False
@@ -97,6 +100,7 @@ _ALL = (
         ),
         url="wss://api.deepgram.com",
         key="DEEPGRAM_API_KEY",
+        own_silent_s=30.0,  # it sends results for silence, too: empty ones, every few seconds
     ),
     Provider(
         "deepgram-flux",
@@ -112,6 +116,7 @@ _ALL = (
         ),
         url="wss://api.deepgram.com",
         key="DEEPGRAM_API_KEY",
+        silent_s=10.0,  # an Update every 0.25 s of audio
     ),
     Provider(
         "deepgram-speak",

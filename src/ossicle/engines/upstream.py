@@ -54,6 +54,8 @@ class UpstreamSettings(msgspec.Struct, frozen=True):
     silent_s: float = 0.0
     """How long it may say nothing at all while audio flows. Only for protocols that always say
     something; many are silent while nobody speaks."""
+    finish_s: float = 15.0
+    """How long it may say nothing after it was asked to finish, and has not finished."""
     answer_s: float = 3.0
     """How long it may leave a `Finalize` unanswered; then it is answered here, with no words. Some
     say nothing when there is nothing to finish."""
@@ -211,6 +213,8 @@ class UpstreamStream:
             OssicleError: it refused, or went away.
         """
         await self._began
+        if self._said or self._deaf:
+            return  # and went away at once: that was told
         self._heard_at = self._timers.now()
         self._tick = self._timers.call_at(self._timers.now() + _TICK_S, self._look)
         self._grant()
@@ -227,6 +231,7 @@ class UpstreamStream:
         match command:
             case End():
                 self._ending = True
+                self._heard_at = self._timers.now()
             case Finalize(ref=ref) if ref and self._settings.answer_s:
                 self._asked.append((ref, self._timers.now() + self._settings.answer_s))
             case _:
@@ -356,8 +361,10 @@ class UpstreamStream:
             self._give_up(f"took nothing for {stuck:.0f} s (stuck_s)")
         elif fed and settings.silent_s and now - self._heard_at >= settings.silent_s:
             self._give_up(f"said nothing for {now - self._heard_at:.0f} s of audio (silent_s)")
+        elif self._ending and settings.finish_s and now - self._heard_at >= settings.finish_s:
+            self._give_up(f"did not finish within {settings.finish_s:g} s (finish_s)")
         else:
-            if not fed:
+            if not fed and not self._ending:
                 self._heard_at = now  # it was asked nothing
             self._tick = self._timers.call_at(now + _TICK_S, self._look)
             self._answer(now)

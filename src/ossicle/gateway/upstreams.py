@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from ossicle.client.dial import dialer
-from ossicle.client.dialects import PROVIDERS, provider
+from ossicle.client.dialects import PROVIDERS, Provider, provider
 from ossicle.core.errors import EngineFailed, Refused
 from ossicle.core.ports import Engine
 from ossicle.engines.upstream import Upstream, UpstreamSettings
@@ -57,6 +57,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """How long its wire may take nothing."""
     silent_s: float | None = None
     """How long it may say nothing at all while audio flows."""
+    finish_s: float = 15.0
+    """How long it may say nothing after it was asked to finish."""
     answer_s: float = 3.0
     """How long it may leave a question for finals unanswered."""
     ahead_ms: int = 2_000
@@ -103,7 +105,7 @@ def entry(name: str, text: str) -> Entry:
 
 
 def _check(made: Entry) -> None:
-    for field in ("limit_s", "margin_s", "open_s", "stuck_s", "silent_s", "answer_s", "ahead_ms"):
+    for field in ("limit_s", "margin_s", "open_s", "stuck_s", "silent_s", "finish_s", "answer_s", "ahead_ms"):
         value = getattr(made, field)
         if value is not None and not 0 <= value <= 31_536_000:
             raise Refused(
@@ -152,13 +154,19 @@ def open_upstream(
         settings=UpstreamSettings(
             open_s=here.open_s,
             stuck_s=here.stuck_s,
-            silent_s=found.silent_s if here.silent_s is None else here.silent_s,
+            silent_s=_silent_s(found, here) if here.silent_s is None else here.silent_s,
+            finish_s=here.finish_s,
             answer_s=here.answer_s,
             ahead_ms=here.ahead_ms,
         ),
     )
     limit_s = found.limit_s if here.limit_s is None else here.limit_s
     return Rollover(engine, limit_s=limit_s, margin_s=here.margin_s) if limit_s else engine
+
+
+def _silent_s(found: Provider, here: Entry) -> float:
+    own = found.own_silent_s if here.url == found.url else 0.0
+    return own or found.silent_s
 
 
 def _credential(

@@ -137,6 +137,8 @@ class _FailoverStream:
         self._timers = timers
         self._on: Member | None = None
         self._coming: Member | None = None
+        self._trying: Member | None = None
+        """Who is being opened: it may break before it opened, too."""
         self._timer: Timer | None = None
         self._over = False
         whole_turns = engine.capabilities.turns
@@ -148,16 +150,21 @@ class _FailoverStream:
         """On the first that can."""
         first: OssicleError | None = None
         for member in self._engine.order(self._timers.now()):
+            self._trying = member
             try:
                 await self._handover.begin(member.engine.open)
-            except OssicleError as error:
+            except Exception as cause:
+                error = OssicleError.wrap(cause)
                 if error.whose == "client":
                     raise  # another engine would be asked the same
                 self._failed(member, error.fault())
                 self._note("engine_failed", f"{member.name} could not hear: {error}")
                 first = first or error
                 continue
-            self._seat(member)
+            finally:
+                self._trying = None
+            if not self._over:
+                self._seat(member)
             return
         raise first or EngineFailed("there is no engine to hear")
 
@@ -216,7 +223,7 @@ class _FailoverStream:
 
     def _saw(self, event: Event) -> None:
         """What the present one says, before it is told."""
-        on = self._on
+        on = self._on or self._trying
         match event:
             case Transcript(final=True, text=str(text)) if text and on is not None:
                 on.health.worked()
