@@ -105,7 +105,16 @@ def entry(name: str, text: str) -> Entry:
 
 
 def _check(made: Entry) -> None:
-    for field in ("limit_s", "margin_s", "open_s", "stuck_s", "silent_s", "finish_s", "answer_s", "ahead_ms"):
+    for field in (
+        "limit_s",
+        "margin_s",
+        "open_s",
+        "stuck_s",
+        "silent_s",
+        "finish_s",
+        "answer_s",
+        "ahead_ms",
+    ):
         value = getattr(made, field)
         if value is not None and not 0 <= value <= 31_536_000:
             raise Refused(
