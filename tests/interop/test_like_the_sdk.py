@@ -71,8 +71,7 @@ class Recording:
         )
         messages: list[Any] = []
         query = sorted(
-            (name, plain(value))
-            for name, value in parse_qsl(target.query, keep_blank_values=True)
+            (name, plain(value)) for name, value in parse_qsl(target.query, keep_blank_values=True)
         )
         self.seen.append(Seen(target.path, query, headers, messages))
         for message in self._greeting:
@@ -115,9 +114,7 @@ async def ours(
     """The same conversation, by our half."""
     dialect = make()
     our = Ours(dialect)
-    configure = Configure(
-        patch={"recognition": patch}, format=AudioFormat(), credential=KEY
-    )
+    configure = Configure(patch={"recognition": patch}, format=AudioFormat(), credential=KEY)
     await dialer(f"ws://{where}", "websocket")(dialect.open(configure), our.link.attach)
     for command in commands:
         our.link.ask(command)
@@ -277,12 +274,12 @@ async def test_assemblyai() -> None:
     )
 
     async def sdk(where: str) -> None:
-        client = AsyncStreamingClient(
-            StreamingClientOptions(api_host=f"ws://{where}", api_key=KEY)
-        )
+        client = AsyncStreamingClient(StreamingClientOptions(api_host=f"ws://{where}", api_key=KEY))
         await client.connect(
             StreamingParameters(
-                sample_rate=16_000, encoding="pcm_s16le", format_turns=True,
+                sample_rate=16_000,
+                encoding="pcm_s16le",
+                format_turns=True,
                 speech_model="universal-streaming-english",
                 keyterms_prompt=["ossicle", "anvil"],
             )  # fmt: skip
