@@ -17,6 +17,7 @@ from . import (
     dialects,
     engine,
     faults,
+    grpc,
     looplag,
     memory,
     opening,
@@ -33,6 +34,7 @@ __all__ = ["MEASUREMENTS", "main"]
 
 MEASUREMENTS: dict[str, Callable[..., Section]] = {
     "websocket": websocket.measure,
+    "grpc": grpc.measure,
     "dialects": dialects.measure,
     "base64": base64.measure,
     "telephone": telephone.measure,
@@ -79,10 +81,9 @@ def main() -> int:
     for name, measure in MEASUREMENTS.items():
         if asked.names and name not in asked.names:
             continue
-        if name == "faults":
-            measure = partial(faults.measure, minutes=asked.minutes)
+        run = partial(measure, minutes=asked.minutes) if name == "faults" else measure
         with progress.measuring(name):
-            section = measure(progress, quick=asked.quick)
+            section = run(progress, quick=asked.quick)
         show(section, console)
         sections.append(section)
     if not asked.quick or asked.write:

@@ -22,6 +22,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from ossicle.client import SpeechStream, connect
@@ -306,7 +307,7 @@ class _Speaker:
         report.words_lost += (wanted - got).total()
         report.words_doubled += (got - wanted).total()
         starts = [word.start_ms for word in self._heard]
-        report.words_disordered += sum(b < a for a, b in zip(starts, starts[1:], strict=False))
+        report.words_disordered += sum(b < a for a, b in pairwise(starts))
         places = {(word.text, word.start_ms, word.end_ms) for word in expected}
         report.words_misplaced += sum(
             (word.text, word.start_ms, word.end_ms) not in places for word in self._heard

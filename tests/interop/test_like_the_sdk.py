@@ -282,7 +282,7 @@ async def test_assemblyai() -> None:
                 format_turns=True,
                 speech_model="universal-streaming-english",
                 keyterms_prompt=["ossicle", "anvil"],
-            )  # fmt: skip
+            )
         )
         for piece in PIECES[:2]:
             await client.stream(piece)

@@ -6,10 +6,20 @@ from typing import Literal
 import msgspec
 
 from ossicle.core.session import SessionSettings
+from ossicle.dialects.google import GoogleRules
+from ossicle.transports.grpc.settings import GrpcSettings
 from ossicle.transports.http.server import HttpSettings
+from ossicle.transports.http2.settings import Http2Settings
 from ossicle.transports.websocket.server import WebSocketSettings
 
-__all__ = ["AccessSettings", "FetchSettings", "GatewaySettings", "HookSettings", "RecordSettings"]
+__all__ = [
+    "AccessSettings",
+    "AmazonSettings",
+    "FetchSettings",
+    "GatewaySettings",
+    "HookSettings",
+    "RecordSettings",
+]
 
 
 class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +38,8 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
     proxy_protocol: bool = False
     """Every connection begins with a PROXY header (version 1 or 2) from one of `trust_proxies`;
     others are closed."""
+    metrics_for: tuple[str, ...] = ()
+    """Owners whose keys open `/metrics` while keys are on; `*` = it is open to anyone."""
     judge: str = ""
     """`python:MODULE:FUNCTION`: an async function that gives the owner of a credential, or None.
     Asked for what is neither a key nor a token of this gateway."""
@@ -44,6 +56,23 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Their `iss` has to be this."""
     jwt_audience: str = ""
     """Their `aud` has to name this."""
+
+
+class AmazonSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Clients of Amazon Transcribe."""
+
+    access_keys: tuple[tuple[str, str], ...] = ()
+    """Access key id and the key of this gateway that it stands for, by its id or its owner. Without
+    an entry the access key id is looked for itself."""
+    hosts: tuple[str, ...] = ()
+    """Names, with a port where clients dial one, that signatures may name besides the Host header:
+    behind a proxy that rewrites it."""
+    vocabularies: tuple[tuple[str, str], ...] = ()
+    """Name of a custom vocabulary and its phrases, separated by commas: hints for the engine."""
+    filters: tuple[tuple[str, str], ...] = ()
+    """Name of a vocabulary filter and its words, separated by commas."""
+    silence_s: float = 15.0
+    """A stream that brings no audio for so long is ended, as the service does."""
 
 
 class FetchSettings(msgspec.Struct, frozen=True):
@@ -107,6 +136,11 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """HTTP and WebSocket; 0 = any free port, off (None) = closed."""
     tls_port: int | None = 8443
     """The same over TLS."""
+    grpc_port: int | None = 50_051
+    """gRPC; as `port`. When the usual port is taken it stays closed, and a line says so; any
+    other has to be free."""
+    grpc_tls_port: int | None = 50_052
+    """gRPC over TLS. The usual port opens along with `tls_port`."""
     engine: str = "pocketsphinx"
     """`NAME[:ARG]` of the engine that hears; `A | B`: B where A fails."""
     models: tuple[tuple[str, str], ...] = ()
@@ -158,8 +192,14 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of each session."""
     http: HttpSettings = HttpSettings()
     """Limits of plain HTTP."""
+    http2: Http2Settings = Http2Settings()
+    """Limits of each HTTP/2 connection."""
     websocket: WebSocketSettings = WebSocketSettings()
     """Limits of each WebSocket."""
+    grpc: GrpcSettings = GrpcSettings()
+    """Limits of gRPC."""
+    google: GoogleRules = GoogleRules()
+    """What Google's clients are held to."""
     webhooks: HookSettings = HookSettings()
     """Limits of webhooks and callbacks."""
     record: RecordSettings = RecordSettings()
@@ -168,6 +208,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Limits of recordings read by URL."""
     access: AccessSettings = AccessSettings()
     """Keys, and who may knock how often."""
+    amazon: AmazonSettings = AmazonSettings()
+    """Clients of Amazon Transcribe."""
 
     @property
     def keys_path(self) -> Path:
