@@ -3,6 +3,7 @@ reconnection, no buffering, nothing else between."""
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -15,12 +16,14 @@ from ossicle.core.link import Link
 from ossicle.core.ports import ClientDialect, Dialect
 from ossicle.dialects.assemblyai.legacy_client import LegacyClient
 from ossicle.dialects.assemblyai.legacy_server import LegacyServer
+from ossicle.dialects.google import GoogleClient
 from ossicle.dialects.twilio import CallServer
 from ossicle.dialects.twilio.client import TwilioClient
 from ossicle.gateway.bind import BINDINGS
+from ossicle.gateway.serve import Gateway
 from ossicle.gateway.settings import GatewaySettings
 
-__all__ = ["CLIENTS", "UPSTREAMS", "Conversation", "Speaker", "server_of", "talk"]
+__all__ = ["CLIENTS", "UPSTREAMS", "Conversation", "Speaker", "server_of", "talk", "url_of"]
 
 
 class Speaker(NamedTuple):
@@ -37,7 +40,12 @@ UPSTREAMS: tuple[str, ...] = tuple(name for name, p in PROVIDERS.items() if p.ca
 
 CLIENTS: dict[str, Speaker] = {
     name: Speaker(PROVIDERS[name].make, PROVIDERS[name].wire) for name in UPSTREAMS
-} | {"assemblyai-v2": Speaker(LegacyClient), "twilio": Speaker(TwilioClient, hears=False)}
+} | {
+    "google-v1p1beta1": Speaker(partial(GoogleClient, "v1p1beta1"), "grpc"),
+    "google-v2": Speaker(partial(GoogleClient, "v2"), "grpc"),
+    "assemblyai-v2": Speaker(LegacyClient),
+    "twilio": Speaker(TwilioClient, hears=False),
+}
 
 
 def server_of(name: str) -> Callable[[], Dialect] | None:
@@ -54,6 +62,14 @@ def server_of(name: str) -> Callable[[], Dialect] | None:
             make = binding.dialect
             return lambda: make(house)
     return None
+
+
+def url_of(gateway: Gateway, wire: str) -> str:
+    """Where a wire of that kind is answered."""
+    if wire != "grpc":
+        return gateway.url
+    assert gateway.rpc is not None
+    return gateway.rpc.urls["grpc"]
 
 
 class Conversation:

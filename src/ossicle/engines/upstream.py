@@ -147,6 +147,7 @@ class UpstreamStream:
         "_asked",
         "_began",
         "_deaf",
+        "_due",
         "_ending",
         "_fed",
         "_fed_then",
@@ -164,6 +165,8 @@ class UpstreamStream:
         "_theirs",
         "_tick",
         "_timers",
+        "_told_unable",
+        "_unable",
         "_until_ms",
         "link",
     )
@@ -201,8 +204,12 @@ class UpstreamStream:
         self._spoken_ms = 0
         self._until_ms: int | None = None
         self._tick: Timer | None = None
+        self._due: Timer | None = None
         self._asked: deque[tuple[str, float]] = deque()
         """Questions it owes an answer, and until when."""
+        self._unable: deque[str] = deque()
+        """Those of them that it has no word for."""
+        self._told_unable = False
         self.link = Link(dialect, self, timers)
         self.link.over.add_done_callback(self._closed)
 
@@ -234,6 +241,7 @@ class UpstreamStream:
                 self._heard_at = self._timers.now()
             case Finalize(ref=ref) if ref and self._settings.answer_s:
                 self._asked.append((ref, self._timers.now() + self._settings.answer_s))
+                self._await_answer()
             case _:
                 pass
         self.link.ask(command)
@@ -271,9 +279,11 @@ class UpstreamStream:
             case Notice(level="error"):
                 text = f"{self._name}: {event.text}"
                 self._sink.tell(msgspec.structs.replace(event, level="warning", text=text))
+            case Notice(ref=ref) if any(ref == asked for asked, _ in self._asked):
+                self._cannot(event)
             case _:
-                if self._asked and isinstance(event, Transcript) and event.ref:
-                    self._answered(event)
+                if self._asked and isinstance(event, Transcript):
+                    event = self._answered(event)
                 for believed in self._plausible.checked(event):
                     self._sink.tell(believed)
 
@@ -335,16 +345,42 @@ class UpstreamStream:
         error = over.result() or ConnectionLost("it closed the connection before the end")
         self._end(Ended(reason="failed", error=error.fault()))
 
-    def _answered(self, event: Transcript) -> None:
-        if event.final and event.ends_turn:
-            self._asked = deque(each for each in self._asked if each[0] != event.ref)
+    def _answered(self, event: Transcript) -> Transcript:
+        if not (event.final and event.ends_turn):
+            return event
+        if not event.ref and self._unable:
+            event = msgspec.structs.replace(event, ref=self._unable.popleft())
+        self._asked = deque(each for each in self._asked if each[0] != event.ref)
+        return event
 
-    def _answer(self, now: float) -> None:
-        """In its stead: nothing new was heard. Not a word is settled by that."""
+    def _cannot(self, event: Notice) -> None:
+        """It decides by itself when a turn is over: the next end is the answer, if one comes in
+        time. That is told once."""
+        self._unable.append(event.ref)
+        if not self._told_unable:
+            self._told_unable = True
+            text = f"{self._name}: {event.text}"
+            self._sink.tell(Notice(level="info", code=event.code, text=text))
+
+    def _await_answer(self) -> None:
+        if self._asked and self._due is None:
+            self._due = self._timers.call_at(self._asked[0][1], self._answer)
+
+    def _answer(self) -> None:
+        """In its stead: nothing new was heard. Not a word is settled by that, and while words are
+        open their final is waited for."""
+        self._due = None
+        now = self._timers.now()
+        if self._asked and self._plausible.open:
+            self._due = self._timers.call_at(now + _TICK_S, self._answer)
+            return
         while self._asked and self._asked[0][1] <= now:
             ref, _ = self._asked.popleft()
+            if ref in self._unable:
+                self._unable.remove(ref)
             at = self._plausible.end_ms
             self._sink.tell(Transcript(start_ms=at, end_ms=at, final=True, ends_turn=True, ref=ref))
+        self._await_answer()
 
     def _refuse(self, fault: Fault) -> None:
         self._began.set_exception(OssicleError.of(fault))
@@ -367,7 +403,6 @@ class UpstreamStream:
             if not fed and not self._ending:
                 self._heard_at = now  # it was asked nothing
             self._tick = self._timers.call_at(now + _TICK_S, self._look)
-            self._answer(now)
 
     def _give_up(self, why: str) -> None:
         fault = EngineFailed(f"{self._name} {why}").fault()
@@ -377,9 +412,10 @@ class UpstreamStream:
         self._sink.tell(Ended(reason="failed", error=fault))
 
     def _stop(self) -> None:
-        if self._tick is not None:
-            self._tick.cancel()
-            self._tick = None
+        for timer in (self._tick, self._due):
+            if timer is not None:
+                timer.cancel()
+        self._tick = self._due = None
 
 
 _OURS = frozenset({"unauthorized", "forbidden", "not_found", "replaced", "resume_denied"})

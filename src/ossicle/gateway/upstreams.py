@@ -16,17 +16,20 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
+from ossicle.client.address import address
 from ossicle.client.dial import dialer
 from ossicle.client.dialects import PROVIDERS, Provider, provider
 from ossicle.core.errors import EngineFailed, Refused
-from ossicle.core.ports import Engine
+from ossicle.core.ports import Dial, Engine
 from ossicle.engines.upstream import Upstream, UpstreamSettings
 from ossicle.engines.wrap.rollover import Rollover
 
 from .naming import nearest
+from .spread import Spread
 
 __all__ = ["Entry", "entry", "open_upstream"]
 
@@ -156,7 +159,7 @@ def open_upstream(
     engine = Upstream(
         here.name,
         found.make,
-        dialer(here.url, found.wire, ca=here.ca or None, timeout_s=here.open_s or 60.0),
+        _way(here, found),
         capabilities=found.capabilities,
         credential=_credential(here, found.key, environment),
         model=here.model,
@@ -171,6 +174,21 @@ def open_upstream(
     )
     limit_s = found.limit_s if here.limit_s is None else here.limit_s
     return Rollover(engine, limit_s=limit_s, margin_s=here.margin_s) if limit_s else engine
+
+
+def _way(here: Entry, found: Provider) -> Dial:
+    """To its name, and over WebSocket to whichever of the name's addresses is well."""
+    limit, ca = here.open_s or 60.0, here.ca or None
+    whole = dialer(here.url, found.wire, ca=ca, timeout_s=limit)
+    if found.wire != "websocket":
+        return whole
+    place = urlsplit(address(here.url, found.wire))
+    host, port = place.hostname or "", place.port or (443 if place.scheme == "wss" else 80)
+
+    def at(one: str) -> Dial:
+        return dialer(here.url, found.wire, ca=ca, timeout_s=limit, at=one) if one else whole
+
+    return Spread(host, port, at, timeout_s=limit)
 
 
 def _silent_s(found: Provider, here: Entry) -> float:

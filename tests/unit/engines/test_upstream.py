@@ -164,6 +164,25 @@ async def test_a_question_that_it_leaves_open_is_answered_and_settles_nothing() 
     assert answers == [("q1", "one", 500), ("q2", "", 500)]
 
 
+async def test_one_that_cannot_be_asked_answers_with_its_next_end() -> None:
+    """Google ends turns by itself only: open words are waited for, however long."""
+    timers = ManualTimers()
+    stream, _, sink = await opened(timers, answer_s=3)
+    stream.told(stream.link, Transcript(text="on", start_ms=0, end_ms=200))
+    for ref in ("q1", "q2"):
+        stream.ask(Finalize(ref=ref))
+        notice = Notice(level="warning", code="not_supported", text="it decides", ref=ref)
+        stream.told(stream.link, notice)
+    talk(stream, timers, 10)
+    assert not [e for e in sink.events if isinstance(e, Transcript) and e.final]
+    last = Transcript(text="one", start_ms=0, end_ms=500, final=True, ends_turn=True)
+    stream.told(stream.link, last)
+    talk(stream, timers, 2)
+    finals = [e for e in sink.events if isinstance(e, Transcript) and e.final]
+    assert [(e.ref, e.text, e.end_ms) for e in finals] == [("q1", "one", 500), ("q2", "", 500)]
+    assert [e.code for e in sink.events if isinstance(e, Notice)] == ["upstream", "not_supported"]
+
+
 async def test_it_goes_away_right_after_it_began() -> None:
     timers = ManualTimers()
     stream, channel, sink = await opened(timers)

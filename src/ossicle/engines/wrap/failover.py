@@ -120,7 +120,10 @@ class Failover:
         return any(m.tier < than.tier and m.health.well(now) for m in self.members)
 
     def _drawn(self, members: list[Member]) -> list[Member]:
-        """By lot: the chance to be first is the weight's share."""
+        """By lot: the chance to be first is the weight's share. Among equals the one with the
+        fewest streams comes first, and the lot decides only what is left."""
+        if len({member.weight for member in members}) == 1:
+            return sorted(members, key=lambda member: (member.health.open, self._chance()))
         keyed = [
             (self._chance() ** (1.0 / member.weight) if member.weight > 0 else 0.0, place, member)
             for place, member in enumerate(members)

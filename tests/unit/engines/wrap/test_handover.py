@@ -417,6 +417,16 @@ def test_weights_share_within_a_tier() -> None:
     assert {tuple(m.name for m in engine.order(0.0))[-1] for _ in range(20)} == {"c"}
 
 
+async def test_equals_are_asked_by_how_many_streams_they_have() -> None:
+    a, b, c = named("a"), named("b"), named("c")
+    engine = Failover((Member(a), Member(b), Member(c, tier=1)), timers=ManualTimers())
+    for _ in range(10):
+        await engine.open(OPTIONS, Told())
+    assert (len(a.streams), len(b.streams), len(c.streams)) == (5, 5, 0)
+    engine.members[0].health.open = 1
+    assert engine.order(0.0)[0].name == "a"
+
+
 def test_open_streams_are_counted_and_given_back() -> None:
     async def run() -> None:
         timers = ManualTimers()
