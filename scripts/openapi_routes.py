@@ -23,6 +23,7 @@ from ossicle.dialects.native import endpoints as native
 from ossicle.dialects.openai import endpoints as openai
 from ossicle.dialects.openai.speech_request import SpeechAsked
 from ossicle.dialects.openai.transcription_text import FORMATS
+from ossicle.gateway.advice import AdviceGiven
 from ossicle.gateway.pages import About
 from ossicle.gateway.records import SessionRecord
 from ossicle.gateway.snippets import Snippet
@@ -370,7 +371,13 @@ ROUTES: tuple[Route, ...] = (
         }},
         refuses="native", credential="native",
     ),
+    Route(
+        "GET", "/v1/advise", "pages", "Which protocol?",
+        "The advisor's answer for this gateway: as `ossicle advise --json`.",
+        query=parameters.ADVISE, gives={"application/json": AdviceGiven}, refuses="native",
+    ),
     _page("/", "The playground", "text/html"),
+    _page("/advise", "Which protocol? A form and the answer", "text/html"),
     _page("/playground/{name}", "What the playground is made of", "*/*"),
     _page("/ossicle.js", "The module for browsers", "text/javascript",
           "Any page may import it, those of other origins too."),

@@ -37,6 +37,7 @@ OWNERS = {
     "ossicle.dialects.twilio.plivo": "plivo.",
     "ossicle.dialects.twilio": "twilio.",
     "ossicle.gateway": "gateway.",
+    "ossicle.advisor": "advisor.",
 }
 """Whose a type is, by the longest beginning of its module's name. A new dialect adds a line."""
 AT = "#/components/schemas/"

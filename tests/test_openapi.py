@@ -118,8 +118,18 @@ async def test_a_gateway_answers_as_it_says(tmp_path: Path) -> None:
         events = "/v1/sessions/{name}/events"
         await check("GET", "/v1/sessions/gone/events", 404, events)
         await check("GET", "/v1/sessions/gone/events?no=1", 400, events)
-        for path in ("/healthz", "/readyz", "/metrics", "/v1/about", "/v1/snippets", "/"):
+        for path in (
+            "/healthz",
+            "/readyz",
+            "/metrics",
+            "/v1/about",
+            "/v1/snippets",
+            "/",
+            "/advise",
+        ):
             await check("GET", path, 200)
+        await check("GET", "/v1/advise?client=browser&provider=google&browsers=safari+26", 200)
+        await check("GET", "/v1/advise?client=bowser", 400)
         for path in ("/ossicle.js", "/ossicle.d.ts", "/openapi.json", "/asyncapi.json"):
             await check("GET", path, 200)
         await check("GET", "/ossicle/link.js", 200, "/ossicle/{name}")

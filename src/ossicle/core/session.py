@@ -11,7 +11,7 @@ reads the clock through `Timers`.
 The hot path is `Feed.audio`; what it leaves comes to `_audio_slow`.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from math import inf
 
@@ -143,6 +143,8 @@ class Session:
         self._anonymous = 0
         self.notices: Counter[str] = Counter()
         """How often each code was told."""
+        self.upstream_ids: deque[str] = deque(maxlen=20)
+        """What providers call their part of this session, the newest."""
         self._dropped = 0
         self._dropped_told = -inf
         self._last_heard = now
@@ -400,6 +402,8 @@ class Session:
                     self._lost_stream(event.error)
             case Notice():
                 self.notices[event.code] += 1
+                if event.code == "upstream":
+                    self.upstream_ids.append(event.text)
                 self.say(event)
             case _:
                 self.say(event)

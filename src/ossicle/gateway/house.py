@@ -30,6 +30,7 @@ from ossicle.core.session import Session
 from ossicle.core.timers import LoopTimers
 from ossicle.core.wire import Opening
 from ossicle.engines.wrap.endpointed import Endpointed
+from ossicle.engines.wrap.record import Recorded
 from ossicle.engines.wrap.split import Split
 from ossicle.transports.faults import report_fault
 
@@ -45,6 +46,7 @@ from .keyfile import KeyFile
 from .metrics import Metrics
 from .minting import Mint, signing_secret
 from .names import labels_of
+from .recorder import recorder_of
 from .routing import chosen, cold
 from .secrets import Secrets
 from .settings import GatewaySettings
@@ -87,6 +89,7 @@ class House:
         )
         self._judging = 0
         self.secrets = Secrets(settings.state_dir)
+        self.recorder = recorder_of(settings)
         self.node = settings.node or uuid.uuid4().hex[:8]
         self.sessions: dict[str, Session] = {}
         self.answering = Answering()
@@ -231,8 +234,8 @@ class House:
         engine = self.answering.seated(chosen(self.engine, options), options, _judged(options))
         split = options.recognition.channels == "split"
         if split and source.channels > engine.capabilities.channels:
-            return Split(engine, channels=source.channels)
-        return engine
+            engine = Split(engine, channels=source.channels)
+        return engine if self.recorder is None else Recorded(engine, self.recorder)
 
     def wake(self, session: Hosted) -> None:
         """A session changed."""
