@@ -36,6 +36,7 @@ from .certificates import (
 )
 from .doors import Door, bind
 from .house import House
+from .probe import Probes, open_datagrams
 from .routing import cold
 from .settings import GatewaySettings
 from .snippets import Address
@@ -109,8 +110,9 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
     if tls is not None:
         wanted.append(("https", settings.tls_port, tls.context))
     wanted = [each for each in wanted if each[1] is not None]
-    app = make_app(house)
-    upgrade = websocket_protocol(router(house, "websocket"), settings.websocket)
+    probes = Probes(house)
+    app = make_app(house, probes)
+    upgrade = websocket_protocol(probes.beside(router(house, "websocket")), settings.websocket)
 
     def door(name: str, bound: socket.socket, context: ssl.SSLContext | None) -> Door:
         config = uvicorn.Config(
@@ -131,6 +133,7 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
     proxies = house.forwarding.trusted if settings.access.proxy_protocol else None
     taken, sockets = await _sockets(settings, wanted)
     doors = {name: door(name, sockets[name], context) for name, _, context in wanted}
+    datagrams = open_datagrams(probes, settings, [each.port for each in doors.values()])
     gateway = Gateway(house, doors)
     house.address = _address(doors, files)
     async with asyncio.TaskGroup() as group:
@@ -138,6 +141,9 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
         watching = group.create_task(house.metrics.watch_loop(), name="loop lag")
         following = group.create_task(_follow(tls, settings, house.troubles), name="certificates")
         helping = [keeping, watching, following]
+        if datagrams is not None:
+            echoing = probes.datagrams.run(datagrams)
+            helping.append(group.create_task(echoing, name="datagrams"))
         running: list[asyncio.Task[None]] = []
         try:
             if taken is not None:  # somebody else answers until this engine is warm

@@ -1,0 +1,1 @@
+"""Which protocol? What is measured from where you stand, and what follows from it."""
