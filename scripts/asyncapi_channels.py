@@ -128,6 +128,14 @@ CHANNELS: tuple[Channel, ...] = (
         hears=AUDIO, query=parameters.ASSEMBLYAI_LEGACY,
     ),
     Channel(
+        "amazon", "/stream-transcription-websocket", "Amazon Transcribe",
+        "As Amazon's SDK for browsers speaks it: one event-stream frame in each binary message. "
+        "The URL is signed.",
+        (), (), hears="A frame: an `AudioEvent`. One of no bytes ends the audio.",
+        says="A frame: a `TranscriptEvent`, or an exception, which is the last.",
+        query=parameters.AMAZON,
+    ),
+    Channel(
         "twilio", "/twilio/media", "Twilio Media Streams", CALLER,
         (twilio.FromTwilio,), (twilio.MediaOut, twilio.MarkOut, twilio.ClearOut),
     ),

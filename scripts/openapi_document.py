@@ -12,6 +12,8 @@ from openapi_routes import ROUTES, TAGS, Credential, Media, Refusals, Route, Wha
 from schemas import Schema, Shelf
 
 from ossicle.core.errors import CODES, Fault
+from ossicle.dialects.amazon.errors import status as amazon_status
+from ossicle.dialects.amazon.messages import ExceptionBody
 from ossicle.dialects.assemblyai.endpoints import TokenRefused
 from ossicle.dialects.deepgram.errors import status as deepgram_status
 from ossicle.dialects.native.errors import STATUS
@@ -66,6 +68,12 @@ CREDENTIALS: dict[str, Schema] = {
         "name": "Authorization",
         "description": "The bare key.",
     },
+    "amazon": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "Signature Version 4 of the service `transcribe`.",
+    },
     "twilio": {
         "type": "apiKey",
         "in": "header",
@@ -78,6 +86,7 @@ ACCEPTED: dict[Credential, list[dict[str, list[str]]]] = {
     "native": [{"key": []}, {"token": []}, {}],
     "deepgram": [{"deepgram": []}, {}],
     "assemblyai": [{"assemblyai": []}, {}],
+    "amazon": [{"amazon": []}, {}],
     "twilio": [{"twilio": []}, {}],
 }
 """The last, empty one: where keys are off, nothing is asked for."""
@@ -151,6 +160,10 @@ def _operation(route: Route, shelf: Shelf) -> Schema:
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in re.findall(r"\{(\w+)\}", route.path)
     ]
+    for name, schema in route.headers.items():
+        said = {k: v for k, v in schema.items() if k != "description"}
+        text = schema.get("description", "")
+        given.append({"name": name, "in": "header", "description": text, "schema": said})
     for name, schema in route.query.items():
         said = {k: v for k, v in schema.items() if k != "description"}
         given.append(
@@ -213,6 +226,10 @@ def _refusals(whose: Refusals, shelf: Shelf) -> dict[str, Schema]:
                 str(status): _answer(REASONS[status], refusal, shelf)
                 for status in (400, 401, 403, 429, 500)
             }
+        case "amazon":
+            refusal = {"application/json": ExceptionBody}
+            of_code = {code: amazon_status(Fault(code, "", kind.whose))
+                       for code, kind in CODES.items()}  # fmt: skip
         case "native":
             refusal = {"application/json": ErrorBody}
             of_code = STATUS

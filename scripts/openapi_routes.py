@@ -14,6 +14,7 @@ import parameters
 from parameters import Parameters
 from schemas import Schema
 
+from ossicle.dialects.amazon.parameters import PREFIX
 from ossicle.dialects.assemblyai import endpoints as assemblyai
 from ossicle.dialects.deepgram import endpoints as deepgram
 from ossicle.dialects.deepgram.prerecorded_messages import Queued, Recording
@@ -28,9 +29,11 @@ __all__ = ["ROUTES", "TAGS", "Also", "Credential", "Media", "Refusals", "Route",
 What: TypeAlias = type[msgspec.Struct] | Schema
 Media: TypeAlias = Mapping[str, What]
 """What a body is, by its media type."""
-Refusals: TypeAlias = Literal["", "native", "deepgram", "deepgram-v2", "assemblyai", "text"]
+Refusals: TypeAlias = Literal[
+    "", "native", "deepgram", "deepgram-v2", "assemblyai", "amazon", "text"
+]
 """In whose words a route refuses."""
-Credential: TypeAlias = Literal["", "native", "deepgram", "assemblyai", "twilio"]
+Credential: TypeAlias = Literal["", "native", "deepgram", "assemblyai", "amazon", "twilio"]
 
 TAGS = {
     "speech": "Sound in, words out; text in, sound out. WebSockets at the same paths are in "
@@ -130,6 +133,7 @@ class Route(NamedTuple):
     summary: str
     text: str = ""
     query: Parameters = NOTHING
+    headers: Parameters = NOTHING
     needs: tuple[str, ...] = ()
     """Parameters that must be there."""
     takes: Media = NOTHING
@@ -209,6 +213,15 @@ ROUTES: tuple[Route, ...] = (
         "As `/v1/speak`, by the rules of the newer API.",
         query=parameters.SPEAK_FLUX_FILE, takes={"application/json": Body},
         gives=SPEECH, refuses="deepgram-v2", credential="deepgram",
+    ),
+    Route(
+        "POST", "/stream-transcription", "speech", "Amazon Transcribe: StartStreamTranscription",
+        "Event-stream frames both ways, while the other end still sends; over HTTP/2, as the SDKs "
+        "do it. The status comes before any sound.",
+        headers={f"{PREFIX}{name}": schema for name, schema in parameters.AMAZON.items()},
+        takes={"application/vnd.amazon.eventstream": BYTES},
+        gives={"application/vnd.amazon.eventstream": BYTES},
+        refuses="amazon", credential="amazon",
     ),
     Route(
         "GET", "/v1/sessions", "sessions", "Your open sessions",

@@ -29,6 +29,7 @@ OWNERS = {
     "ossicle.dialects.deepgram.flux_messages": "flux.",
     "ossicle.dialects.deepgram.speak_messages": "speak.",
     "ossicle.dialects.deepgram": "deepgram.",
+    "ossicle.dialects.amazon": "amazon.",
     "ossicle.dialects.assemblyai": "assemblyai.",
     "ossicle.dialects.twilio.telnyx": "telnyx.",
     "ossicle.dialects.twilio.vonage": "vonage.",

@@ -17,6 +17,8 @@ from openapi_spec_validator.validation.exceptions import OpenAPIValidationError
 from starlette.routing import Route as WireRoute
 
 from harness import Answer, Talk, ask, gateway_with, heard
+from ossicle.dialects.amazon.eventstream import encode
+from ossicle.dialects.amazon.messages import audio_frame
 from ossicle.dialects.deepgram import flux_query, listen_query, speak_query
 from ossicle.engines.compose import Combined
 from ossicle.engines.open import open_engine
@@ -146,6 +148,12 @@ async def test_a_gateway_answers_as_it_says(tmp_path: Path) -> None:
         native = "/v1/stream?encoding=pcm_s16le&sample_rate=16000"
         await check("POST", native, 200, body=marked_audio([1, 2, 0]))
         await check("POST", f"{native}&no=1", 400, body=b"")
+        given = {"language-code": "en-US", "media-encoding": "pcm", "sample-rate": "16000"}
+        headers = {f"x-amzn-transcribe-{name}": value for name, value in given.items()}
+        said = encode(audio_frame(marked_audio([1, 2, 0])))
+        amazon = "/stream-transcription"
+        await check("POST", amazon, 200, headers=headers, body=said)
+        await check("POST", amazon, 400, body=said)
     assert routes() - seen == set(), "ask it here"
 
 

@@ -36,6 +36,7 @@ from ossicle.transports.faults import report_fault
 from .access import Access, Verdict
 from .accounts import Accounts
 from .allowance import Addresses
+from .amazon import AmazonDoor
 from .exits import Exits
 from .forwarded import Forwarding, address_of
 from .judges import judge_of
@@ -87,6 +88,7 @@ class House:
         self.secrets = Secrets(settings.state_dir)
         self.node = settings.node or uuid.uuid4().hex[:8]
         self.sessions: dict[str, Session] = {}
+        self.amazon = AmazonDoor(settings.amazon, self.access, self.secrets, self.sessions)
         self.draining = False
         self.doors_open = False
         self.address = Address()
@@ -290,7 +292,7 @@ class House:
             owner = verdict.owner
             self.accounts.knock(verdict, self.timers.now())
             if configure.join is not None and not self._new_home(configure.join, owner):
-                self._join(leg, configure.join, verdict)
+                self._join(leg, configure, configure.join, verdict)
                 return
             self.exits.check(configure)
             _check_body(leg, verdict)
@@ -353,6 +355,7 @@ class House:
             continues=configure.join,
         )
         session.configure(configure)
+        session.deadline.set(configure.within_s)
         self.accounts.open(verdict, name, leg.opening.header("idempotency-key")[:200])
         return session
 
@@ -388,7 +391,7 @@ class House:
             return False
         return parse(join.token).session not in self.sessions
 
-    def _join(self, leg: Leg, join: Join, verdict: Verdict) -> None:
+    def _join(self, leg: Leg, configure: Configure, join: Join, verdict: Verdict) -> None:
         owner = verdict.owner
         if not join.token and join.role != "owner":
             try:
@@ -419,6 +422,7 @@ class House:
         self._own(session, owner)
         self.accounts.check_join(verdict, session.id)
         self.exits.joined(session, resumed=True)
+        session.deadline.set(configure.within_s)
         _bound(leg, verdict, session.fail)
         session.attach(leg, since=join.since, resumed=True)
 

@@ -20,6 +20,7 @@ from ossicle.core.errors import Refused, TimedOut
 from ossicle.core.ports import Engine
 from ossicle.engines.lifecycle import aclose, start
 from ossicle.transports.http.server import http_protocol
+from ossicle.transports.http2.protocol import http2_protocol
 from ossicle.transports.websocket.server import websocket_protocol
 
 from . import handover
@@ -38,6 +39,7 @@ from .doors import Door, bind
 from .house import House
 from .probe import Probes, open_datagrams
 from .routing import cold
+from .rpc import RpcDoors, rpc_doors, wants_tls
 from .settings import GatewaySettings
 from .snippets import Address
 from .traces import spans_from_environment
@@ -49,6 +51,8 @@ log = logging.getLogger("ossicle.gateway")
 
 _ANY = {"0.0.0.0", "::", "*"}  # noqa: S104  names that no certificate can carry
 _CERTIFICATES_EVERY_S = 10.0
+_LAST_WORDS_S = 1.0
+"""For gRPC calls to end by themselves once their sessions have."""
 _WARM_S = 300.0
 """How long an engine may take to load."""
 
@@ -56,9 +60,11 @@ _WARM_S = 300.0
 class Gateway:
     """A running gateway."""
 
-    def __init__(self, house: House, doors: dict[str, Door]) -> None:
+    def __init__(self, house: House, doors: dict[str, Door], rpc: RpcDoors | None = None) -> None:
         self.house = house
         self.doors = doors
+        self.rpc = rpc
+        """gRPC, where it is open."""
         self._stop = asyncio.Event()
 
     @property
@@ -79,6 +85,8 @@ class Gateway:
             if loop.time() > deadline:
                 raise TimedOut(f"not ready after {timeout_s:g} s: {', '.join(missing)}")
             await asyncio.sleep(0.02)
+        if self.rpc is not None:
+            await self.rpc.look()
 
     def stop(self) -> None:
         """Ask for a graceful stop; `wait` returns."""
@@ -101,9 +109,9 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
     # onnxruntime, wherever an engine imports it, would call home (and does so from a thread)
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     tls, files = None, None
-    if settings.tls_port is not None:
+    if settings.tls_port is not None or wants_tls(settings):
         files = certificate_files(settings)
-        tls = reloading_context(files, alpn=("http/1.1",))
+        tls = reloading_context(files, alpn=("h2", "http/1.1"))
     house = House(settings, engine)
     house.exits.spans = spans_from_environment()
     wanted: list[tuple[str, int | None, ssl.SSLContext | None]] = [("http", settings.port, None)]
@@ -117,7 +125,7 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
     def door(name: str, bound: socket.socket, context: ssl.SSLContext | None) -> Door:
         config = uvicorn.Config(
             app,
-            http=http_protocol(settings.http),
+            http=http_protocol(settings.http, http2_protocol(settings.http2)),
             ws=upgrade,
             lifespan="off",
             log_config=None,
@@ -133,9 +141,19 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
     proxies = house.forwarding.trusted if settings.access.proxy_protocol else None
     taken, sockets = await _sockets(settings, wanted)
     doors = {name: door(name, sockets[name], context) for name, _, context in wanted}
+    try:
+        rpc = rpc_doors(house, settings, tls)
+    except OSError:
+        for each in doors.values():
+            each.bound.close()
+        if taken is not None:
+            taken.close()
+        raise
     datagrams = open_datagrams(probes, settings, [each.port for each in doors.values()])
-    gateway = Gateway(house, doors)
-    house.address = _address(doors, files)
+    if rpc is not None:
+        probes.doors |= rpc.ports
+    gateway = Gateway(house, doors, rpc)
+    house.address = _address(doors, files, rpc)
     async with asyncio.TaskGroup() as group:
         keeping = group.create_task(house.run(), name="house")
         watching = group.create_task(house.metrics.watch_loop(), name="loop lag")
@@ -155,6 +173,9 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
             ]
             if taken is None:
                 await start(engine)
+            if rpc is not None:
+                await rpc.start()
+                helping.append(group.create_task(rpc.run(), name="grpc"))
             await asyncio.gather(*(each.listening.wait() for each in doors.values()))
             helping += [
                 group.create_task(each.take(), name=f"{name}, PROXY headers")
@@ -168,9 +189,15 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
             helping.append(group.create_task(_announce(gateway), name="announcement"))
             yield gateway
             announce("STOPPING=1")
+            leaving = group.create_task(_leave(rpc, settings.drain_s), name="grpc leaves")
             await asyncio.gather(*(each.leave() for each in doors.values()))
             await house.drain()
+            if rpc is not None:
+                await rpc.stop(_LAST_WORDS_S)
+            await leaving
         finally:
+            if rpc is not None:
+                await rpc.stop(0)
             for each in doors.values():
                 each.should_exit = True
             await asyncio.gather(*running, return_exceptions=True)
@@ -183,6 +210,12 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
             await aclose(engine)
             if house.exits.spans is not None:
                 await asyncio.to_thread(house.exits.spans.close)
+
+
+async def _leave(rpc: RpcDoors | None, drain_s: float) -> None:
+    """GOAWAY at once, so that clients dial another gateway for what comes next."""
+    if rpc is not None:
+        await rpc.stop(drain_s)
 
 
 async def _sockets(
@@ -277,10 +310,19 @@ def certificate_files(settings: GatewaySettings) -> CertificateFiles:
     )
 
 
-def _address(doors: dict[str, Door], files: CertificateFiles | None) -> Address:
+def _address(
+    doors: dict[str, Door], files: CertificateFiles | None, rpc: RpcDoors | None
+) -> Address:
     urls = {name: door.url for name, door in doors.items()}
     ca = files.authority if files is not None else None
-    return Address(urls.get("http", ""), urls.get("https", ""), str(ca or ""))
+    calls = rpc.urls if rpc is not None else {}
+    return Address(
+        urls.get("http", ""),
+        urls.get("https", ""),
+        str(ca or ""),
+        calls.get("grpc", ""),
+        calls.get("grpcs", ""),
+    )
 
 
 async def _follow(

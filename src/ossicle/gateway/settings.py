@@ -6,11 +6,15 @@ from typing import Literal
 import msgspec
 
 from ossicle.core.session import SessionSettings
+from ossicle.dialects.google import GoogleRules
+from ossicle.transports.grpc.settings import GrpcSettings
 from ossicle.transports.http.server import HttpSettings
+from ossicle.transports.http2.settings import Http2Settings
 from ossicle.transports.websocket.server import WebSocketSettings
 
 __all__ = [
     "AccessSettings",
+    "AmazonSettings",
     "FetchSettings",
     "GatewaySettings",
     "HookSettings",
@@ -52,6 +56,23 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Their `iss` has to be this."""
     jwt_audience: str = ""
     """Their `aud` has to name this."""
+
+
+class AmazonSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Clients of Amazon Transcribe."""
+
+    access_keys: tuple[tuple[str, str], ...] = ()
+    """Access key id and the key of this gateway that it stands for, by its id or its owner. Without
+    an entry the access key id is looked for itself."""
+    hosts: tuple[str, ...] = ()
+    """Names, with a port where clients dial one, that signatures may name besides the Host header:
+    behind a proxy that rewrites it."""
+    vocabularies: tuple[tuple[str, str], ...] = ()
+    """Name of a custom vocabulary and its phrases, separated by commas: hints for the engine."""
+    filters: tuple[tuple[str, str], ...] = ()
+    """Name of a vocabulary filter and its words, separated by commas."""
+    silence_s: float = 15.0
+    """A stream that brings no audio for so long is ended, as the service does."""
 
 
 class FetchSettings(msgspec.Struct, frozen=True):
@@ -123,6 +144,11 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """HTTP and WebSocket; 0 = any free port, off (None) = closed."""
     tls_port: int | None = 8443
     """The same over TLS."""
+    grpc_port: int | None = 50_051
+    """gRPC; as `port`. When the usual port is taken it stays closed, and a line says so; any
+    other has to be free."""
+    grpc_tls_port: int | None = 50_052
+    """gRPC over TLS. The usual port opens along with `tls_port`."""
     engine: str = "pocketsphinx"
     """`NAME[:ARG]` of the engine that hears; `A | B`: B where A fails."""
     models: tuple[tuple[str, str], ...] = ()
@@ -174,8 +200,14 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of each session."""
     http: HttpSettings = HttpSettings()
     """Limits of plain HTTP."""
+    http2: Http2Settings = Http2Settings()
+    """Limits of each HTTP/2 connection."""
     websocket: WebSocketSettings = WebSocketSettings()
     """Limits of each WebSocket."""
+    grpc: GrpcSettings = GrpcSettings()
+    """Limits of gRPC."""
+    google: GoogleRules = GoogleRules()
+    """What Google's clients are held to."""
     webhooks: HookSettings = HookSettings()
     """Limits of webhooks and callbacks."""
     fetch: FetchSettings = FetchSettings()
@@ -184,6 +216,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """What may be measured here."""
     access: AccessSettings = AccessSettings()
     """Keys, and who may knock how often."""
+    amazon: AmazonSettings = AmazonSettings()
+    """Clients of Amazon Transcribe."""
 
     @property
     def keys_path(self) -> Path:
