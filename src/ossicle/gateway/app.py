@@ -13,6 +13,7 @@ from ossicle.dialects.native.errors import status
 from ossicle.dialects.native.messages import ErrorBody, encode
 from ossicle.transports.http.server import stream_endpoint
 
+from .advice import advice_route
 from .bind import BINDINGS, ENDPOINTS, router
 from .desk import endpoint_route
 from .house import House
@@ -97,6 +98,7 @@ def make_app(house: House, probes: Probes | None = None) -> Starlette:
                 methods=["GET", "POST"],
             ),
             Route("/v1/snippets", lines_to_change),
+            advice_route(house),
             *(endpoint_route(house, method, path, make(house)) for method, path, make in ENDPOINTS),
         ]
     )
