@@ -267,10 +267,10 @@ class _Probe:
 
     async def _doors(self, offer: Offer) -> None:
         wires = self._seen.wires
-        if self._place.secure:  # without TLS there is nothing to agree on it by
-            wires["http2"] = await self._greeting(self._place, secure=True)
-            if wires["http2"].state == "blocked":
-                wires["http2"].state = "not_offered"
+        http2 = await self._greeting(self._place, secure=self._place.secure)
+        if http2.state != "passes":  # nobody promised it
+            http2.state = "not_offered"
+        wires["http2"] = http2
         port = offer.grpc_tls_port if self._place.secure else offer.grpc_port
         port = port or offer.grpc_port or offer.grpc_tls_port
         if port is None:
