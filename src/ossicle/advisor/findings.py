@@ -421,7 +421,11 @@ def _of_idle(idle: Idle) -> Iterable[Problem]:
 def _of_figures(
     seen: Measured, rtt: Spread | None, loss: float | None, skew: float | None, down: Rate, up: Rate
 ) -> Iterable[Problem]:
-    if rtt is not None and rtt.count < _FEW and not seen.out_of_time:
+    if seen.rtt_why:
+        made = rtt.count if rtt is not None else 0
+        text = f"The round trips ended after {made}: {seen.rtt_why}."
+        yield Problem("no_rounds", "problem", text, "Does the connection live that long at all?")
+    elif rtt is not None and rtt.count < _FEW and not seen.out_of_time:
         yield Problem("few_rounds", "note", f"Only {rtt.count} round trips were made in time.")
     if rtt is not None and rtt.median_ms > _FAR_MS:
         yield Problem(
@@ -446,7 +450,7 @@ def _of_figures(
                 f"Only {rate.kbit_s:.0f} kbit/s {way}, and speech takes {_SPEECH_KBIT}.",
                 "Send Opus: 24 kbit/s is enough for speech.",
             )  # fmt: skip
-        elif rate.why and seen.is_ossicle and not seen.out_of_time:
+        elif rate.why and not seen.refused and seen.is_ossicle and not seen.out_of_time:
             yield Problem(f"no_rate_{way}", "note", f"Bandwidth {way} is not known: {rate.why}.")
     if skew is not None and abs(skew) > _SKEW_MS:
         ahead = "ahead of" if skew > 0 else "behind"

@@ -102,6 +102,8 @@ class Line:
         self._reader, self._writer = reader, writer
         self._tls: tls.SSLObject | None = None
         self._in, self._out = tls.MemoryBIO(), tls.MemoryBIO()
+        self._heard = False
+        """Something came since the last request."""
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MOST_HEAD)
 
     @classmethod
@@ -292,6 +294,7 @@ class Line:
         self, method: str, target: str, headers: tuple[tuple[str, str], ...] = ()
     ) -> None:
         """A request head."""
+        self._heard = False
         fields = [("host", self.place.authority), ("user-agent", "ossicle-probe"), *headers]
         await self.send(h11.Request(method=method, target=self.place.path + target, headers=fields))
 
@@ -306,7 +309,11 @@ class Line:
             try:
                 event = self._http.next_event()
                 if event is h11.NEED_DATA:
-                    self._http.receive_data(await self.read())
+                    data = await self.read()
+                    if not data and not self._heard:
+                        raise ConnectionLost("it hung up without an answer")
+                    self._heard = True
+                    self._http.receive_data(data)
                     continue
             except h11.RemoteProtocolError as error:
                 # h11 quotes nothing that was sent, only what it expected

@@ -85,6 +85,8 @@ class Measured(msgspec.Struct, kw_only=True):
     rtt_ms: list[float] = []
     rtt_over: str = ""
     """The wire of those round trips."""
+    rtt_why: str = ""
+    """Why they ended early."""
     skews_ms: list[tuple[float, float]] = []
     """(gateway's clock less ours, round trip) as told."""
     datagrams: int = 0

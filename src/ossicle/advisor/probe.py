@@ -35,8 +35,6 @@ __all__ = ["Told", "Wishes", "probe"]
 Told: TypeAlias = Callable[[str, float], None]
 """A part of the probe, and how much of it is done (0 to 1)."""
 
-_STEP_S = 5.0
-"""To connect, and to be answered."""
 _ROUNDS = 30
 _APART_S = 0.02
 
@@ -46,6 +44,8 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
 
     idle_s: float = 30.0
     """How long a silence to look for; 0 = none."""
+    step_s: float = 5.0
+    """To connect, to be answered, and for each measurement but the silences."""
     limit_s: float = 0.0
     """When to end whatever happens; 0 = `idle_s` and 45 s."""
     bytes: int = 4 << 20
@@ -95,7 +95,7 @@ class _Probe:
         told: Told,
     ) -> None:
         self._place, self._context, self._wishes = place, context, wishes
-        self._seen, self._told = seen, told
+        self._seen, self._told, self._step_s = seen, told, wishes.step_s
         bearer = (("authorization", f"Bearer {wishes.key}"),) if wishes.key else ()
         self._headers: tuple[tuple[str, str], ...] = bearer
         self._session: tls.SSLSession | None = None
@@ -131,7 +131,7 @@ class _Probe:
         spent = Spent()
         wires = seen.wires
         try:
-            async with asyncio.timeout(_STEP_S):
+            async with asyncio.timeout(self._step_s):
                 line = await Line.open(self._place, self._context, spent=spent)
         except TimeoutError:
             self._stuck(spent)
@@ -149,10 +149,10 @@ class _Probe:
             return None
         self._reached(spent)
         try:
-            async with line, asyncio.timeout(_STEP_S):
+            async with line, asyncio.timeout(self._step_s):
                 return await self._first_answer(line)
         except TimeoutError:
-            why = f"it takes a request and gives no whole answer ({_STEP_S:g} s)"
+            why = f"it takes a request and gives no whole answer ({self._step_s:g} s)"
             wires["http"] = Tried("broken", why)
         except OssicleError as error:
             wires["http"] = Tried("broken", str(error))
@@ -167,11 +167,13 @@ class _Probe:
     def _stuck(self, spent: Spent) -> None:
         self._reached(spent)
         if spent.tcp_ms is not None:
-            why = f"it takes the connection and says nothing to the TLS greeting ({_STEP_S:g} s)"
+            within = f"({self._step_s:g} s)"
+            why = f"it takes the connection and says nothing to the TLS greeting {within}"
             self._seen.wires["tls"] = Tried("broken", why)
             return
         step = "the connection" if spent.name_ms is not None else "the name"
-        why = f"no answer within {_STEP_S:g} s for {step}: a firewall drops it, or nobody is there"
+        within = f"within {self._step_s:g} s for {step}"
+        why = f"no answer {within}: a firewall drops it, or nobody is there"
         self._seen.wires["tcp"] = Tried("blocked", why)
 
     async def _look_at_certificate(self) -> None:
@@ -179,7 +181,7 @@ class _Probe:
         context = tls.create_default_context()
         context.check_hostname, context.verify_mode = False, tls.CERT_NONE
         try:
-            async with asyncio.timeout(_STEP_S):
+            async with asyncio.timeout(self._step_s):
                 async with await Line.open(self._place, context) as line:
                     self._seen.certificate = line.certificate
         except (OssicleError, TimeoutError):
@@ -244,7 +246,7 @@ class _Probe:
     async def _upgrade_once(self, session: tls.SSLSession | None) -> None:
         tried = self._seen.wires["websocket"]
         try:
-            async with asyncio.timeout(_STEP_S):
+            async with asyncio.timeout(self._step_s):
                 line = await Line.open(self._place, self._context, session)
                 async with line:
                     began = time.perf_counter()
@@ -255,7 +257,10 @@ class _Probe:
             tried.state, tried.why = "broken", f"the upgrade gets no answer: {error}"
             return
         except TimeoutError:
-            tried.state, tried.why = "broken", f"the upgrade gets no answer within {_STEP_S:g} s"
+            tried.state, tried.why = (
+                "broken",
+                f"the upgrade gets no answer within {self._step_s:g} s",
+            )
             return
         if answer.status != 101:
             tried.state = "blocked"
@@ -289,10 +294,12 @@ class _Probe:
             context = trust(self._wishes.ca) or tls.create_default_context()
             context.set_alpn_protocols(["h2"])
         try:
-            async with asyncio.timeout(_STEP_S / 2):
+            async with asyncio.timeout(self._step_s / 2):
                 return await greets_http2(place, context)
         except TimeoutError:
-            return Tried("blocked", f"no answer from port {place.port} within {_STEP_S / 2:g} s")
+            return Tried(
+                "blocked", f"no answer from port {place.port} within {self._step_s / 2:g} s"
+            )
         except OssicleError as error:
             return Tried("blocked", str(error))
 
@@ -300,7 +307,7 @@ class _Probe:
 
     async def _rounds(self, over_websocket: bool) -> None:
         try:
-            async with asyncio.timeout(_STEP_S):
+            async with asyncio.timeout(self._step_s):
                 if over_websocket:
                     await self._rounds_websocket()
                 else:
@@ -308,14 +315,12 @@ class _Probe:
         except TimeoutError:
             pass  # as many as there were; findings say it when there are few
         except OssicleError as error:
-            if not self._seen.rtt_ms:
-                name = "websocket" if over_websocket else "http"
-                self._seen.wires[name] = Tried("broken", f"round trips: {error}")
+            self._seen.rtt_why = str(error)
 
     async def _rounds_websocket(self) -> None:
         seen = self._seen
         seen.rtt_over = "websocket"
-        async with await Talk.open(self._place, self._context, self._headers, _STEP_S) as talk:
+        async with await Talk.open(self._place, self._context, self._headers, self._step_s) as talk:
             for n in range(_ROUNDS):
                 began, wall = time.perf_counter(), time.time() * 1000
                 answer = await talk.ask(Echo(n), Echoed)
@@ -359,10 +364,10 @@ class _Probe:
         seen = self._seen
         for way, work in (("down", pieces_down), ("up", pieces_up)):
             try:
-                async with asyncio.timeout(_STEP_S):
+                async with asyncio.timeout(self._step_s):
                     await work(self._place, self._context, self._headers, seen)
             except TimeoutError:
-                seen.pieces_why[way] = f"nothing came within {_STEP_S:g} s"
+                seen.pieces_why[way] = f"nothing came within {self._step_s:g} s"
             except OssicleError as error:
                 seen.pieces_why[way] = str(error)
 
@@ -370,10 +375,10 @@ class _Probe:
         size = max(1, min(self._wishes.bytes, offer.most_bytes))
         for flow, work in ((self._seen.down, download), (self._seen.up, upload)):
             try:
-                async with asyncio.timeout(_STEP_S):
+                async with asyncio.timeout(self._step_s):
                     await work(self._place, self._context, self._headers, size, self._seen)
             except TimeoutError:
-                flow.why = f"no end within {_STEP_S:g} s"
+                flow.why = f"no end within {self._step_s:g} s"
             except OssicleError as error:
                 flow.why = str(error)
 
