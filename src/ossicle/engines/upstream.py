@@ -22,7 +22,7 @@ from ..core.errors import ConnectionLost, EngineFailed, Fault, OssicleError
 from ..core.events import AudioOut, Began, Configured, Ended, Event, Flow, Marked, Notice, Told
 from ..core.formats import AudioFormat
 from ..core.link import Link
-from ..core.options import Options, difference
+from ..core.options import Options, TimedOptions, difference
 from ..core.ports import ClientDialect, Dial, Sink
 from .plausible import Plausible
 
@@ -96,6 +96,7 @@ class Upstream:
             format=options.hears,
             speaks=options.speaks,
             credential=self._credential(),
+            within_s=_left(options),
         )
         limit = self._settings.open_s or None
         try:
@@ -114,6 +115,13 @@ class Upstream:
             stream.abort()
             raise
         return stream
+
+
+def _left(options: Options) -> float | None:
+    """How long the client of the session waits still: the call made for it ends with it."""
+    if not isinstance(options, TimedOptions) or options.ends_at is None:
+        return None
+    return max(0.001, options.ends_at - asyncio.get_running_loop().time())
 
 
 class UpstreamStream:

@@ -17,6 +17,7 @@ from .desk import endpoint_route
 from .house import House
 from .pages import page_routes
 from .snippets import snippets
+from .webcalls import WebCalls
 
 __all__ = ["make_app"]
 
@@ -89,6 +90,7 @@ def make_app(house: House) -> Starlette:
                 if binding.transport == "http"
             ),
             Route("/v1/snippets", lines_to_change),
+            WebCalls(house),
             *(endpoint_route(house, method, path, make(house)) for method, path, make in ENDPOINTS),
         ]
     )

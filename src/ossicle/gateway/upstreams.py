@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from ossicle.client.dial import dialer
-from ossicle.client.dialects import PROVIDERS, provider
+from ossicle.client.dialects import PROVIDERS, Provider, provider
 from ossicle.core.errors import EngineFailed, Refused
 from ossicle.core.ports import Engine
 from ossicle.engines.upstream import Upstream, UpstreamSettings
@@ -142,10 +142,10 @@ def open_upstream(
     found = provider(here.dialect)
     engine = Upstream(
         here.name,
-        found.make,
+        found.halves(here.url),
         dialer(here.url, found.wire, ca=here.ca or None, timeout_s=here.open_s or 60.0),
         capabilities=found.capabilities,
-        credential=_credential(here, found.key, environment),
+        credential=_credential(here, found, environment),
         model=here.model,
         settings=UpstreamSettings(
             open_s=here.open_s,
@@ -159,11 +159,13 @@ def open_upstream(
 
 
 def _credential(
-    here: Entry, variable: str, environment: Mapping[str, str]
+    here: Entry, found: Provider, environment: Mapping[str, str]
 ) -> Callable[[], str | None]:
     if here.key_file:
         return partial(_key_of_file, here.name, Path(here.key_file).expanduser())
-    return partial(_key_of, environment, here.key_env or variable)
+    if here.key_env:
+        return partial(_key_of, environment, here.key_env)
+    return partial(found.key_from, environment)
 
 
 def _key_of(environment: Mapping[str, str], variable: str) -> str | None:
