@@ -134,7 +134,7 @@ class RpcServer(NativeServer):
         return (command,) if command is not None else ()
 
 
-def _nothing(data: bytes) -> bytes | None:  # noqa: ARG001  as `Wrapped.unwrap`
+def _nothing(data: bytes) -> bytes | None:
     """No message is audio where the gateway reads it elsewhere."""
     return None
 
