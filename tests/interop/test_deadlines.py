@@ -98,9 +98,7 @@ async def test_the_call_that_a_session_causes_ends_with_it(tmp_path: Path, diale
             await until(lambda: not behind.house.sessions)
     async with (
         gateway_with(tmp_path / "c", grpc_port=0) as behind,
-        gateway_with(
-            tmp_path / "d", open_upstream(f"{dialect}@{url_of(behind, dialect)}")
-        ) as front,
+        gateway_with(tmp_path / "d", engine_of(behind, dialect)) as front,
         connect(front.url) as stream,
     ):
         await stream.send(marked_audio([1]))
