@@ -20,6 +20,7 @@ from .house import House
 from .pages import page_routes
 from .probe import Probes
 from .snippets import snippets
+from .webcalls import WebCalls
 
 __all__ = ["make_app"]
 
@@ -99,6 +100,7 @@ def make_app(house: House, probes: Probes | None = None) -> Starlette:
             ),
             Route("/v1/snippets", lines_to_change),
             advice_route(house),
+            WebCalls(house),
             *(endpoint_route(house, method, path, make(house)) for method, path, make in ENDPOINTS),
         ]
     )

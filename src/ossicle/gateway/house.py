@@ -354,7 +354,9 @@ class House:
         session.finish("done")
 
     def _open(self, leg: Leg, configure: Configure, verdict: Verdict) -> Session:
-        if self.draining:
+        # gRPC's server takes no new calls by then: one that comes to us came before the GOAWAY, and
+        # its client would be told that the call failed, not to make it elsewhere.
+        if self.draining and leg.opening.transport != "grpc":
             raise Overloaded("the gateway is stopping; try another, or again soon", code="draining")
         if len(self.sessions) >= self.settings.sessions:
             raise Overloaded(
