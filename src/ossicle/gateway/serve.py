@@ -200,6 +200,8 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
             for each in doors.values():
                 each.bound.close()
             await aclose(engine)
+            if house.recorder is not None:
+                await asyncio.to_thread(house.recorder.close)
             if house.exits.spans is not None:
                 await asyncio.to_thread(house.exits.spans.close)
 

@@ -18,6 +18,7 @@ __all__ = [
     "FetchSettings",
     "GatewaySettings",
     "HookSettings",
+    "RecordSettings",
 ]
 
 
@@ -112,6 +113,20 @@ class HookSettings(msgspec.Struct, frozen=True):
     """Reports that outlive their sessions at once; beyond it the oldest gives up."""
 
 
+class RecordSettings(msgspec.Struct, frozen=True):
+    """Recordings of what engines are fed. Off unless a folder is named."""
+
+    folder: str = ""
+    """Where they are written, one file for each stream of an engine, for the gateway's user alone;
+    empty = nothing is recorded."""
+    form: Literal["wav", "opus"] = "wav"
+    """`opus` is a tenth of the size; what Opus cannot hold is WAV then, too."""
+    most_mb: int = 10_000
+    """Megabytes of all files; beyond it the oldest go."""
+    keep_s: float = 604_800.0
+    """How long a file is kept."""
+
+
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """One frozen value, passed whole."""
 
@@ -187,6 +202,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """What Google's clients are held to."""
     webhooks: HookSettings = HookSettings()
     """Limits of webhooks and callbacks."""
+    record: RecordSettings = RecordSettings()
+    """Recordings of what engines are fed; off by default."""
     fetch: FetchSettings = FetchSettings()
     """Limits of recordings read by URL."""
     access: AccessSettings = AccessSettings()
