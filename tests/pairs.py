@@ -14,6 +14,7 @@ from ossicle.core.events import Began, Ended, Event, Transcript
 from ossicle.core.formats import AudioFormat
 from ossicle.core.link import Link
 from ossicle.core.ports import ClientDialect, Dialect
+from ossicle.dialects.amazon import AmazonClient, AmazonServer
 from ossicle.dialects.assemblyai.legacy_client import LegacyClient
 from ossicle.dialects.assemblyai.legacy_server import LegacyServer
 from ossicle.dialects.google import GoogleClient
@@ -41,6 +42,7 @@ UPSTREAMS: tuple[str, ...] = tuple(name for name, p in PROVIDERS.items() if p.ca
 CLIENTS: dict[str, Speaker] = {
     name: Speaker(PROVIDERS[name].make, PROVIDERS[name].wire) for name in UPSTREAMS
 } | {
+    "amazon": Speaker(partial(AmazonClient, wire="websocket")),
     "google-v1p1beta1": Speaker(partial(GoogleClient, "v1p1beta1"), "grpc"),
     "google-v2": Speaker(partial(GoogleClient, "v2"), "grpc"),
     "assemblyai-v2": Speaker(LegacyClient),
@@ -56,7 +58,9 @@ def server_of(name: str) -> Callable[[], Dialect] | None:
     if name == "twilio":
         return lambda: CallServer("twilio")
     path = CLIENTS[name].make().open(Configure(format=AudioFormat())).path
-    house: Any = SimpleNamespace(settings=GatewaySettings())
+    house: Any = SimpleNamespace(
+        settings=GatewaySettings(), amazon=SimpleNamespace(server=AmazonServer)
+    )
     for binding in BINDINGS:
         if binding.path == path and binding.transport == CLIENTS[name].wire:
             make = binding.dialect

@@ -144,8 +144,12 @@ class _Counted:
     def __init__(self, inner: Receiver, over: Callable[[OssicleError | None], None]) -> None:
         self._inner = inner
         self._over = over
-        self.received: Callable[[Message], None] = inner.received
-        self.writable = inner.writable
+
+    def received(self, message: Message) -> None:
+        self._inner.received(message)
+
+    def writable(self, yes: bool) -> None:
+        self._inner.writable(yes)
 
     @property
     def binary(self) -> Callable[[bytes], None]:
