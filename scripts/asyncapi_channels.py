@@ -22,6 +22,7 @@ from ossicle.dialects.deepgram import (
     speak_messages,
 )
 from ossicle.dialects.native import messages as native
+from ossicle.dialects.openai import messages as openai
 from ossicle.dialects.twilio import messages as twilio
 from ossicle.dialects.twilio import plivo, telnyx, vonage
 
@@ -126,6 +127,11 @@ CHANNELS: tuple[Channel, ...] = (
         (legacy_messages.LegacyRequest,),
         (*_all(legacy_messages.LegacyServerMessage), legacy_messages.LegacyError),
         hears=AUDIO, query=parameters.ASSEMBLYAI_LEGACY,
+    ),
+    Channel(
+        "openai", "/v1/realtime", "OpenAI Realtime",
+        "Conversation and transcription, as OpenAI's SDKs speak it; sound is base64 in the events.",
+        _all(openai.ClientEvent), _all(openai.ServerEvent), query=parameters.REALTIME,
     ),
     Channel(
         "amazon", "/stream-transcription-websocket", "Amazon Transcribe",

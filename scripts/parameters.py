@@ -24,7 +24,8 @@ from ossicle.dialects.native.query import NAMES
 
 __all__ = [
     "ADVISE", "AMAZON", "ASSEMBLYAI", "ASSEMBLYAI_LEGACY", "ASSEMBLYAI_TOKEN", "FLUX",
-    "LISTEN_FILE", "LISTEN_LIVE", "NATIVE", "NOTHING", "OBSERVER", "SPEAK", "SPEAK_FILE",
+    "LISTEN_FILE", "LISTEN_LIVE", "NATIVE", "NOTHING", "OBSERVER", "REALTIME", "SPEAK",
+    "SPEAK_FILE",
     "SPEAK_FLUX", "SPEAK_FLUX_FILE", "Parameters",
 ]  # fmt: skip
 
@@ -265,6 +266,12 @@ AMAZON: Parameters = {
     "transcript-format": said({"enum": ["written", "spoken"]}, "Read only."),
 }
 """In the query of a WebSocket; over HTTP in headers, behind `x-amzn-transcribe-`."""
+
+REALTIME: Parameters = {
+    "model": said(TEXT, "Of a conversation. Routes to an engine."),
+    "intent": said({"enum": ["transcription"]}, "Words only, no answers."),
+    "call_id": said(TEXT, "Join the session of that call, or of that id, as a sideband."),
+}
 
 ASSEMBLYAI: Parameters = _fields(AssemblyParameters)
 ASSEMBLYAI_LEGACY: Parameters = _fields(LegacyParameters)

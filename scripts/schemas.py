@@ -31,6 +31,7 @@ OWNERS = {
     "ossicle.dialects.deepgram": "deepgram.",
     "ossicle.dialects.amazon": "amazon.",
     "ossicle.dialects.assemblyai": "assemblyai.",
+    "ossicle.dialects.openai": "openai.",
     "ossicle.dialects.twilio.telnyx": "telnyx.",
     "ossicle.dialects.twilio.vonage": "vonage.",
     "ossicle.dialects.twilio.plivo": "plivo.",

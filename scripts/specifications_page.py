@@ -81,6 +81,9 @@ LOOKED_UP = (
     Provider("Amazon Transcribe", "StartStreamTranscription over HTTP/2 and WebSocket; event "
              "stream; Signature Version 4",
              "SDKs of Python (0.6) and JavaScript (3), botocore"),
+    Provider("OpenAI", "Realtime (GA, and the beta's shapes) over WebSocket; "
+             "`/v1/audio/transcriptions`, `/v1/audio/speech`",
+             "SDKs of Python (3) and JavaScript (7), agents-realtime (0.20)"),
     Provider("Twilio", "Media Streams, version 1.0.0",
              "its request validators for Python and JavaScript", "https://www.twilio.com/docs/",
              (("messages", "voice/media-streams/websocket-messages"),
@@ -133,6 +136,8 @@ TABLE = (
     Followed("OpenAPI 3.1", "[every HTTP route](reference/openapi.json)", "`scripts/openapi_*.py`"),
     Followed("AsyncAPI 3.0", "[every message on WebSockets](reference/asyncapi.json)",
              "`scripts/asyncapi_*.py`"),
+    _rfc(7578, "multipart forms", "taken apart as they come, whatever their order",
+         "`dialects/openai/multipart.py`"),
     _rfc(7396, "JSON merge patch", "changes of options", "`core/options.py`"),
     Followed("RFC 2046, 3551 and 4856 media types", "`audio/L16`, `audio/PCMU` and others in "
              "Content-Type, with `rate` and `channels`", "`dialects/native/query.py`",

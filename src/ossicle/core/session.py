@@ -48,7 +48,7 @@ from .legs import Leg, Role
 from .lifecycle import Lifecycle
 from .limits import expired
 from .log import Log
-from .options import Options, merged
+from .options import AnswerOptions, Options, merged
 from .options import changed as changed_names
 from .ports import Engine, Stream
 from .replies import Replies
@@ -386,6 +386,8 @@ class Session:
         match event:
             case Transcript(side="in") | SpeechStarted(side="in") | SpeechEnded(side="in"):
                 self.hearing.told(event)
+                if type(event) is SpeechStarted:
+                    self._barge_in()
                 if self._roll_due and self.turns.idle and self.life.state != "ended":
                     self._roll()
             case AudioOut() | SpeechStarted() | Transcript() | SpeechEnded() | Asked():
@@ -682,6 +684,15 @@ class Session:
         if not (withdrawn and command.utterance):
             self.feed.ask(self.replies.named(command))
 
+    def _barge_in(self) -> None:
+        """Somebody speaks while an answer can be heard: it stops, and the engine is told how much
+        of it was."""
+        engine = self.engine
+        if engine is None or not engine.capabilities.answers or self.life.state == "ended":
+            return
+        if self.options.answers.interrupt and self.speech.audible(self.host.timers.now()):
+            self._hush(Cancel(side="out"), unasked=True)
+
     def _credit_speech(self) -> None:
         if self.speech.possible:
             self.feed.speak_until(self.speech.credit(self.host.timers.now()))
@@ -920,8 +931,12 @@ class Session:
 _MOST_COMMANDS = 1_000
 """Commands that wait behind audio, or for an answer, before a client is told to wait."""
 
-_OURS = frozenset({"label", "overload", "strict", "recognition.interim_results"})
-"""Options the session itself honours, whatever the engine."""
+_OURS = frozenset(
+    {"label", "overload", "strict", "recognition.interim_results"}
+    | {f"answers.{name}" for name in AnswerOptions.__struct_fields__}
+)
+"""Options the session itself honours, whatever the engine; and what an engine that answers takes
+at any time, while no other looks at it."""
 
 
 def _patch_of(command: Configure) -> dict[str, object]:
