@@ -36,8 +36,10 @@ class Speaker(NamedTuple):
     """Its words come back on its own connection; False: they go to who observes the session."""
 
 
-UPSTREAMS: tuple[str, ...] = tuple(name for name, p in PROVIDERS.items() if p.capabilities.hears)
-"""Providers that listen."""
+UPSTREAMS: tuple[str, ...] = tuple(
+    name for name, each in PROVIDERS.items() if AudioFormat() in each.capabilities.hears
+)
+"""Providers that listen, to the rate that marked audio has: resampled it names no words."""
 
 CLIENTS: dict[str, Speaker] = {
     name: Speaker(PROVIDERS[name].make, PROVIDERS[name].wire) for name in UPSTREAMS
@@ -61,8 +63,9 @@ def server_of(name: str) -> Callable[[], Dialect] | None:
     house: Any = SimpleNamespace(
         settings=GatewaySettings(), amazon=SimpleNamespace(server=AmazonServer)
     )
+    wire = "http" if CLIENTS[name].wire == "http2" else CLIENTS[name].wire
     for binding in BINDINGS:
-        if binding.path == path and binding.transport == CLIENTS[name].wire:
+        if binding.path == path and binding.transport == wire:
             make = binding.dialect
             return lambda: make(house)
     return None
