@@ -22,6 +22,7 @@ from ossicle.testing.loopback import loopback
 from ossicle.testing.recorder import Recorder
 from ossicle.transports.http import client as http_client
 from ossicle.transports.http.server import http_protocol, stream_endpoint
+from ossicle.transports.tunnel import Proxy
 from ossicle.transports.websocket.client import connect
 from ossicle.transports.websocket.server import websocket_protocol
 
@@ -275,7 +276,7 @@ async def test_through_a_connect_proxy(certificate: dict[str, str], secure: bool
             near,
             url=f"ws{'s' if secure else ''}://127.0.0.1:{port}",
             ssl=trust if secure else None,
-            proxy=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}",
+            proxy=Proxy("http", "127.0.0.1", server.sockets[0].getsockname()[1]),
         )
         assert near.made[0].told[0:1] != []
         await near.made[0].until(lambda: near.made[0].texts == ["hello\n"])

@@ -16,15 +16,20 @@ from ossicle.core.commands import Configure
 from ossicle.core.errors import Refused
 from ossicle.core.formats import AudioFormat
 from ossicle.core.options import Options, RecognitionOptions, difference
+from ossicle.core.ports import ClientDialect
 
-from .address import DEFAULT_URL, Wire
+from .address import DEFAULT_RPC_URL, DEFAULT_URL, Choice, Wire, address, places, wire_of
 from .backoff import Reconnect
 from .dial import Dial, dialer
-from .dialects import provider
+from .dialects import Provider, provider
+from .proxies import Through
+from .race import Pace
+from .racing import Racing
 from .stream import Buffering, SpeechStream
 from .unresumed import Unresumed
+from .ways import Way
 
-__all__ = ["AnyOptions", "connect", "patch_of"]
+__all__ = ["AUTO", "AnyOptions", "connect", "patch_of"]
 
 AnyOptions: TypeAlias = Options | RecognitionOptions | dict[str, Any] | None
 """Options as a value, or a merge patch on the defaults."""
@@ -38,15 +43,17 @@ def connect(
     speaks: AudioFormat | None = None,
     key: str | None = None,
     ca: str | Path | None = None,
+    proxy: Through = None,
     dialect: str = "native",
-    transport: Wire | Dial = "websocket",
+    transport: Choice | Pace | Dial = "websocket",
     reconnect: Reconnect | bool = True,
     on_buffering: Callable[[Buffering], None] | None = None,
 ) -> SpeechStream:
     """A live stream to a gateway: `async with connect(...) as stream`.
 
     Args:
-        url: http(s) or ws(s), with or without `/v1/stream`. None = this machine, port 8080; of
+        url: http(s) or ws(s), with or without `/v1/stream`; or grpc(s), which may list several
+            addresses, separated by commas. None = this machine, port 8080 (gRPC: 50051); of
             another dialect, the provider itself.
         options: how to hear and to speak.
         format: what will be sent; None = 16 kHz, 16 bit, mono. `AudioFormat("auto")` lets the
@@ -54,25 +61,47 @@ def connect(
         speaks: what to hear; None = the engine's own.
         key: API key, where the gateway wants one.
         ca: PEM file of a CA to believe besides the platform's (`ossicle certs` prints its path).
+        proxy: a proxy's URL, with user:password@ where it wants them. None = as HTTPS_PROXY,
+            HTTP_PROXY, ALL_PROXY and NO_PROXY say; False = directly.
         dialect: whose protocol to speak: `native`, or a provider's (`deepgram`, `deepgram-flux`,
             `deepgram-speak`, `assemblyai`), whose own service or a gateway answers.
-        transport: `websocket`; `http` where nothing else gets through (audio in, events out, no
-            other commands); or a `Dial` of your own.
+        transport: `websocket`; `auto`, the best wire that gets through (a `Pace` = that, with other
+            times); `mux`, a WebSocket that sessions of this process share; `grpc`, which a URL of
+            grpc:// means by itself; `http` where nothing else gets through (audio in, events out,
+            no other commands); or a `Dial` of your own.
         reconnect: how to survive a broken connection; False = not at all.
         on_buffering: told while audio waits here because nobody takes it.
 
     Raises:
         Refused: a URL, transport or option that is none. Connecting itself happens on entering.
     """
-    framed = transport != "http"
+    pace = transport if isinstance(transport, Pace) else None
+    choice = "auto" if isinstance(transport, Pace) else transport
+    if isinstance(choice, str):
+        choice = wire_of(url or "", choice)
     source = format or AudioFormat()
     spoken = provider(dialect)
-    if dialect != "native" and not framed:
+    if dialect != "native" and choice in {"auto", "http", "grpc"}:
         raise Refused(
-            f"{dialect} goes over {spoken.wire}, not over {transport}: leave transport out",
+            f"{dialect} goes over {spoken.wire}, not over {choice}: leave transport out",
             code="bad_option",
         )
     where = url or spoken.url or DEFAULT_URL
+    if choice == "grpc" and where == DEFAULT_URL:  # that port speaks HTTP
+        where = DEFAULT_RPC_URL
+    if isinstance(choice, str):
+        wires: tuple[Wire, ...] = AUTO if choice == "auto" else (choice,)
+        ways = tuple(
+            Way(
+                wire,
+                dialer(where, wire, ca=ca, proxy=proxy),
+                _half(spoken, wire, source),
+                framed=wire != "http",
+            )
+            for wire in wires
+        )
+    else:
+        ways = (Way("own", choice, _half(spoken, "own", source)),)
     if reconnect is True:
         plan = Reconnect()
     elif reconnect is False:
@@ -80,20 +109,41 @@ def connect(
     else:
         plan = reconnect
     return SpeechStream(
-        dialer(where, transport, ca=ca) if isinstance(transport, str) else transport,
-        partial(spoken.make, framed=framed)
-        if spoken.resumes
-        else lambda: Unresumed(spoken.make(), source),
+        ways[0].dial,
+        ways[0].dialect,
         Configure(
             patch=patch_of(options),
             format=source,
             speaks=speaks,
             credential=key or None,
         ),
-        framed=framed,
+        framed=ways[0].framed,
         reconnect=plan,
         on_buffering=on_buffering,
+        racing=Racing(ways, place=_place(where, proxy), pace=pace) if len(ways) > 1 else None,
     )
+
+
+AUTO: tuple[Wire, ...] = ("websocket", "http")
+"""What `auto` tries, in this order."""
+
+
+def _half(spoken: Provider, wire: str, source: AudioFormat) -> Callable[[], ClientDialect]:
+    """What makes a client half for one connection."""
+    if wire == "grpc":
+        from ossicle.dialects.native.rpc_client import RpcClient  # noqa: PLC0415  may be unused
+
+        return RpcClient
+    if spoken.resumes:
+        return partial(spoken.make, framed=wire != "http")
+    return lambda: Unresumed(spoken.make(), source, spoken.name)
+
+
+def _place(url: str, proxy: Through) -> str:
+    """What is remembered of a wire is of one place, seen through one proxy."""
+    scheme, host, port = places(address(url, "http"))[0]
+    via = proxy if isinstance(proxy, str) else ""
+    return f"{scheme}://{host}:{port} {via.rpartition('@')[2]}"
 
 
 def patch_of(options: AnyOptions) -> dict[str, Any]:

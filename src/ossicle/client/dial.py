@@ -1,19 +1,23 @@
-"""How a stream gets a channel: the two wires that fulfil `core.ports.Dial`.
+"""How a stream gets a channel: the wires that fulfil `core.ports.Dial`.
 
 A wire of your own is a function: `await dial(opening, receiver)` connects, makes the receiver of
 the channel with `receiver(channel)`, and returns the channel. It raises an `OssicleError` when
 nobody answers. Transports are imported where they are used.
 """
 
+import os
 import ssl as tls
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
-from ossicle.core.errors import Refused
+from ossicle.core.errors import MissingExtra, Refused
 from ossicle.core.ports import Channel, Dial, Receiver
 from ossicle.core.wire import Opening
+from ossicle.transports.tunnel import Proxy
 
-from .address import Wire, address
+from .address import Wire, address, places
+from .proxies import Through, through
 
 __all__ = ["Dial", "dialer", "trust"]
 
@@ -40,33 +44,94 @@ def trust(ca: str | Path | None) -> tls.SSLContext | None:
     return context
 
 
-def dialer(url: str, wire: Wire, *, ca: str | Path | None = None, timeout_s: float = 10.0) -> Dial:
+def dialer(
+    url: str,
+    wire: Wire,
+    *,
+    ca: str | Path | None = None,
+    proxy: Through = None,
+    timeout_s: float = 10.0,
+) -> Dial:
     """The way to a gateway over a wire.
 
+    Args:
+        url: where it is.
+        wire: how to get there.
+        ca: PEM file of a CA to believe besides the platform's.
+        proxy: a proxy's URL; None = as the environment says, False = directly.
+        timeout_s: until there has to be a connection.
+
     Raises:
-        Refused: a URL that is none, a wire that is not known, or a CA that cannot be read.
+        Refused: a URL that is none, a wire that is not known, a CA that cannot be read, or a proxy
+            that is none.
     """
-    if wire not in {"websocket", "http"}:
-        raise Refused(f"transport {wire!r} is not known; use websocket or http")
+    connects = _CONNECTS.get(wire)
+    if connects is None:
+        raise Refused(f"transport {wire!r} is not known; use {', '.join(_CONNECTS)} or auto")
     where, context = address(url, wire), trust(ca)
-    if wire == "http":
-        return _http(where, context, timeout_s)
-    return _websocket(where, context, timeout_s)
+    found = places(where)
+    via = through(proxy, *found[0], os.environ)
+    if via is not None and len(found) > 1:
+        raise Refused(
+            "a proxy and several addresses do not go together: name one host, or say proxy=False "
+            "(NO_PROXY)",
+            code="bad_option",
+        )
+    connect = connects()
+
+    async def dial(opening: Opening, receiver: Callable[[Channel], Receiver]) -> Channel:
+        return await connect(
+            opening, receiver, url=where, ssl=context, timeout=timeout_s, proxy=via
+        )
+
+    return dial
 
 
-def _websocket(url: str, context: tls.SSLContext | None, timeout_s: float) -> Dial:
+class _Connect(Protocol):
+    """What the client side of every transport has."""
+
+    async def __call__(
+        self,
+        opening: Opening,
+        receiver_factory: Callable[[Channel], Receiver],
+        *,
+        url: str,
+        ssl: tls.SSLContext | None,
+        timeout: float,  # noqa: ASYNC109  the transports' own name
+        proxy: Proxy | None,
+    ) -> Channel: ...
+
+
+def _websocket() -> _Connect:
     from ossicle.transports.websocket.client import connect  # noqa: PLC0415  heavy, may be unused
 
-    async def dial(opening: Opening, receiver: Callable[[Channel], Receiver]) -> Channel:
-        return await connect(opening, receiver, url=url, ssl=context, timeout=timeout_s)
-
-    return dial
+    return connect
 
 
-def _http(url: str, context: tls.SSLContext | None, timeout_s: float) -> Dial:
+def _http() -> _Connect:
     from ossicle.transports.http.client import connect  # noqa: PLC0415  heavy, may be unused
 
-    async def dial(opening: Opening, receiver: Callable[[Channel], Receiver]) -> Channel:
-        return await connect(opening, receiver, url=url, ssl=context, timeout=timeout_s)
+    return connect
 
-    return dial
+
+def _grpc() -> _Connect:
+    try:
+        from ossicle.transports.grpc.client import connect  # noqa: PLC0415  an extra
+    except ModuleNotFoundError as error:
+        raise MissingExtra("gRPC is not installed; pip install 'ossicle[grpc]'") from error
+
+    return connect
+
+
+def _mux() -> _Connect:
+    from .sharing import connect  # noqa: PLC0415  heavy, may be unused
+
+    return connect
+
+
+_CONNECTS: dict[str, Callable[[], _Connect]] = {
+    "websocket": _websocket,
+    "http": _http,
+    "grpc": _grpc,
+    "mux": _mux,
+}

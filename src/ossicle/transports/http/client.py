@@ -36,6 +36,7 @@ from ossicle.core.wire import Accept, Binary, ChannelTraits, Close, Fin, Message
 from ossicle.transports.faults import report_fault
 from ossicle.transports.target import request_target
 from ossicle.transports.trust import untrusted
+from ossicle.transports.tunnel import Proxy, connection
 
 __all__ = ["HttpClientChannel", "HttpClientSettings", "ReceiverFactory", "connect"]
 
@@ -66,7 +67,8 @@ async def connect(
     *,
     url: str,
     ssl: tls.SSLContext | None = None,
-    timeout: float = 10.0,  # noqa: ASYNC109  one limit for TCP and TLS
+    timeout: float = 10.0,  # noqa: ASYNC109  one limit for TCP, proxy and TLS
+    proxy: Proxy | None = None,
     settings: HttpClientSettings | None = None,
 ) -> Channel:
     """Send a request head and hand the exchange to a receiver.
@@ -77,6 +79,7 @@ async def connect(
         url: `http://` or `https://`; see `ossicle.transports.target` for its path.
         ssl: None checks certificates as the platform does.
         timeout: seconds until the connection has to stand.
+        proxy: what to go through.
         settings: limits of the channel.
 
     Raises:
@@ -100,17 +103,20 @@ async def connect(
         headers=[*headers, ("transfer-encoding", "chunked")],
     )
     limits = settings or HttpClientSettings()
-    loop = asyncio.get_running_loop()
+    channel = HttpClientChannel(request, receiver_factory, limits)
     try:
         async with asyncio.timeout(timeout):
-            _, channel = await loop.create_connection(
-                lambda: HttpClientChannel(request, receiver_factory, limits),
+            await connection(
+                asyncio.get_running_loop().create_connection,
+                lambda: channel,
                 host,
                 port,
                 ssl=context,
+                proxy=proxy,
             )
     except TimeoutError as error:
-        raise TimedOut(f"no connection to {host}:{port} within {timeout:g} s") from error
+        by = f" through proxy {proxy}" if proxy is not None else ""
+        raise TimedOut(f"no connection to {host}:{port} within {timeout:g} s{by}") from error
     except tls.SSLCertVerificationError as error:
         text = f"no connection to {host}:{port}: its certificate {untrusted(error)}"
         raise ConnectionLost(text) from error
