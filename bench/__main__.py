@@ -15,6 +15,7 @@ from . import (
     browser,
     dialects,
     engine,
+    grpc,
     looplag,
     memory,
     opening,
@@ -31,6 +32,7 @@ __all__ = ["MEASUREMENTS", "main"]
 
 MEASUREMENTS: dict[str, Callable[..., Section]] = {
     "websocket": websocket.measure,
+    "grpc": grpc.measure,
     "dialects": dialects.measure,
     "base64": base64.measure,
     "telephone": telephone.measure,

@@ -173,7 +173,8 @@ def install(
     with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
         file.write(lock_text)
         file.flush()
-        common = ["install", "-q", "--require-hashes", "-r", file.name]
+        # The lock is complete, and one SDK in it asks for less than it gets ([tool.uv]).
+        common = ["install", "-q", "--no-deps", "--require-hashes", "-r", file.name]
         if wheels_only:
             common += ["--only-binary", ":all:"]
         if target is not None:

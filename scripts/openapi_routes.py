@@ -265,7 +265,9 @@ ROUTES: tuple[Route, ...] = (
         also={503: Also("It is not; `missing` says why.", {"application/json": READY})},
     ),
     Route(
-        "GET", "/metrics", "operation", "Figures for Prometheus", gives={"text/plain": TEXT},
+        "GET", "/metrics", "operation", "Figures for Prometheus",
+        "While keys are on, for the owners in `access.metrics_for`.",
+        gives={"text/plain": TEXT}, refuses="native", credential="native",
     ),
     Route(
         "GET", "/v1/about", "pages", "Which engine listens, and whether a key is asked for",

@@ -23,6 +23,7 @@ from configuration_page import configuration_page
 from docstrings import docs_of
 from openapi_document import openapi_document
 from openapi_page import http_page
+from proto_page import proto_page
 from schemas import shape
 from specifications_page import specifications_page
 from surface import command_page, engine_page, metric_page
@@ -48,6 +49,7 @@ ABOUT = """\
 |---|---|
 | WebSocket | `GET /v1/stream`: JSON text messages, binary audio |
 | chunked HTTP | `POST /v1/stream`: audio in, answers out while it is still being sent |
+| gRPC | `ossicle.v1.Speech/Stream`: the same messages [in protobuf](ossicle-v1-proto.md) |
 
 **Credential**: `Authorization: Bearer KEY`, or the subprotocols `ossicle.v1, token, KEY`
 (browsers; a token does instead of a key everywhere), or `?token=TOKEN`: tokens that end by
@@ -206,6 +208,7 @@ def pages() -> dict[str, str]:
         "messages.md": MADE + message_page(asyncapi),
         "ossicle-v1.md": protocol(),
         "ossicle-v1.schema.json": schema_file(),
+        "ossicle-v1-proto.md": MADE + proto_page(),
         "options.md": option_page(),
         "engines.md": MADE + engine_page(docs_of(capabilities)["Capabilities"]),
         "records-and-webhooks.md": exit_page(),

@@ -39,6 +39,7 @@ TAIL = """
 What differs from each is on its page: [Deepgram](reference/deepgram.md),
 [Flux](reference/deepgram-flux.md), [speak](reference/deepgram-speak.md),
 [AssemblyAI](reference/assemblyai.md#what-is-lost),
+[Google Speech](reference/google.md), [Riva](reference/riva.md),
 [Twilio and other carriers](reference/twilio.md).
 """
 
@@ -80,6 +81,9 @@ LOOKED_UP = (
              "its request validators for Python and JavaScript", "https://www.twilio.com/docs/",
              (("messages", "voice/media-streams/websocket-messages"),
               ("`<Stream>`", "voice/twiml/stream")), DAY),
+    Provider("Google", "Cloud Speech-to-Text v1, v1p1beta1 and v2, over gRPC",
+             "SDKs of Python (google-cloud-speech 2) and JavaScript (7)"),
+    Provider("NVIDIA", "Riva recognition and synthesis, over gRPC", "its client for Python (2)"),
     Provider("Telnyx", "media streaming", "its pages", "https://developers.telnyx.com/",
              (("media streaming", "docs/voice/programmable-voice/media-streaming"),
               ("frames", "api-reference/websockets/stream-call-media-over-websocket")), DAY),
@@ -145,6 +149,13 @@ TABLE = (
     Followed("RFC 7519 JSON Web Token, 7517 keys, 7518 algorithms, 8725 good practice",
              "RS256, ES256 and EdDSA; the algorithm comes from the key, never from the token",
              "`gateway/jwt.py`, `gateway/jwks.py`", (7519, 7517, 7518, 8725)),
+    Followed("gRPC over HTTP/2 (RFC 9113)", "by grpcio: half close, status, trailing metadata, "
+             "`grpc-timeout`; windows set by us", "`transports/grpc`", (9113,)),
+    Followed("`grpc.health.v1`, gRPC server reflection v1 and v1alpha", "health of the whole and "
+             "of each service; the descriptions of all services",
+             "`gateway/rpchealth.py`, `gateway/reflection.py`"),
+    Followed("Protocol Buffers, proto3", "messages; sound, transcripts and flow reports by hand",
+             "`proto`, `dialects/protobuf.py`, `dialects/native/byhand.py`"),
     Followed("RFC 2104 HMAC", "tokens that end by themselves, signatures of webhooks and of "
              "carriers", "`gateway/minting.py`, `gateway/signing.py`, `dialects/twilio`", (2104,)),
     Followed("RFC 4291 IPv6 addresses, 3056 6to4, 4380 Teredo, 6052 NAT64",
@@ -153,6 +164,8 @@ TABLE = (
     _rfc(6335, "port numbers", "system ports are not read from, but for those of the web",
          "`gateway/reach.py`"),
     Followed("BCP 47 language tags", "compared by their beginnings", "`core/fit.py`"),
+    Followed("Protocol Buffers, version 3", "messages of gRPC, by the protobuf runtime, in "
+             "descriptors of our own", "`dialects/protobuf.py`, `proto`"),
     Followed("W3C Trace Context", "`traceparent` in and out, `traceresponse`; no `tracestate`, "
              "since we add nothing to it", "`gateway/traces.py`"),
     Followed("OTLP 1 over HTTP", "spans, by OpenTelemetry's exporter", "`gateway/traces.py`"),

@@ -21,9 +21,10 @@ pytestmark = [pytest.mark.interop, pytest.mark.timeout(60)]
 WORDS = [1, 2, 3, 0, 4, 5]
 SAID = [f"w{number}" for number in WORDS if number]
 PACKAGES = {"deepgram": "deepgram-sdk", "flux": "deepgram-sdk", "assemblyai": "assemblyai",
-            "twilio": "twilio"}  # fmt: skip
+            "twilio": "twilio", "google": "google-cloud-speech",
+            "riva": "nvidia-riva-client"}  # fmt: skip
 MODULES = {"deepgram": "@deepgram/sdk", "flux": "@deepgram/sdk", "assemblyai": "assemblyai",
-           "twilio": "twilio", "websocket": "ws"}  # fmt: skip
+           "twilio": "twilio", "websocket": "ws", "google": "@google-cloud/speech"}  # fmt: skip
 RUN = [each for each in TEMPLATES if each.language != "xml" and each.path != "/ossicle.js"]
 """TwiML is parsed by its own test, and a page's module by the tests of the playground."""
 KEY = "a-key-of-a-test"
@@ -86,13 +87,14 @@ async def test_a_text_runs_as_it_stands(template: Template, secure: bool, tmp_pa
     with wave.open(str(tmp_path / "speech.wav"), "wb") as file:
         file.setparams((1, 2, 16_000, 0, "NONE", ""))
         file.writeframes(marked_audio(WORDS))
-    doors = {"tls_port": 0, "port": None if secure else 0}
+    doors = {"tls_port": 0, "port": None if secure else 0, "grpc_tls_port": 0}
     keys = (("me", KEY),) if template.sdk != "websocket" else ()  # that one says what to put there
     async with gateway_with(tmp_path, keys=keys, **doors) as gateway:
         await gateway.ready()
         here = gateway.house.address
         text = fill(template, here)
-        trust = {"SSL_CERT_FILE": here.ca, "NODE_EXTRA_CA_CERTS": here.ca} if secure else {}
+        names = ("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH")
+        trust = dict.fromkeys(names, here.ca) if secure else {}
         said = await run(command(template, text, tmp_path), tmp_path, **trust)
     if template.sdk == "twilio":
         assert (
@@ -111,7 +113,8 @@ async def test_javascript_is_javascript(template: Template, tmp_path: Path) -> N
     if not program:
         missing("node is not installed")
     file = tmp_path / "text.mjs"
-    file.write_text(fill(template, Address("http://a:1", "https://a:2", "/ca.pem")).text)
+    here = Address("http://a:1", "https://a:2", "/ca.pem", "grpc://a:3", "grpcs://a:4")
+    file.write_text(fill(template, here).text)
     await run([program, "--check", str(file)], tmp_path)
 
 

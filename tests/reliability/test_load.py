@@ -39,7 +39,9 @@ from ossicle.gateway.settings import GatewaySettings
 from ossicle.transports.http.server import HttpSettings
 
 async def main():
-    settings = GatewaySettings(port=0, tls_port=None, sessions=20_000, state_dir=Path(sys.argv[1]))
+    settings = GatewaySettings(
+        port=0, tls_port=None, grpc_port=None, sessions=20_000, state_dir=Path(sys.argv[1])
+    )
     async with serving(settings, ScriptedEngine(parse_script("heard"))) as gateway:
         door = gateway.doors["http"]
         door.config.http_protocol_class.settings = HttpSettings(head_timeout=float(sys.argv[2]))

@@ -45,8 +45,8 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port_: Annotated[str, typer.Option("--port", help="HTTP and WebSocket.")] = "8080",
     tls_port: Annotated[str, typer.Option(help="The same over TLS.")] = "8443",
-    grpc_port: Annotated[str, typer.Option(help="gRPC.")] = "",
-    grpc_tls_port: Annotated[str, typer.Option(help="gRPC over TLS.")] = "",
+    grpc_port: Annotated[str, typer.Option(help="gRPC.")] = "50051",
+    grpc_tls_port: Annotated[str, typer.Option(help="gRPC over TLS.")] = "50052",
     quic_port: Annotated[str, typer.Option(help="WebTransport and MoQ.")] = "",
     sip_port: Annotated[str, typer.Option(help="SIP, UDP and TCP.")] = "",
     sip_tls_port: Annotated[str, typer.Option(help="SIP over TLS.")] = "",
@@ -103,6 +103,8 @@ def serve(
             ("host", host),
             ("port", port(port_)),
             ("tls_port", port(tls_port)),
+            ("grpc_port", port(grpc_port)),
+            ("grpc_tls_port", port(grpc_tls_port)),
             ("engine", engine),
             ("voice", voice),
             ("models", dict(_route(each) for each in model or ())),
@@ -195,7 +197,10 @@ def welcome(gateway: Gateway, settings: GatewaySettings, console: Console = cons
     table.add_column(overflow="fold")
     for door in gateway.doors.values():
         table.add_row("listening", f"[bold green]{door.url}[/]")
-    if "https" in gateway.doors and settings.certificate is None:
+    for url in gateway.rpc.urls.values() if gateway.rpc is not None else ():
+        table.add_row("", f"[bold green]{url}[/]")
+    secure = "https" in gateway.doors or (gateway.rpc is not None and "grpcs" in gateway.rpc.urls)
+    if secure and settings.certificate is None:
         authority = certificate_files(settings).authority
         table.add_row("trust", f"{authority}  [dim](ossicle certs)[/]")
     able = gateway.house.engine.capabilities

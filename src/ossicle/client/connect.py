@@ -64,11 +64,12 @@ def connect(
         proxy: a proxy's URL, with user:password@ where it wants them. None = as HTTPS_PROXY,
             HTTP_PROXY, ALL_PROXY and NO_PROXY say; False = directly.
         dialect: whose protocol to speak: `native`, or a provider's (`deepgram`, `deepgram-flux`,
-            `deepgram-speak`, `assemblyai`), whose own service or a gateway answers.
+            `deepgram-speak`, `assemblyai`, `google`, `riva`), whose own service or a gateway
+            answers.
         transport: `websocket`; `auto`, the best wire that gets through (a `Pace` = that, with other
             times); `mux`, a WebSocket that sessions of this process share; `grpc`, which a URL of
             grpc:// means by itself; `http` where nothing else gets through (audio in, events out,
-            no other commands); or a `Dial` of your own.
+            no other commands); or a `Dial` of your own. A provider's is its own.
         reconnect: how to survive a broken connection; False = not at all.
         on_buffering: told while audio waits here because nobody takes it.
 
@@ -77,16 +78,11 @@ def connect(
     """
     pace = transport if isinstance(transport, Pace) else None
     choice = "auto" if isinstance(transport, Pace) else transport
-    if isinstance(choice, str):
-        choice = wire_of(url or "", choice)
     source = format or AudioFormat()
     spoken = provider(dialect)
-    if dialect != "native" and choice in {"auto", "http", "grpc"}:
-        raise Refused(
-            f"{dialect} goes over {spoken.wire}, not over {choice}: leave transport out",
-            code="bad_option",
-        )
     where = url or spoken.url or DEFAULT_URL
+    if isinstance(choice, str):
+        choice = wire_of(where, choice) if dialect == "native" else _own_wire(spoken, choice)
     if choice == "grpc" and where == DEFAULT_URL:  # that port speaks HTTP
         where = DEFAULT_RPC_URL
     if isinstance(choice, str):
@@ -128,15 +124,27 @@ AUTO: tuple[Wire, ...] = ("websocket", "http")
 """What `auto` tries, in this order."""
 
 
+def _own_wire(spoken: Provider, choice: Choice) -> Wire:
+    """A provider has one wire. Where that is a WebSocket, sessions can share one to a gateway."""
+    if choice == "mux" and spoken.wire == "websocket":
+        return choice
+    if choice not in {"auto", "websocket", spoken.wire}:
+        raise Refused(
+            f"{spoken.name} goes over {spoken.wire}, not over {choice}: leave transport out",
+            code="bad_option",
+        )
+    return spoken.wire
+
+
 def _half(spoken: Provider, wire: str, source: AudioFormat) -> Callable[[], ClientDialect]:
     """What makes a client half for one connection."""
+    if not spoken.resumes:
+        return lambda: Unresumed(spoken.make(), source, spoken.name)
     if wire == "grpc":
         from ossicle.dialects.native.rpc_client import RpcClient  # noqa: PLC0415  may be unused
 
         return RpcClient
-    if spoken.resumes:
-        return partial(spoken.make, framed=wire != "http")
-    return lambda: Unresumed(spoken.make(), source, spoken.name)
+    return partial(spoken.make, framed=wire != "http")
 
 
 def _place(url: str, proxy: Through) -> str:

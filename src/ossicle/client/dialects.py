@@ -140,6 +140,38 @@ _ALL = (
         key="ASSEMBLYAI_API_KEY",
         limit_s=10_800.0,
     ),
+    Provider(
+        "google",
+        "ossicle.dialects.google:GoogleClient",
+        "grpc",
+        _hears(
+            *_PCM,
+            AudioFormat("mulaw", 8_000),
+            hints=True,
+            diarize=True,
+            punctuate=True,
+            profanity_filter=True,
+            note="Google Cloud Speech v1.",
+        ),
+        url="grpcs://speech.googleapis.com:443",
+        key="GOOGLE_API_KEY",
+        limit_s=300.0,
+    ),
+    Provider(
+        "riva",
+        "ossicle.dialects.riva:RivaClient",
+        "grpc",
+        _hears(
+            *_PCM,
+            *_TELEPHONE,
+            hints=True,
+            diarize=True,
+            punctuate=True,
+            profanity_filter=True,
+            note="NVIDIA Riva, a server of your own.",
+        ),
+        key="NVIDIA_API_KEY",
+    ),
 )
 
 PROVIDERS: dict[str, Provider] = {each.name: each for each in _ALL}

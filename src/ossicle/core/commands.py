@@ -82,6 +82,9 @@ class Configure(_Command, frozen=True, gc=False):
     """Attach to an existing session."""
     report_to: tuple[Report, ...] = ()
     """Where its events are posted, if allow-listed."""
+    within_s: float | None = None
+    """How long the client waits for the end, from now; the session ends before. None = no limit of
+    its own."""
     audio_from: str = ""
     """URL of the session's audio, which the gateway reads; the client then sends none. Only when a
     session is opened. Empty = the client sends its audio."""

@@ -20,6 +20,7 @@ import msgspec
 from .arrival import Arrival
 from .audience import Audience
 from .commands import Audio, Cancel, Command, Configure, End, Finalize, Join, Played, Speak, Tell
+from .deadline import Deadline, too_late
 from .errors import BadAudio, EngineFailed, Fault, OssicleError, Overloaded, Refused
 from .events import (
     Asked,
@@ -131,6 +132,8 @@ class Session:
         )
         self.audio: Callable[[bytes], None] = self.feed.audio
         """Sound from the owner, as the client sent it. The hot path."""
+        self.deadline = Deadline(host.timers, self._last_words, self._late)
+        """Of the client that owns it."""
         self._wants_to_hear: AudioFormat | None = None
         self._beside = 0
         self._flow_told = (0, 0)
@@ -823,6 +826,14 @@ class Session:
             if self.journal.end != self._flow_told[0]:
                 self._flow()
 
+    def _last_words(self) -> None:
+        if self.life.state in {"opening", "live"}:
+            self.deadline.forced = True
+            self._end(End())
+
+    def _late(self) -> None:
+        self.finish("limit", too_late(self.deadline.within_s).fault())
+
     def fail(self, error: OssicleError) -> None:
         """End with an error."""
         self.finish("refused" if error.whose == "client" else "failed", error.fault())
@@ -839,8 +850,11 @@ class Session:
         unless the gateway stops and the client can take them along."""
         if self.life.state == "ended":
             return
+        if error is None and self.deadline.forced:
+            reason, error = "limit", too_late(self.deadline.within_s).fault()
         # Ended before anything is said: whoever hears it may ask again, from inside.
         self.life.step("finish")
+        self.deadline.cancel()
         self.feed.disconnect()
         self.wants_engine = False
         at = self.ms(self.journal.sent)

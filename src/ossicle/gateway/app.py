@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ossicle.core.errors import OssicleError, Refused
+from ossicle.core.errors import Denied, OssicleError, Refused
 from ossicle.core.wire import Opening
 from ossicle.dialects.native.errors import status
 from ossicle.dialects.native.messages import ErrorBody, encode
@@ -34,7 +34,11 @@ def make_app(house: House) -> Starlette:
             return JSONResponse({"ready": True, **notes})
         return JSONResponse({"ready": False, "missing": missing, **notes}, status_code=503)
 
-    async def metrics(_request: Request) -> Response:
+    async def metrics(request: Request) -> Response:
+        try:
+            await _may_see_figures(house, request)
+        except OssicleError as error:
+            return _refused(error)
         return Response(house.metrics.page(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def sessions(request: Request) -> Response:
@@ -101,6 +105,22 @@ def _refused(error: OssicleError) -> Response:
         headers={"retry-after": str(fault.wait_s)} if fault.retryable else None,
         media_type="application/json",
     )
+
+
+async def _may_see_figures(house: House, request: Request) -> None:
+    """The figures name every owner of a key and what each used: not for the world.
+
+    Raises:
+        OssicleError: keys are on, and this is none of those who may.
+    """
+    allowed = house.settings.access.metrics_for
+    if not house.access.on or "*" in allowed:
+        return
+    owner = await _owner(house, request)
+    if owner not in allowed:
+        raise Denied(
+            f"{owner} may not see the figures: name it in access.metrics_for", code="forbidden"
+        )
 
 
 async def _owner(house: House, request: Request) -> str:

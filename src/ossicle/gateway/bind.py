@@ -1,5 +1,5 @@
-"""Bindings: which dialect answers which path on which wire. The registry of what the HTTP and
-WebSocket doors understand; adding a dialect adds its lines here."""
+"""Bindings: which dialect answers which path on which wire. The registry of what the
+doors understand; adding a dialect adds its lines here."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -23,10 +23,12 @@ from ossicle.dialects.deepgram.speak_server import SpeakServer
 from ossicle.dialects.native import NativeObserver, NativeServer
 from ossicle.dialects.native.endpoints import new_token
 from ossicle.dialects.native.errors import refusal
+from ossicle.dialects.native.rpc_server import RpcListener, RpcRecognizer, RpcServer
 from ossicle.dialects.twilio import CallServer, header_token, signed
 from ossicle.dialects.twilio.endpoints import STATUS_PATH, VOICE_PATH, status_at, voice_at
 
 from .house import House
+from .rpcbind import CALLS
 from .traces import Greeting, trace_of
 
 __all__ = ["BINDINGS", "ENDPOINTS", "Binding", "each", "router"]
@@ -40,7 +42,7 @@ class Binding(NamedTuple):
     dialect: Callable[[House], Dialect]
     """Makes one for each channel; most need nothing of the house."""
     methods: tuple[str, ...] = ("POST",)
-    """Of HTTP."""
+    """Of HTTP; of gRPC `("unary",)` where the client asks once, else it streams."""
 
 
 def each(make: Callable[[], Dialect]) -> Callable[[House], Dialect]:
@@ -67,6 +69,10 @@ def _observer(house: House) -> Dialect:
     return NativeObserver(heartbeat_s=house.settings.heartbeat_s)
 
 
+def _rpc(make: Callable[..., Dialect]) -> Callable[[House], Dialect]:
+    return lambda house: make(heartbeat_s=house.settings.heartbeat_s)
+
+
 BINDINGS: tuple[Binding, ...] = (
     Binding("http", "/v1/listen", each(PrerecordedServer)),
     Binding("websocket", "/v1/listen", each(ListenServer)),
@@ -83,6 +89,10 @@ BINDINGS: tuple[Binding, ...] = (
     Binding("websocket", "/plivo/media", each(lambda: CallServer("plivo"))),
     Binding("websocket", "/v1/stream", _native),
     Binding("http", "/v1/stream", _native),
+    Binding("grpc", "/ossicle.v1.Speech/Stream", _rpc(RpcServer)),
+    Binding("grpc", "/ossicle.v1.Speech/Listen", _rpc(RpcListener)),
+    Binding("grpc", "/ossicle.v1.Speech/Recognize", each(RpcRecognizer), ("unary",)),
+    *(Binding("grpc", path, make, ("unary",) if once else ()) for path, make, once in CALLS),
     Binding("websocket", "/v1/sessions/{name}/events", _observer),
     Binding("http", "/v1/sessions/{name}/events", _observer, ("GET",)),
 )

@@ -18,6 +18,7 @@ from typing import Any, cast
 import msgspec
 
 from ossicle.core.errors import Refused
+from ossicle.dialects.google.v2_config import preset
 from ossicle.engines.open import NAMES
 
 from .choices import choices
@@ -291,6 +292,11 @@ def _together(settings: GatewaySettings, found: _Gathered) -> None:
             entry(name, upstream)
         except Refused as error:
             found.wrong(at("upstreams"), str(error))
+    for name, recognizer in settings.google.recognizers:
+        try:
+            preset(name, recognizer)
+        except Refused as error:
+            found.wrong(at("google.recognizers"), str(error))
     for name, spec in specs:
         for problem in _unopenable(spec, dict(settings.upstreams)):
             found.wrong(at(name), f"{name}: {problem}")

@@ -290,7 +290,7 @@ class House:
             owner = verdict.owner
             self.accounts.knock(verdict, self.timers.now())
             if configure.join is not None and not self._new_home(configure.join, owner):
-                self._join(leg, configure.join, verdict)
+                self._join(leg, configure, configure.join, verdict)
                 return
             self.exits.check(configure)
             _check_body(leg, verdict)
@@ -353,6 +353,7 @@ class House:
             continues=configure.join,
         )
         session.configure(configure)
+        session.deadline.set(configure.within_s)
         self.accounts.open(verdict, name, leg.opening.header("idempotency-key")[:200])
         return session
 
@@ -388,7 +389,7 @@ class House:
             return False
         return parse(join.token).session not in self.sessions
 
-    def _join(self, leg: Leg, join: Join, verdict: Verdict) -> None:
+    def _join(self, leg: Leg, configure: Configure, join: Join, verdict: Verdict) -> None:
         owner = verdict.owner
         if not join.token and join.role != "owner":
             try:
@@ -419,6 +420,7 @@ class House:
         self._own(session, owner)
         self.accounts.check_join(verdict, session.id)
         self.exits.joined(session, resumed=True)
+        session.deadline.set(configure.within_s)
         _bound(leg, verdict, session.fail)
         session.attach(leg, since=join.since, resumed=True)
 

@@ -33,8 +33,6 @@ Kind: TypeAlias = Literal[
 PREFIX = "OSSICLE_"
 
 LATER = {
-    "grpc_port": "gRPC",
-    "grpc_tls_port": "gRPC over TLS",
     "quic_port": "WebTransport and Media over QUIC",
     "sip_port": "SIP",
     "sip_tls_port": "SIP over TLS",
@@ -66,6 +64,13 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "http.head_timeout": (0.1, 3_600),
     "http.slow_reader_s": (0.1, 86_400),
     "http.max_head": (1_024, 1 << 24),
+    "grpc.streams_per_connection": (1, 1_000_000),
+    "grpc.slow_reader_s": (0.1, 86_400),
+    "grpc.keepalive_s": (1, 86_400),
+    "grpc.keepalive_timeout_s": (0.1, 3_600),
+    "grpc.min_ping_interval_s": (0, 3_600),
+    "grpc.max_head": (1_024, 1 << 24),
+    "grpc.window": (65_535, 1 << 24),
     "websocket.handshake_timeout": (0.1, 3_600),
     "websocket.keepalive_s": (0.1, 86_400),
     "websocket.silence_s": (0.1, 86_400),

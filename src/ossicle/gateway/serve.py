@@ -37,6 +37,7 @@ from .certificates import (
 from .doors import Door, bind
 from .house import House
 from .routing import cold
+from .rpc import RpcDoors, rpc_doors, wants_tls
 from .settings import GatewaySettings
 from .snippets import Address
 from .traces import spans_from_environment
@@ -48,6 +49,8 @@ log = logging.getLogger("ossicle.gateway")
 
 _ANY = {"0.0.0.0", "::", "*"}  # noqa: S104  names that no certificate can carry
 _CERTIFICATES_EVERY_S = 10.0
+_LAST_WORDS_S = 1.0
+"""For gRPC calls to end by themselves once their sessions have."""
 _WARM_S = 300.0
 """How long an engine may take to load."""
 
@@ -55,9 +58,11 @@ _WARM_S = 300.0
 class Gateway:
     """A running gateway."""
 
-    def __init__(self, house: House, doors: dict[str, Door]) -> None:
+    def __init__(self, house: House, doors: dict[str, Door], rpc: RpcDoors | None = None) -> None:
         self.house = house
         self.doors = doors
+        self.rpc = rpc
+        """gRPC, where it is open."""
         self._stop = asyncio.Event()
 
     @property
@@ -78,6 +83,8 @@ class Gateway:
             if loop.time() > deadline:
                 raise TimedOut(f"not ready after {timeout_s:g} s: {', '.join(missing)}")
             await asyncio.sleep(0.02)
+        if self.rpc is not None:
+            await self.rpc.look()
 
     def stop(self) -> None:
         """Ask for a graceful stop; `wait` returns."""
@@ -100,7 +107,7 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
     # onnxruntime, wherever an engine imports it, would call home (and does so from a thread)
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     tls, files = None, None
-    if settings.tls_port is not None:
+    if settings.tls_port is not None or wants_tls(settings):
         files = certificate_files(settings)
         tls = reloading_context(files, alpn=("http/1.1",))
     house = House(settings, engine)
@@ -131,8 +138,16 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
     proxies = house.forwarding.trusted if settings.access.proxy_protocol else None
     taken, sockets = await _sockets(settings, wanted)
     doors = {name: door(name, sockets[name], context) for name, _, context in wanted}
-    gateway = Gateway(house, doors)
-    house.address = _address(doors, files)
+    try:
+        rpc = rpc_doors(house, settings, tls)
+    except OSError:
+        for each in doors.values():
+            each.bound.close()
+        if taken is not None:
+            taken.close()
+        raise
+    gateway = Gateway(house, doors, rpc)
+    house.address = _address(doors, files, rpc)
     async with asyncio.TaskGroup() as group:
         keeping = group.create_task(house.run(), name="house")
         watching = group.create_task(house.metrics.watch_loop(), name="loop lag")
@@ -149,6 +164,9 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
             ]
             if taken is None:
                 await start(engine)
+            if rpc is not None:
+                await rpc.start()
+                helping.append(group.create_task(rpc.run(), name="grpc"))
             await asyncio.gather(*(each.listening.wait() for each in doors.values()))
             helping += [
                 group.create_task(each.take(), name=f"{name}, PROXY headers")
@@ -162,9 +180,15 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
             helping.append(group.create_task(_announce(gateway), name="announcement"))
             yield gateway
             announce("STOPPING=1")
+            leaving = group.create_task(_leave(rpc, settings.drain_s), name="grpc leaves")
             await asyncio.gather(*(each.leave() for each in doors.values()))
             await house.drain()
+            if rpc is not None:
+                await rpc.stop(_LAST_WORDS_S)
+            await leaving
         finally:
+            if rpc is not None:
+                await rpc.stop(0)
             for each in doors.values():
                 each.should_exit = True
             await asyncio.gather(*running, return_exceptions=True)
@@ -177,6 +201,12 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
             await aclose(engine)
             if house.exits.spans is not None:
                 await asyncio.to_thread(house.exits.spans.close)
+
+
+async def _leave(rpc: RpcDoors | None, drain_s: float) -> None:
+    """GOAWAY at once, so that clients dial another gateway for what comes next."""
+    if rpc is not None:
+        await rpc.stop(drain_s)
 
 
 async def _sockets(
@@ -271,10 +301,19 @@ def certificate_files(settings: GatewaySettings) -> CertificateFiles:
     )
 
 
-def _address(doors: dict[str, Door], files: CertificateFiles | None) -> Address:
+def _address(
+    doors: dict[str, Door], files: CertificateFiles | None, rpc: RpcDoors | None
+) -> Address:
     urls = {name: door.url for name, door in doors.items()}
     ca = files.authority if files is not None else None
-    return Address(urls.get("http", ""), urls.get("https", ""), str(ca or ""))
+    calls = rpc.urls if rpc is not None else {}
+    return Address(
+        urls.get("http", ""),
+        urls.get("https", ""),
+        str(ca or ""),
+        calls.get("grpc", ""),
+        calls.get("grpcs", ""),
+    )
 
 
 async def _follow(

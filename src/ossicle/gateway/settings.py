@@ -6,6 +6,8 @@ from typing import Literal
 import msgspec
 
 from ossicle.core.session import SessionSettings
+from ossicle.dialects.google import GoogleRules
+from ossicle.transports.grpc.settings import GrpcSettings
 from ossicle.transports.http.server import HttpSettings
 from ossicle.transports.websocket.server import WebSocketSettings
 
@@ -28,6 +30,8 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
     proxy_protocol: bool = False
     """Every connection begins with a PROXY header (version 1 or 2) from one of `trust_proxies`;
     others are closed."""
+    metrics_for: tuple[str, ...] = ()
+    """Owners whose keys open `/metrics` while keys are on; `*` = it is open to anyone."""
     judge: str = ""
     """`python:MODULE:FUNCTION`: an async function that gives the owner of a credential, or None.
     Asked for what is neither a key nor a token of this gateway."""
@@ -93,6 +97,11 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """HTTP and WebSocket; 0 = any free port, off (None) = closed."""
     tls_port: int | None = 8443
     """The same over TLS."""
+    grpc_port: int | None = 50_051
+    """gRPC; as `port`. When the usual port is taken it stays closed, and a line says so; any
+    other has to be free."""
+    grpc_tls_port: int | None = 50_052
+    """gRPC over TLS. The usual port opens along with `tls_port`."""
     engine: str = "pocketsphinx"
     """`NAME[:ARG]` of the engine that hears; `A | B`: B where A fails."""
     models: tuple[tuple[str, str], ...] = ()
@@ -146,6 +155,10 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Limits of plain HTTP."""
     websocket: WebSocketSettings = WebSocketSettings()
     """Limits of each WebSocket."""
+    grpc: GrpcSettings = GrpcSettings()
+    """Limits of gRPC."""
+    google: GoogleRules = GoogleRules()
+    """What Google's clients are held to."""
     webhooks: HookSettings = HookSettings()
     """Limits of webhooks and callbacks."""
     fetch: FetchSettings = FetchSettings()

@@ -13,7 +13,7 @@ import socket
 import ssl as tls
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
 from python_socks import ProxyConnectionError, ProxyError, ProxyTimeoutError
@@ -79,6 +79,13 @@ class Proxy(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         """How it may be named to anybody."""
         return f"{self.scheme}://{_authority(self.host, self.port)}"
+
+    @property
+    def login(self) -> str:
+        """`user:password@` for a URL; empty = none. A secret."""
+        if not self.user and not self.password:
+            return ""
+        return f"{quote(self.user, safe='')}:{quote(self.password, safe='')}@"
 
     @property
     def credentials(self) -> str:

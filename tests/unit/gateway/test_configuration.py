@@ -248,15 +248,21 @@ def test_variables_that_mean_nothing_here(write):
 
 
 def test_doors_of_later_versions_are_no_mistake(write):
-    path = write('grpc_port = 50051\nsip_port = "off"')
+    path = write('sip_tls_port = 5061\nsip_port = "off"')
     found = configure(path, {"OSSICLE_QUIC_PORT": "1"})
-    assert f"{path}:1: grpc_port: gRPC is not in this version" in found.notes
+    assert f"{path}:1: sip_tls_port: SIP over TLS is not in this version" in found.notes
     assert len(found.notes) == 3
 
 
 def test_a_line_inside_a_long_text_is_not_taken_for_a_setting(write):
     path = write('node = """\ndrain_s = 1\n"""\ndrain_s = -1\n')
     assert wrong(path)[0].startswith(f"{path}:4: drain_s")
+
+
+def test_a_recognizer_of_google_that_cannot_be_read_is_told_with_the_rest(write):
+    path = write('[google.recognizers]\ncalls = "langage=en"\nother = "language=en-GB"')
+    (problem,) = wrong(path)
+    assert "google.recognizers: calls: 'langage' is not known" in problem
 
 
 # ── schema ──

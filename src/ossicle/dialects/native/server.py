@@ -1,7 +1,7 @@
 """The server half of `ossicle.v1`: what a client's messages mean, and how events are said.
 
 The same class serves a framed channel (WebSocket: JSON text, binary audio) and a byte stream
-(HTTP: audio in, JSON lines, SSE or plain words out); what differs is in `_Wire` objects.
+(HTTP: audio in, JSON lines, SSE or plain words out); what differs is in `Wire` objects.
 """
 
 from math import inf
@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 
 from ossicle.core.commands import Audio, End
-from ossicle.core.errors import BadAudio, BadMessage, OssicleError
+from ossicle.core.errors import BadAudio, BadMessage, Fault, OssicleError
 from ossicle.core.events import (
     AudioOut,
     Began,
@@ -35,7 +35,7 @@ from .messages import (
 )
 from .query import configure_of
 
-__all__ = ["HEARTBEAT_S", "NativeServer"]
+__all__ = ["HEARTBEAT_S", "NativeServer", "Wire"]
 
 HEARTBEAT_S = 20.0
 """A data message at least this often: proxies cut idle connections at 60-120 s, and some count
@@ -52,7 +52,7 @@ class NativeServer:
         self.plain = True
         self.resumable = True
         self._heartbeat = heartbeat_s
-        self._wire: _Wire = _Socket()
+        self._wire: Wire = _Socket()
         self._began: Began | None = None
         self._accepted = False
         self._flow: Flow | None = None
@@ -127,10 +127,8 @@ class NativeServer:
             return self._wire.say(event)
         match event:
             case Ended():
-                code = close_code(event.error) if self._wire.accepts_at_once else None
-                reason = event.error.code if event.error is not None else ""
                 self.deadline = inf
-                return (*self._wire.say(event), Close(code, reason))
+                return (*self._wire.say(event), self._wire.close(event.error))
             case Flow():
                 self._flow = event
                 return self._say(event, now) if self._wire.flow else ()
@@ -176,14 +174,14 @@ class NativeServer:
     def _refuse(self, event: Ended, now: float) -> Steps:
         if event.error is not None:
             session = self._began.session if self._began is not None else ""
-            return (refusal(event.error, session),)
+            return (self._wire.refuse(event.error, session),)
         # nothing was ever sent: an empty session, politely ended
         began, self._began = self._began, None
         first = self._wire.say(began) if began is not None else ()
-        return (*self._accept(now), *first, *self._wire.say(event), Close())
+        return (*self._accept(now), *first, *self._wire.say(event), self._wire.close(None))
 
 
-class _Wire(Protocol):
+class Wire(Protocol):
     """How events are written on one kind of channel."""
 
     accepts_at_once: bool
@@ -193,6 +191,8 @@ class _Wire(Protocol):
 
     def say(self, event: Event) -> tuple[Message, ...]: ...
     def beat(self, flow: Flow | None) -> tuple[Message, ...]: ...
+    def close(self, fault: Fault | None) -> Close: ...
+    def refuse(self, fault: Fault, session: str) -> Close: ...
 
 
 class _Socket:
@@ -211,8 +211,24 @@ class _Socket:
     def beat(self, flow: Flow | None) -> tuple[Message, ...]:
         return self.say(flow) if flow is not None else (Ping(),)
 
+    def close(self, fault: Fault | None) -> Close:
+        return Close(close_code(fault), fault.code if fault is not None else "")
 
-class _Lines:
+    def refuse(self, fault: Fault, session: str) -> Close:
+        return refusal(fault, session)
+
+
+class _Body:
+    """An HTTP response: its code has been sent when it ends."""
+
+    def close(self, fault: Fault | None) -> Close:
+        return Close(None, fault.code if fault is not None else "")
+
+    def refuse(self, fault: Fault, session: str) -> Close:
+        return refusal(fault, session)
+
+
+class _Lines(_Body):
     """One JSON object a line; sound as base64."""
 
     accepts_at_once = False
@@ -247,7 +263,7 @@ class _EventStream(_Lines):
         return (Text(": still here\n\n"),)
 
 
-class _Words:
+class _Words(_Body):
     """The words of each turn on a line, and nothing else."""
 
     accepts_at_once = False
@@ -290,7 +306,7 @@ def _check_body(encoding: str) -> None:
         )
 
 
-def _body(accept: str) -> _Wire:
+def _body(accept: str) -> Wire:
     """What an HTTP client wants to read: the first kind we have in its Accept header."""
     for item in accept.lower().split(","):
         match item.partition(";")[0].strip():
