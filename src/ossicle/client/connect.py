@@ -116,6 +116,7 @@ def connect(
         framed=ways[0].framed,
         reconnect=plan,
         on_buffering=on_buffering,
+        wire=ways[0].wire,
         racing=Racing(ways, place=_place(where, proxy), pace=pace) if len(ways) > 1 else None,
     )
 

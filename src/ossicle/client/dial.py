@@ -5,6 +5,7 @@ the channel with `receiver(channel)`, and returns the channel. It raises an `Oss
 nobody answers. Transports are imported where they are used.
 """
 
+import functools
 import os
 import ssl as tls
 from collections.abc import Callable
@@ -33,14 +34,20 @@ def trust(ca: str | Path | None) -> tls.SSLContext | None:
         return None
     path = Path(ca).expanduser()
     try:
-        context = tls.create_default_context()
-        context.load_verify_locations(cafile=str(path))
+        return _trust(str(path), path.stat().st_mtime_ns)
     except (OSError, tls.SSLError) as error:
         reason = error.strerror or type(error).__name__
         raise Refused(
             f"no certificate can be read from {path}: {reason}; `ossicle certs` prints the path "
             "of the gateway's own CA"
         ) from error
+
+
+@functools.lru_cache(maxsize=16)
+def _trust(path: str, _changed_ns: int) -> tls.SSLContext:
+    """One context for a file as it is: what is shared is shared by who trusts the same."""
+    context = tls.create_default_context()
+    context.load_verify_locations(cafile=path)
     return context
 
 

@@ -88,6 +88,7 @@ class SpeechStream:
         reconnect: Reconnect | None = None,
         on_buffering: OnBuffering | None = None,
         racing: Racing | None = None,
+        wire: str = "",
         clock: Clock | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -100,11 +101,12 @@ class SpeechStream:
             reconnect: how to survive a broken connection.
             on_buffering: told while nobody takes the audio, and once when somebody does again.
             racing: dials one of several ways, each time; `dial` and `dialect` are not used then.
+            wire: what `dial` goes over, for people.
             clock: monotonic time and waiting.
             chance: random numbers in [0, 1) for the waits between attempts.
         """
         self._dial = dial
-        self._way = Way("", dial, dialect, framed)
+        self._way = Way(wire, dial, dialect, framed)
         self._racing = racing
         self._configure = configure
         self._plan = reconnect or Reconnect()
@@ -148,6 +150,12 @@ class SpeechStream:
     def engine(self) -> str:
         """Name of the engine that listens; empty until known."""
         return self._began.engine if self._began is not None else ""
+
+    @property
+    def wire(self) -> str:
+        """What it goes over: that of the connection that is, or was last, there. With `auto` it may
+        change from one connection to the next."""
+        return self._way.wire
 
     @property
     def options(self) -> Options | None:

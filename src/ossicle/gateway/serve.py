@@ -36,6 +36,7 @@ from .certificates import (
 )
 from .doors import Door, bind
 from .house import House
+from .muxing import multiplexed
 from .routing import cold
 from .rpc import RpcDoors, rpc_doors, wants_tls
 from .settings import GatewaySettings
@@ -117,7 +118,7 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
         wanted.append(("https", settings.tls_port, tls.context))
     wanted = [each for each in wanted if each[1] is not None]
     app = make_app(house)
-    upgrade = websocket_protocol(router(house, "websocket"), settings.websocket)
+    upgrade = websocket_protocol(multiplexed(house, router(house, "websocket")), settings.websocket)
 
     def door(name: str, bound: socket.socket, context: ssl.SSLContext | None) -> Door:
         config = uvicorn.Config(

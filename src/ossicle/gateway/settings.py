@@ -9,6 +9,7 @@ from ossicle.core.session import SessionSettings
 from ossicle.dialects.google import GoogleRules
 from ossicle.transports.grpc.settings import GrpcSettings
 from ossicle.transports.http.server import HttpSettings
+from ossicle.transports.mux.settings import MuxSettings
 from ossicle.transports.websocket.server import WebSocketSettings
 
 __all__ = ["AccessSettings", "FetchSettings", "GatewaySettings", "HookSettings"]
@@ -155,6 +156,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Limits of plain HTTP."""
     websocket: WebSocketSettings = WebSocketSettings()
     """Limits of each WebSocket."""
+    mux: MuxSettings = MuxSettings()
+    """Limits of a WebSocket that sessions share, and of each of its streams."""
     grpc: GrpcSettings = GrpcSettings()
     """Limits of gRPC."""
     google: GoogleRules = GoogleRules()
