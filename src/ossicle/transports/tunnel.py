@@ -234,7 +234,7 @@ class _Connect(asyncio.Protocol):
 
 
 def _refusal(proxy: Proxy, place: str, status: int, reason: str) -> Exception:
-    if status == 407:
+    if status in {401, 407}:  # tinyproxy 1.11 says 401
         how = "does not take the user and password" if proxy.user else "wants a user and password"
         return Refused(
             f"proxy {proxy} {how}: http://user:password@host:port (proxy= or HTTPS_PROXY)",
