@@ -90,7 +90,13 @@ def connect(
         ways = tuple(
             Way(
                 wire,
-                dialer(where, wire, ca=ca, proxy=proxy),
+                dialer(
+                    where,
+                    wire,
+                    ca=ca,
+                    proxy=proxy,
+                    timeout_s=pace.answer_s if pace is not None else 10.0,
+                ),
                 _half(spoken, wire, source),
                 framed=wire != "http",
             )

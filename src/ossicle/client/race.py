@@ -23,6 +23,8 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     head_start_s: float = 2.0
     """How long a wire is waited for before the next is tried beside it. A WebSocket takes four
     round trips over TLS, and a chunked body is the poorer wire: it is not worth winning early."""
+    answer_s: float = 10.0
+    """How long each may take to answer."""
     again_s: float = 600.0
     """How long a wire that is not the first choice is gone back to at once. Then the first gets
     another chance: the network may be another."""
@@ -85,6 +87,10 @@ class Remembered:
         self._found[place] = wire, now
         if len(self._found) > self._most:
             self._found.pop(next(iter(self._found)))
+
+    def forget(self) -> None:
+        """The network is another one."""
+        self._found.clear()
 
     def order(self, place: str, wires: tuple[str, ...], pace: Pace, now: float) -> tuple[str, ...]:
         """The wires, what worked last first; the second choice only for a time."""

@@ -57,6 +57,10 @@ class HttpClientSettings(msgspec.Struct, frozen=True):
     write_low: int = 16 * 1024
     max_backlog: int = 16 << 20
     """What may wait for a server whose client goes on sending; then the channel is dropped."""
+    silence_s: float = 90.0
+    """A server that says nothing for so long, once its answer has begun or the request is whole, is
+    gone. A gateway says something every 20 s (`heartbeat_s`). Before that it may be silent: some
+    proxies hand on no request before its end."""
     close_timeout: float = 5.0
     """How long what was sent before a Close may take to leave."""
 
@@ -167,6 +171,8 @@ class HttpClientChannel(asyncio.Protocol):
         self._lines: bytearray | None = None
         """The beginning of a line; None when the body is not told in lines."""
         self._timer: asyncio.TimerHandle | None = None
+        self._silence: asyncio.TimerHandle | None = None
+        self._heard_at = 0.0
 
     # What a receiver may do -----------------------------------------------------------------
 
@@ -216,6 +222,7 @@ class HttpClientChannel(asyncio.Protocol):
         self._receiver = self._receiver_factory(self)
 
     def data_received(self, data: bytes) -> None:
+        self._heard_at = asyncio.get_running_loop().time()
         self._http.receive_data(data)
         self._read()
 
@@ -231,8 +238,9 @@ class HttpClientChannel(asyncio.Protocol):
         if self._phase is Phase.CLOSED:
             return
         self._phase = Phase.CLOSED
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._silence):
+            if timer is not None:
+                timer.cancel()
         receiver, self._receiver = self._receiver, None
         error = self._error
         if error is None and not self._finished:
@@ -271,6 +279,7 @@ class HttpClientChannel(asyncio.Protocol):
         if self._body_open and self._wire is not None:
             self._body_open = False
             self._wire.write(self._http.send(h11.EndOfMessage()) or b"")
+            self._expect_words()
 
     # In -------------------------------------------------------------------------------------
 
@@ -299,8 +308,27 @@ class HttpClientChannel(asyncio.Protocol):
                 else BadMessage("the answer is not HTTP/1.1")
             )
 
+    def _expect_words(self) -> None:
+        """From now on silence means that nobody is there; but not while we do not read."""
+        loop = asyncio.get_running_loop()
+        if self._silence is None:
+            self._heard_at = loop.time()
+            self._silence = loop.call_later(self._settings.silence_s, self._listen)
+
+    def _listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._paused:
+            self._heard_at = loop.time()
+        limit = self._settings.silence_s
+        left = self._heard_at + limit - loop.time()
+        if left <= 0:
+            self._drop(ConnectionLost(f"the server said nothing for {limit:g} s"))
+        else:
+            self._silence = loop.call_later(left, self._listen)
+
     def _begin(self, response: h11.Response) -> None:
         self._response = response
+        self._expect_words()
         if not 200 <= response.status_code < 300:
             self._refusal = bytearray()
             return
