@@ -244,7 +244,7 @@ async def test_a_stream_goes_on_by_the_other_wire_and_says_what_that_cannot_carr
         audio = marked_audio([*range(1, 20), 0])
         half = len(audio) // 2
         await stream.send(audio[:half])
-        await until(lambda: stream.settled_ms)
+        await until(lambda: (stream.buffered_s or 0) < 1.5)
         assert stream.wire == "websocket"
         box.blocks = "hang"
         box.cut()
