@@ -22,6 +22,7 @@ from ossicle.dialects.deepgram import (
     speak_messages,
 )
 from ossicle.dialects.native import messages as native
+from ossicle.dialects.openai import messages as openai
 from ossicle.dialects.twilio import messages as twilio
 from ossicle.dialects.twilio import plivo, telnyx, vonage
 
@@ -81,6 +82,13 @@ CHANNELS: tuple[Channel, ...] = (
         query=parameters.NATIVE,
     ),
     Channel(
+        "mux", "/v1/mux", "ossicle.v1.mux",
+        "Many sessions on one WebSocket: binary messages that begin with the number of a stream.",
+        (), (),
+        hears="A frame of a stream; the reference of ossicle.v1.mux says what is in it.",
+        says="A frame of a stream.",
+    ),
+    Channel(
         "observer", "/v1/sessions/{name}/events", "Follow a session",
         "The events of a session of any dialect. Nothing that is sent here is heard.",
         (), tuple(kind for kind in _all(native.ServerMessage) if kind is not native.FlowMessage),
@@ -126,6 +134,19 @@ CHANNELS: tuple[Channel, ...] = (
         (legacy_messages.LegacyRequest,),
         (*_all(legacy_messages.LegacyServerMessage), legacy_messages.LegacyError),
         hears=AUDIO, query=parameters.ASSEMBLYAI_LEGACY,
+    ),
+    Channel(
+        "openai", "/v1/realtime", "OpenAI Realtime",
+        "Conversation and transcription, as OpenAI's SDKs speak it; sound is base64 in the events.",
+        _all(openai.ClientEvent), _all(openai.ServerEvent), query=parameters.REALTIME,
+    ),
+    Channel(
+        "amazon", "/stream-transcription-websocket", "Amazon Transcribe",
+        "As Amazon's SDK for browsers speaks it: one event-stream frame in each binary message. "
+        "The URL is signed.",
+        (), (), hears="A frame: an `AudioEvent`. One of no bytes ends the audio.",
+        says="A frame: a `TranscriptEvent`, or an exception, which is the last.",
+        query=parameters.AMAZON,
     ),
     Channel(
         "twilio", "/twilio/media", "Twilio Media Streams", CALLER,

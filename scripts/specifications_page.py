@@ -40,6 +40,7 @@ What differs from each is on its page: [Deepgram](reference/deepgram.md),
 [Flux](reference/deepgram-flux.md), [speak](reference/deepgram-speak.md),
 [AssemblyAI](reference/assemblyai.md#what-is-lost),
 [Google Speech](reference/google.md), [Riva](reference/riva.md),
+[Amazon Transcribe](reference/amazon.md#what-is-lost),
 [Twilio and other carriers](reference/twilio.md).
 """
 
@@ -77,6 +78,12 @@ LOOKED_UP = (
     Provider("AssemblyAI", "real-time, `/v2/realtime/ws`",
              "SDKs of Python (0.34) and JavaScript (4)", "https://www.assemblyai.com/docs/",
              (("what became of it", "guides/v2_to_v3_migration"),), DAY),
+    Provider("Amazon Transcribe", "StartStreamTranscription over HTTP/2 and WebSocket; event "
+             "stream; Signature Version 4",
+             "SDKs of Python (0.6) and JavaScript (3), botocore"),
+    Provider("OpenAI", "Realtime (GA, and the beta's shapes) over WebSocket; "
+             "`/v1/audio/transcriptions`, `/v1/audio/speech`",
+             "SDKs of Python (3) and JavaScript (7), agents-realtime (0.20)"),
     Provider("Twilio", "Media Streams, version 1.0.0",
              "its request validators for Python and JavaScript", "https://www.twilio.com/docs/",
              (("messages", "voice/media-streams/websocket-messages"),
@@ -112,6 +119,9 @@ TABLE = (
          "`transports/http`, `transports/websocket`"),
     _rfc(9112, "HTTP/1.1", "message framing, chunked bodies",
          "uvicorn and httptools; `transports/http`"),
+    Followed("RFC 9113 HTTP/2, RFC 7541 HPACK", "the server's end, by ALPN (RFC 7301) and by prior "
+             "knowledge; windows, limits, GOAWAY; no push, priorities, trailers or WebSocket "
+             "(RFC 8441)", "h2; `transports/http2`", (9113, 7541, 7301, 8441)),
     Followed("WHATWG HTML, server-sent events", "the event stream, with `id` and `event`; "
              "`Last-Event-ID`", "`dialects/native`"),
     _rfc(6585, "additional status codes", "431, for headers that are too large",
@@ -126,6 +136,8 @@ TABLE = (
     Followed("OpenAPI 3.1", "[every HTTP route](reference/openapi.json)", "`scripts/openapi_*.py`"),
     Followed("AsyncAPI 3.0", "[every message on WebSockets](reference/asyncapi.json)",
              "`scripts/asyncapi_*.py`"),
+    _rfc(7578, "multipart forms", "taken apart as they come, whatever their order",
+         "`dialects/openai/multipart.py`"),
     _rfc(7396, "JSON merge patch", "changes of options", "`core/options.py`"),
     Followed("RFC 2046, 3551 and 4856 media types", "`audio/L16`, `audio/PCMU` and others in "
              "Content-Type, with `rate` and `channels`", "`dialects/native/query.py`",
@@ -158,6 +170,8 @@ TABLE = (
              "`proto`, `dialects/protobuf.py`, `dialects/native/byhand.py`"),
     Followed("RFC 2104 HMAC", "tokens that end by themselves, signatures of webhooks and of "
              "carriers", "`gateway/minting.py`, `gateway/signing.py`, `dialects/twilio`", (2104,)),
+    Followed("RFC 3986 URI", "what is quoted in a signed URL", "`dialects/amazon/sigv4.py`",
+             (3986,)),
     Followed("RFC 4291 IPv6 addresses, 3056 6to4, 4380 Teredo, 6052 NAT64",
              "which IPv4 address an IPv6 one may lead to, so that no form of one leads inside",
              "`gateway/reach.py`", (4291, 3056, 4380, 6052)),
@@ -172,6 +186,11 @@ TABLE = (
     Followed("W3C Content Security Policy 3", "of the playground: nothing inline, nothing from "
              "elsewhere", "`gateway/pages.py`"),
     _rfc(7239, "Forwarded", "`for`, from one's own proxies", "`gateway/forwarded.py`"),
+    _rfc(7617, "Basic authentication", "towards proxies", "`transports/tunnel.py`"),
+    _rfc(8305, "happy eyeballs", "its idea, between wires instead of addresses",
+         "`client/race.py`"),
+    _rfc(6761, "special names", "`localhost` and names under it are this machine",
+         "`client/proxies.py`"),
     Followed("PROXY protocol, versions 1 and 2", "TCP over IPv4 and IPv6; extensions are skipped",
              "`gateway/proxied.py`"),
     Followed("systemd's sd_listen_fds(3) and sd_notify(3)", "sockets by name or in order; READY "
@@ -180,7 +199,7 @@ TABLE = (
     Followed("WebVTT, SubRip", "plain cues", "`cli/subtitles.py`, `web/playground/subtitles.js`"),
 )  # fmt: skip
 LATER = (
-    ("HTTP/2", "http2"), ("HTTP/3 and QUIC", "quic"), ("WebTransport", "webtransport"),
+    ("HTTP/3 and QUIC", "quic"), ("WebTransport", "webtransport"),
     ("WebRTC", "webrtc"), ("Media over QUIC", "moq"), ("SIP", "sip"), ("gRPC", "grpc"),
 )  # fmt: skip
 """Wires, and the folder in `transports` that would hold each."""

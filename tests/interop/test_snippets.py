@@ -22,9 +22,11 @@ WORDS = [1, 2, 3, 0, 4, 5]
 SAID = [f"w{number}" for number in WORDS if number]
 PACKAGES = {"deepgram": "deepgram-sdk", "flux": "deepgram-sdk", "assemblyai": "assemblyai",
             "twilio": "twilio", "google": "google-cloud-speech",
-            "riva": "nvidia-riva-client"}  # fmt: skip
+            "riva": "nvidia-riva-client", "openai": "openai",
+            "amazon": "amazon-transcribe"}  # fmt: skip
 MODULES = {"deepgram": "@deepgram/sdk", "flux": "@deepgram/sdk", "assemblyai": "assemblyai",
-           "twilio": "twilio", "websocket": "ws", "google": "@google-cloud/speech"}  # fmt: skip
+           "twilio": "twilio", "websocket": "ws", "google": "@google-cloud/speech",
+           "openai": "openai", "amazon": "@aws-sdk/client-transcribe-streaming"}  # fmt: skip
 RUN = [each for each in TEMPLATES if each.language != "xml" and each.path != "/ossicle.js"]
 """TwiML is parsed by its own test, and a page's module by the tests of the playground."""
 KEY = "a-key-of-a-test"
@@ -79,7 +81,9 @@ async def run(arguments: list[str], folder: Path, **variables: str) -> str:
 
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
 @pytest.mark.parametrize("template", RUN, ids=lambda each: f"{each.sdk}-{each.language}")
-async def test_a_text_runs_as_it_stands(template: Template, secure: bool, tmp_path: Path) -> None:
+async def test_a_text_runs_as_it_stands(
+    template: Template, secure: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if template.path not in {binding.path for binding in BINDINGS}:
         pytest.skip(f"nothing answers at {template.path} in this version")
     if template.secure and not secure:
@@ -87,6 +91,7 @@ async def test_a_text_runs_as_it_stands(template: Template, secure: bool, tmp_pa
     with wave.open(str(tmp_path / "speech.wav"), "wb") as file:
         file.setparams((1, 2, 16_000, 0, "NONE", ""))
         file.writeframes(marked_audio(WORDS))
+    monkeypatch.setenv("OSSICLE_AWS_SECRET_ME", KEY)  # who signs has the key's owner for a name
     doors = {"tls_port": 0, "port": None if secure else 0, "grpc_tls_port": 0}
     keys = (("me", KEY),) if template.sdk != "websocket" else ()  # that one says what to put there
     async with gateway_with(tmp_path, keys=keys, **doors) as gateway:
@@ -95,6 +100,7 @@ async def test_a_text_runs_as_it_stands(template: Template, secure: bool, tmp_pa
         text = fill(template, here)
         names = ("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH")
         trust = dict.fromkeys(names, here.ca) if secure else {}
+        trust |= {"AWS_ACCESS_KEY_ID": "me", "AWS_SECRET_ACCESS_KEY": KEY}
         said = await run(command(template, text, tmp_path), tmp_path, **trust)
     if template.sdk == "twilio":
         assert (

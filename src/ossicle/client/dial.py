@@ -58,6 +58,7 @@ def dialer(
     ca: str | Path | None = None,
     proxy: Through = None,
     timeout_s: float = 10.0,
+    at: str = "",
 ) -> Dial:
     """The way to a gateway over a wire.
 
@@ -67,6 +68,7 @@ def dialer(
         ca: PEM file of a CA to believe besides the platform's.
         proxy: a proxy's URL; None = as the environment says, False = directly.
         timeout_s: until there has to be a connection.
+        at: one address of the name in the URL (WebSocket only); empty = any.
 
     Raises:
         Refused: a URL that is none, a wire that is not known, a CA that cannot be read, or a proxy
@@ -85,6 +87,8 @@ def dialer(
             code="bad_option",
         )
     connect = connects()
+    if at and wire == "websocket":
+        connect = _at(at)
 
     async def dial(opening: Opening, receiver: Callable[[Channel], Receiver]) -> Channel:
         return await connect(
@@ -107,6 +111,13 @@ class _Connect(Protocol):
         timeout: float,  # noqa: ASYNC109  the transports' own name
         proxy: Proxy | None,
     ) -> Channel: ...
+
+
+def _at(address: str) -> _Connect:
+    """A WebSocket to one address of a name."""
+    from ossicle.transports.websocket.client import connect  # noqa: PLC0415  heavy, may be unused
+
+    return functools.partial(connect, address=address)
 
 
 def _websocket() -> _Connect:

@@ -46,9 +46,9 @@ async def connect(
     trunk = home.get((base, ssl, proxy))
     if trunk is None:
 
-        async def dial(asked: Opening, receiver: Callable[[Channel], Receiver]) -> Channel:
+        async def dial(opening: Opening, receiver: Callable[[Channel], Receiver]) -> Channel:
             return await open_websocket(
-                asked, receiver, url=base, ssl=ssl, timeout=timeout, proxy=proxy
+                opening, receiver, url=base, ssl=ssl, timeout=timeout, proxy=proxy
             )
 
         trunk = home[base, ssl, proxy] = Trunk(dial)

@@ -12,6 +12,7 @@ from ossicle.dialects.native.errors import status
 from ossicle.dialects.native.messages import ErrorBody, encode
 from ossicle.transports.http.server import stream_endpoint
 
+from .advice import advice_route
 from .bind import BINDINGS, ENDPOINTS, router
 from .desk import endpoint_route
 from .house import House
@@ -89,6 +90,7 @@ def make_app(house: House) -> Starlette:
                 if binding.transport == "http"
             ),
             Route("/v1/snippets", lines_to_change),
+            advice_route(house),
             *(endpoint_route(house, method, path, make(house)) for method, path, make in ENDPOINTS),
         ]
     )

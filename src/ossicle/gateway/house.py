@@ -30,12 +30,15 @@ from ossicle.core.session import Session
 from ossicle.core.timers import LoopTimers
 from ossicle.core.wire import Opening
 from ossicle.engines.wrap.endpointed import Endpointed
+from ossicle.engines.wrap.record import Recorded
 from ossicle.engines.wrap.split import Split
 from ossicle.transports.faults import report_fault
 
 from .access import Access, Verdict
 from .accounts import Accounts
 from .allowance import Addresses
+from .amazon import AmazonDoor
+from .answering import Answering
 from .exits import Exits
 from .forwarded import Forwarding, address_of
 from .judges import judge_of
@@ -43,6 +46,7 @@ from .keyfile import KeyFile
 from .metrics import Metrics
 from .minting import Mint, signing_secret
 from .names import labels_of
+from .recorder import recorder_of
 from .routing import chosen, cold
 from .secrets import Secrets
 from .settings import GatewaySettings
@@ -85,8 +89,13 @@ class House:
         )
         self._judging = 0
         self.secrets = Secrets(settings.state_dir)
+        self.recorder = recorder_of(settings)
         self.node = settings.node or uuid.uuid4().hex[:8]
         self.sessions: dict[str, Session] = {}
+        self.answering = Answering()
+        self.shared: dict[str, Any] = {}
+        """What a dialect keeps for all its legs, by the dialect's name."""
+        self.amazon = AmazonDoor(settings.amazon, self.access, self.secrets, self.sessions)
         self.draining = False
         self.doors_open = False
         self.address = Address()
@@ -148,6 +157,7 @@ class House:
             finally:
                 self._group = None
                 self.accounts.usage.flush()
+                await self.answering.aclose()
 
     def tick(self) -> None:
         """Once a second, for all sessions: what is not worth a timer of its own."""
@@ -221,15 +231,11 @@ class House:
     def choose(self, options: Options, source: AudioFormat) -> Engine:
         """The engine for a session; several channels on an engine for one get a stream each, and
         one that judges no ends of turns is judged for where the session asks."""
-        engine = chosen(self.engine, options)
-        turns = options.recognition.turns
-        asks = turns.confidence is not None or turns.eager is not None
-        if asks and engine.capabilities.hears and not engine.capabilities.eager:
-            engine = Endpointed(engine)
+        engine = self.answering.seated(chosen(self.engine, options), options, _judged(options))
         split = options.recognition.channels == "split"
         if split and source.channels > engine.capabilities.channels:
-            return Split(engine, channels=source.channels)
-        return engine
+            engine = Split(engine, channels=source.channels)
+        return engine if self.recorder is None else Recorded(engine, self.recorder)
 
     def wake(self, session: Hosted) -> None:
         """A session changed."""
@@ -336,6 +342,17 @@ class House:
             raise Refused("there is no such session", code="not_found")
         return session
 
+    def end(self, name: str, owner: str) -> None:
+        """End a session of this owner.
+
+        Raises:
+            Refused: there is none of that name.
+            Denied: it is somebody else's.
+        """
+        session = self.find(name, owner)
+        self._own(session, owner)
+        session.finish("done")
+
     def _open(self, leg: Leg, configure: Configure, verdict: Verdict) -> Session:
         if self.draining:
             raise Overloaded("the gateway is stopping; try another, or again soon", code="draining")
@@ -427,6 +444,18 @@ class House:
     def _own(self, session: Session, owner: str) -> None:
         if self._owners.get(session.id, "") != owner:
             raise Denied("this session belongs to another key", code="resume_denied")
+
+
+def _judged(options: Options) -> Callable[[Engine], Engine]:
+    """Puts a judge of turn ends around an engine that is none, where the session asks for one."""
+    turns = options.recognition.turns
+    asks = turns.confidence is not None or turns.eager is not None
+
+    def around(engine: Engine) -> Engine:
+        able = engine.capabilities
+        return Endpointed(engine) if asks and able.hears and not able.eager else engine
+
+    return around
 
 
 def _bound(leg: Leg, verdict: Verdict, over: Callable[[OssicleError], None]) -> None:

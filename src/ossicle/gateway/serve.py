@@ -20,6 +20,7 @@ from ossicle.core.errors import Refused, TimedOut
 from ossicle.core.ports import Engine
 from ossicle.engines.lifecycle import aclose, start
 from ossicle.transports.http.server import http_protocol
+from ossicle.transports.http2.protocol import http2_protocol
 from ossicle.transports.websocket.server import websocket_protocol
 
 from . import handover
@@ -110,7 +111,7 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
     tls, files = None, None
     if settings.tls_port is not None or wants_tls(settings):
         files = certificate_files(settings)
-        tls = reloading_context(files, alpn=("http/1.1",))
+        tls = reloading_context(files, alpn=("h2", "http/1.1"))
     house = House(settings, engine)
     house.exits.spans = spans_from_environment()
     wanted: list[tuple[str, int | None, ssl.SSLContext | None]] = [("http", settings.port, None)]
@@ -123,7 +124,7 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
     def door(name: str, bound: socket.socket, context: ssl.SSLContext | None) -> Door:
         config = uvicorn.Config(
             app,
-            http=http_protocol(settings.http),
+            http=http_protocol(settings.http, http2_protocol(settings.http2)),
             ws=upgrade,
             lifespan="off",
             log_config=None,
@@ -200,6 +201,8 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
             for each in doors.values():
                 each.bound.close()
             await aclose(engine)
+            if house.recorder is not None:
+                await asyncio.to_thread(house.recorder.close)
             if house.exits.spans is not None:
                 await asyncio.to_thread(house.exits.spans.close)
 

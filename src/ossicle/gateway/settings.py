@@ -9,10 +9,18 @@ from ossicle.core.session import SessionSettings
 from ossicle.dialects.google import GoogleRules
 from ossicle.transports.grpc.settings import GrpcSettings
 from ossicle.transports.http.server import HttpSettings
+from ossicle.transports.http2.settings import Http2Settings
 from ossicle.transports.mux.settings import MuxSettings
 from ossicle.transports.websocket.server import WebSocketSettings
 
-__all__ = ["AccessSettings", "FetchSettings", "GatewaySettings", "HookSettings"]
+__all__ = [
+    "AccessSettings",
+    "AmazonSettings",
+    "FetchSettings",
+    "GatewaySettings",
+    "HookSettings",
+    "RecordSettings",
+]
 
 
 class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +59,23 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Their `aud` has to name this."""
 
 
+class AmazonSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Clients of Amazon Transcribe."""
+
+    access_keys: tuple[tuple[str, str], ...] = ()
+    """Access key id and the key of this gateway that it stands for, by its id or its owner. Without
+    an entry the access key id is looked for itself."""
+    hosts: tuple[str, ...] = ()
+    """Names, with a port where clients dial one, that signatures may name besides the Host header:
+    behind a proxy that rewrites it."""
+    vocabularies: tuple[tuple[str, str], ...] = ()
+    """Name of a custom vocabulary and its phrases, separated by commas: hints for the engine."""
+    filters: tuple[tuple[str, str], ...] = ()
+    """Name of a vocabulary filter and its words, separated by commas."""
+    silence_s: float = 15.0
+    """A stream that brings no audio for so long is ended, as the service does."""
+
+
 class FetchSettings(msgspec.Struct, frozen=True):
     """Limits of recordings that are read by URL."""
 
@@ -87,6 +112,20 @@ class HookSettings(msgspec.Struct, frozen=True):
     """The longest that a report outlives its session."""
     lingering: int = 500
     """Reports that outlive their sessions at once; beyond it the oldest gives up."""
+
+
+class RecordSettings(msgspec.Struct, frozen=True):
+    """Recordings of what engines are fed. Off unless a folder is named."""
+
+    folder: str = ""
+    """Where they are written, one file for each stream of an engine, for the gateway's user alone;
+    empty = nothing is recorded."""
+    form: Literal["wav", "opus"] = "wav"
+    """`opus` is a tenth of the size; what Opus cannot hold is WAV then, too."""
+    most_mb: int = 10_000
+    """Megabytes of all files; beyond it the oldest go."""
+    keep_s: float = 604_800.0
+    """How long a file is kept."""
 
 
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,6 +193,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of each session."""
     http: HttpSettings = HttpSettings()
     """Limits of plain HTTP."""
+    http2: Http2Settings = Http2Settings()
+    """Limits of each HTTP/2 connection."""
     websocket: WebSocketSettings = WebSocketSettings()
     """Limits of each WebSocket."""
     mux: MuxSettings = MuxSettings()
@@ -164,10 +205,14 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """What Google's clients are held to."""
     webhooks: HookSettings = HookSettings()
     """Limits of webhooks and callbacks."""
+    record: RecordSettings = RecordSettings()
+    """Recordings of what engines are fed; off by default."""
     fetch: FetchSettings = FetchSettings()
     """Limits of recordings read by URL."""
     access: AccessSettings = AccessSettings()
     """Keys, and who may knock how often."""
+    amazon: AmazonSettings = AmazonSettings()
+    """Clients of Amazon Transcribe."""
 
     @property
     def keys_path(self) -> Path:

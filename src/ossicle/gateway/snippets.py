@@ -225,6 +225,8 @@ _NAMES = {
     "nvidia-riva": "riva",
     "nvidia": "riva",
     "aai": "assemblyai",
+    "aws": "amazon",
+    "transcribe": "amazon",
     "assembly": "assemblyai",
     "deepgram-flux": "flux",
 }
@@ -454,6 +456,164 @@ await transcriber.close();
 """,
         title="AssemblyAI, JavaScript", suffix=".mjs", install="npm install assemblyai",
         secure=True,
+    ),
+    Template(
+        "openai", "python", "/v1/realtime",
+        """
+# {{install}}
+# {{python}} turns.py speech.wav
+import asyncio
+import base64
+import os
+import sys
+from array import array
+from pathlib import Path
+
+from openai import AsyncOpenAI
+
+client = AsyncOpenAI(
+»     base_url="{{url}}/v1", api_key=os.environ.get("OSSICLE_KEY", "unused")
+)
+
+
+async def main(name):
+    sound = array("h", Path(name).read_bytes()[44:])  # 16 kHz, behind the header of a WAV file
+    sound = array("h", (sound[at * 2 // 3] for at in range(len(sound) * 3 // 2)))  # at 24 kHz
+    async with client.realtime.connect(extra_query={"intent": "transcription"}) as wire:
+        heard = {"turn_detection": None, "transcription": {"model": "gpt-4o-transcribe"}}
+        session = {"type": "transcription", "audio": {"input": heard}}
+        await wire.session.update(session=session)
+        for at in range(0, len(sound), 2400):
+            piece = base64.b64encode(sound[at : at + 2400].tobytes()).decode()
+            await wire.input_audio_buffer.append(audio=piece)
+        await wire.input_audio_buffer.commit()
+        async for event in wire:
+            if event.type == "conversation.item.input_audio_transcription.completed":
+                print(event.transcript)
+                break
+
+
+asyncio.run(main(sys.argv[1]))
+""",
+        title="OpenAI Realtime, Python", suffix=".py", install="pip install 'openai[realtime]'",
+    ),
+    Template(
+        "openai", "javascript", "/v1/audio/transcriptions",
+        """
+// {{install}}
+// {{node}} words.mjs speech.wav
+import { createReadStream } from "node:fs";
+import OpenAI from "openai";
+
+const client = new OpenAI({
+  apiKey: process.env.OSSICLE_KEY ?? "unused",
+»   baseURL: "{{url}}/v1",
+});
+const file = createReadStream(process.argv[2]);
+const said = await client.audio.transcriptions.create({ file, model: "whisper-1" });
+console.log(said.text);
+""",
+        title="OpenAI, JavaScript", suffix=".mjs", install="npm install openai",
+    ),
+    Template(
+        "amazon", "python", "/stream-transcription",
+        """
+# {{install}}
+# {{python}} words.py speech.wav
+import asyncio
+import os
+import sys
+import wave
+
+import awscrt.io
+from amazon_transcribe.auth import StaticCredentialResolver
+from amazon_transcribe.client import TranscribeStreamingClient
+from amazon_transcribe.endpoints import StaticEndpointResolver
+
+client = TranscribeStreamingClient(
+    region="us-east-1",
+»     endpoint_resolver=StaticEndpointResolver("{{url}}"),
+»     credential_resolver=StaticCredentialResolver(
+»         os.environ.get("AWS_ACCESS_KEY_ID", "unused"),
+»         os.environ.get("AWS_SECRET_ACCESS_KEY", "unused"),
+»     ),
+)
+» if ca := os.environ.get("SSL_CERT_FILE"):  # this SDK has no variable for it
+»     trust = awscrt.io.TlsContextOptions()
+»     trust.override_default_trust_store_from_path(None, ca)
+»     client._session_manager._tls_ctx = awscrt.io.ClientTlsContext(trust)
+
+
+async def speak(stream, file):
+    while piece := file.readframes(1600):
+        await stream.input_stream.send_audio_event(audio_chunk=piece)
+    await stream.input_stream.end_stream()
+
+
+async def main():
+    with wave.open(sys.argv[1]) as file:
+        stream = await client.start_stream_transcription(
+            language_code="en-US",
+            media_sample_rate_hz=file.getframerate(),
+            media_encoding="pcm",
+        )
+        speaking = asyncio.create_task(speak(stream, file))
+        async for event in stream.output_stream:
+            for result in event.transcript.results:
+                if not result.is_partial:
+                    print(result.alternatives[0].transcript)
+        await speaking
+
+
+asyncio.run(main())
+""",
+        title="Amazon Transcribe, Python", suffix=".py", install="pip install amazon-transcribe",
+        secure=True,
+    ),
+    Template(
+        "amazon", "javascript", "/stream-transcription",
+        """
+// {{install}}
+// {{node}} words.mjs speech.wav
+import { readFile } from "node:fs/promises";
+import {
+  StartStreamTranscriptionCommand,
+  TranscribeStreamingClient,
+} from "@aws-sdk/client-transcribe-streaming";
+
+const client = new TranscribeStreamingClient({
+  region: "us-east-1",
+»   endpoint: "{{url}}",
+»   credentials: {
+»     accessKeyId: process.env.AWS_ACCESS_KEY_ID ?? "unused",
+»     secretAccessKey: process.env.AWS_SECRET_ACCESS_KEY ?? "unused",
+»   },
+});
+const sound = (await readFile(process.argv[2])).subarray(44);  // behind the header of a WAV file
+
+async function* speak() {
+  for (let at = 0; at < sound.length; at += 3200) {
+    yield { AudioEvent: { AudioChunk: sound.subarray(at, at + 3200) } };
+  }
+}
+
+const answer = await client.send(
+  new StartStreamTranscriptionCommand({
+    LanguageCode: "en-US",
+    MediaSampleRateHertz: 16000,
+    MediaEncoding: "pcm",
+    AudioStream: speak(),
+  }),
+);
+for await (const event of answer.TranscriptResultStream) {
+  for (const result of event.TranscriptEvent?.Transcript.Results ?? []) {
+    if (!result.IsPartial) console.log(result.Alternatives[0].Transcript);
+  }
+}
+client.destroy();
+""",
+        title="Amazon Transcribe, JavaScript", suffix=".mjs",
+        install="npm install @aws-sdk/client-transcribe-streaming",
     ),
     Template(
         "twilio", "xml", "/twilio/media",

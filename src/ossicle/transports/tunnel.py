@@ -103,6 +103,7 @@ async def connection(
     *,
     ssl: tls.SSLContext | None,
     proxy: Proxy | None,
+    address: str = "",
     start_tls: Callable[..., Awaitable[Any]] | None = None,
 ) -> None:
     """Connect a protocol to a host, with TLS or without, by a proxy or directly.
@@ -114,13 +115,18 @@ async def connection(
         port: where to.
         ssl: for the host itself.
         proxy: what stands before it; None = nothing.
+        address: connect there instead of to what `host` stands for; not through a proxy.
         start_tls: the event loop's, or one that goes with `create`.
 
     Raises:
         OSError: no connection; of a proxy, as `ConnectionLost`, which names it.
     """
     if proxy is None:
-        await create(protocol, host, port, ssl=ssl)
+        if address:  # the certificate is still that of the name
+            name = host if ssl is not None else None
+            await create(protocol, address, port, ssl=ssl, server_hostname=name)
+        else:
+            await create(protocol, host, port, ssl=ssl)
         return
     dug = await dig(proxy, host, port, create=create)
     if isinstance(dug, socket.socket):

@@ -255,4 +255,4 @@ class Connection:
         if self.over:
             return
         self._busy()
-        self._idle = self._loop.call_later(self._settings.idle_s, self.leave)
+        self._idle = self._loop.call_later(self._settings.linger_s, self.leave)

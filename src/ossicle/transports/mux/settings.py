@@ -35,7 +35,7 @@ class MuxSettings(msgspec.Struct, frozen=True):
     """...and `writable(True)` at or below this."""
     max_backlog: int = 1 << 20
     """What may wait for a peer by a receiver that goes on sending; then the stream is dropped."""
-    idle_s: float = 30.0
+    linger_s: float = 30.0
     """A connection without streams is closed after this."""
 
     def traits(self) -> ChannelTraits:

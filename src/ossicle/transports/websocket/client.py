@@ -49,6 +49,7 @@ async def connect(
     ssl: tls.SSLContext | None = None,
     timeout: float = 10.0,  # noqa: ASYNC109  one limit for TCP, TLS, proxy and handshake
     proxy: Proxy | None = None,
+    address: str = "",
     settings: WebSocketSettings | None = None,
 ) -> Channel:
     """Open a WebSocket and hand it to a receiver.
@@ -60,6 +61,7 @@ async def connect(
         ssl: None checks certificates as the platform does.
         timeout: seconds until the server has to have answered.
         proxy: what to go through.
+        address: connect there instead of to what the URL's name stands for; not through a proxy.
         settings: limits of the channel.
 
     Raises:
@@ -92,6 +94,7 @@ async def connect(
                 place.port,
                 ssl=context,
                 proxy=proxy,
+                address=address,
                 start_tls=aiofastnet.start_tls,
             )
             return await dialer.answered

@@ -259,7 +259,7 @@ async def test_a_server_that_goes_away_tells_every_stream() -> None:
 
 
 async def test_a_connection_without_streams_is_closed_after_a_while() -> None:
-    async with house(MuxSettings(idle_s=0.02)) as made:
+    async with house(MuxSettings(linger_s=0.02)) as made:
         stream = await made.stream()
         await asyncio.sleep(0.05)  # the timer must not run while there is a stream
         assert len(made.trunk) == 1
