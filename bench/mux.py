@@ -108,10 +108,9 @@ def main() -> None:
     for wire, figures in found.items():
         assert isinstance(figures, dict)
         costs = figures["us_per_frame"]
-        print(
-            f"{wire:10} {statistics.median(costs):7.1f} us/frame ({min(costs):.1f}-{max(costs):.1f})"
-            f" {figures['bytes_per_session'] / 1024:7.1f} KiB/session"
-        )
+        middle, least, most = statistics.median(costs), min(costs), max(costs)
+        held = figures["bytes_per_session"] / 1024
+        print(f"{wire:10} {middle:7.1f} us/frame ({least:.1f}-{most:.1f}) {held:7.1f} KiB/session")
     print(json.dumps(found))
 
 

@@ -15,8 +15,8 @@ from ossicle.dialects.native import messages as native
 from ossicle.engines.compose import Combined
 from ossicle.engines.open import open_engine
 from ossicle.gateway.bind import BINDINGS
-from ossicle.transports.mux.frames import PATH
 from ossicle.testing.marked import marked_audio
+from ossicle.transports.mux.frames import PATH
 
 ROOT = Path(__file__).resolve().parent.parent
 OFFICIAL = ROOT / "tests/interop/js/node_modules/@asyncapi/specs/schemas/3.0.0.json"
