@@ -154,6 +154,8 @@ TABLE = (
     Followed("ITU-T G.711", "µ-law and A-law", "`audio/g711.py`"),
     _rfc(3550, "RTP", "sequence numbers and reordering, for wires that carry them",
          "`core/intake.py`"),
+    _rfc(9000, "QUIC", "two rules of it for datagrams that measure: 1,200 bytes fit, and no answer "
+         "is longer than what it answers", "`core/probing.py`, `gateway/datagrams.py`"),
     Followed("RFC 5280 X.509, RFC 9525 names in TLS", "the local authority and its certificates",
              "`gateway/certificates.py`", (5280, 9525)),
     Followed("TLS 1.2 and 1.3 (RFC 8446)", "OpenSSL's; nothing older; nobody is waited for with "

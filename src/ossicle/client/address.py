@@ -13,8 +13,8 @@ from ossicle.core.errors import Refused
 
 __all__ = ["DEFAULT_RPC_URL", "DEFAULT_URL", "Choice", "Wire", "address", "places", "wire_of"]
 
-Wire: TypeAlias = Literal["websocket", "http", "grpc", "mux"]
-Choice: TypeAlias = Literal["auto", "websocket", "http", "grpc", "mux"]
+Wire: TypeAlias = Literal["websocket", "http", "http2", "grpc", "mux"]
+Choice: TypeAlias = Literal["auto", "websocket", "http", "http2", "grpc", "mux"]
 """A wire, or the best that gets through."""
 
 DEFAULT_URL = "http://localhost:8080"
@@ -25,6 +25,7 @@ DEFAULT_RPC_URL = "grpc://localhost:50051"
 _SCHEMES: dict[Wire, tuple[str, str]] = {
     "websocket": ("ws", "wss"),
     "http": ("http", "https"),
+    "http2": ("http", "https"),
     "grpc": ("grpc", "grpcs"),
     "mux": ("ws", "wss"),
 }

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ossicle.core.commands import Configure
+from ossicle.core.deadline import LONGEST_S
 from ossicle.core.errors import Refused
 from ossicle.core.formats import AudioFormat
 from ossicle.core.options import Options, RecognitionOptions, difference
@@ -46,6 +47,7 @@ def connect(
     proxy: Through = None,
     dialect: str = "native",
     transport: Choice | Pace | Dial = "websocket",
+    within_s: float | None = None,
     reconnect: Reconnect | bool = True,
     on_buffering: Callable[[Buffering], None] | None = None,
 ) -> SpeechStream:
@@ -59,17 +61,20 @@ def connect(
         format: what will be sent; None = 16 kHz, 16 bit, mono. `AudioFormat("auto")` lets the
             gateway recognise a container.
         speaks: what to hear; None = the engine's own.
-        key: API key, where the gateway wants one.
+        key: API key, where the gateway wants one; of Amazon `ID:SECRET` or `ID:SECRET:TOKEN`.
         ca: PEM file of a CA to believe besides the platform's (`ossicle certs` prints its path).
         proxy: a proxy's URL, with user:password@ where it wants them. None = as HTTPS_PROXY,
             HTTP_PROXY, ALL_PROXY and NO_PROXY say; False = directly.
         dialect: whose protocol to speak: `native`, or a provider's (`deepgram`, `deepgram-flux`,
-            `deepgram-speak`, `assemblyai`, `google`, `riva`), whose own service or a gateway
-            answers.
+            `deepgram-speak`, `assemblyai`, `google`, `riva`, `amazon`, `amazon-http2`), whose own
+            service or a gateway answers.
         transport: `websocket`; `auto`, the best wire that gets through (a `Pace` = that, with other
             times); `mux`, a WebSocket that sessions of this process share; `grpc`, which a URL of
             grpc:// means by itself; `http` where nothing else gets through (audio in, events out,
             no other commands); or a `Dial` of your own. A provider's is its own.
+        within_s: how long you wait for the end, in seconds from entering; the stream ends before,
+            with what was heard by then and `TimedOut`. Carried by `ossicle.v1` on every wire and by
+            gRPC; other protocols have no word for it. None = as long as it takes.
         reconnect: how to survive a broken connection; False = not at all.
         on_buffering: told while audio waits here because nobody takes it.
 
@@ -97,13 +102,13 @@ def connect(
                     proxy=proxy,
                     timeout_s=pace.answer_s if pace is not None else 10.0,
                 ),
-                _half(spoken, wire, source),
+                _half(spoken, wire, source, where),
                 framed=wire != "http",
             )
             for wire in wires
         )
     else:
-        ways = (Way("own", choice, _half(spoken, "own", source)),)
+        ways = (Way("own", choice, _half(spoken, "own", source, where)),)
     if reconnect is True:
         plan = Reconnect()
     elif reconnect is False:
@@ -118,6 +123,7 @@ def connect(
             format=source,
             speaks=speaks,
             credential=key or None,
+            within_s=_checked(within_s),
         ),
         framed=ways[0].framed,
         reconnect=plan,
@@ -143,10 +149,13 @@ def _own_wire(spoken: Provider, choice: Choice) -> Wire:
     return spoken.wire
 
 
-def _half(spoken: Provider, wire: str, source: AudioFormat) -> Callable[[], ClientDialect]:
+def _half(
+    spoken: Provider, wire: str, source: AudioFormat, where: str
+) -> Callable[[], ClientDialect]:
     """What makes a client half for one connection."""
     if not spoken.resumes:
-        return lambda: Unresumed(spoken.make(), source, spoken.name)
+        half = spoken.halves(where)
+        return lambda: Unresumed(half(), source, spoken.name)
     if wire == "grpc":
         from ossicle.dialects.native.rpc_client import RpcClient  # noqa: PLC0415  may be unused
 
@@ -159,6 +168,12 @@ def _place(url: str, proxy: Through) -> str:
     scheme, host, port = places(address(url, "http"))[0]
     via = proxy if isinstance(proxy, str) else ""
     return f"{scheme}://{host}:{port} {via.rpartition('@')[2]}"
+
+
+def _checked(within_s: float | None) -> float | None:
+    if within_s is not None and not 0 < within_s <= LONGEST_S:
+        raise Refused(f"within_s={within_s:g} is not over 0 and at most {LONGEST_S:g} seconds")
+    return within_s
 
 
 def patch_of(options: AnyOptions) -> dict[str, Any]:

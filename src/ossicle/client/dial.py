@@ -23,9 +23,10 @@ from .proxies import Through, through
 __all__ = ["Dial", "dialer", "trust"]
 
 
-def trust(ca: str | Path | None) -> tls.SSLContext | None:
+def trust(ca: str | Path | None, *, shared: bool = True) -> tls.SSLContext | None:
     """Certificates to believe: the platform's, and those of `ca` (a PEM file). None = the
-    platform's.
+    platform's. `shared`: who trusts the same file gets the same context; not for a wire that
+    changes it.
 
     Raises:
         Refused: the file cannot be read, or holds no certificate.
@@ -34,7 +35,8 @@ def trust(ca: str | Path | None) -> tls.SSLContext | None:
         return None
     path = Path(ca).expanduser()
     try:
-        return _trust(str(path), path.stat().st_mtime_ns)
+        make = _trust if shared else _trust.__wrapped__
+        return make(str(path), path.stat().st_mtime_ns)
     except (OSError, tls.SSLError) as error:
         reason = error.strerror or type(error).__name__
         raise Refused(
@@ -77,7 +79,7 @@ def dialer(
     connects = _CONNECTS.get(wire)
     if connects is None:
         raise Refused(f"transport {wire!r} is not known; use {', '.join(_CONNECTS)} or auto")
-    where, context = address(url, wire), trust(ca)
+    where, context = address(url, wire), trust(ca, shared=wire != "http2")
     found = places(where)
     via = through(proxy, *found[0], os.environ)
     if via is not None and len(found) > 1:
@@ -132,6 +134,12 @@ def _http() -> _Connect:
     return connect
 
 
+def _http2() -> _Connect:
+    from ossicle.transports.http2.client import connect  # noqa: PLC0415  heavy, may be unused
+
+    return connect
+
+
 def _grpc() -> _Connect:
     try:
         from ossicle.transports.grpc.client import connect  # noqa: PLC0415  an extra
@@ -150,6 +158,7 @@ def _mux() -> _Connect:
 _CONNECTS: dict[str, Callable[[], _Connect]] = {
     "websocket": _websocket,
     "http": _http,
+    "http2": _http2,
     "grpc": _grpc,
     "mux": _mux,
 }
