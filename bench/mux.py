@@ -14,6 +14,7 @@ import os
 import statistics
 import sys
 from contextlib import AsyncExitStack, ExitStack
+from typing import NamedTuple
 
 from ossicle.client import Reconnect, SpeechStream, Wire, connect
 
@@ -23,6 +24,14 @@ WIRES: tuple[Wire, ...] = ("websocket", "mux", "grpc")
 FRAME = bytes(640)
 EVERY_S = 0.02
 WINDOWS = 5
+
+
+class Figures(NamedTuple):
+    """Of one wire."""
+
+    us_per_frame: list[float]
+    """One for each window."""
+    bytes_per_session: int
 
 
 async def _drain(stream: SpeechStream) -> None:
@@ -42,7 +51,7 @@ async def _send(stream: SpeechStream, counted: list[int], phase: float) -> None:
 
 async def _measure(
     gateways: dict[Wire, Process], sessions: int, seconds: float
-) -> dict[str, object]:
+) -> dict[Wire, Figures]:
     counted: dict[Wire, list[int]] = {wire: [0] for wire in gateways}
     memory: dict[Wire, float] = {}
     costs: dict[Wire, list[float]] = {wire: [] for wire in gateways}
@@ -84,10 +93,7 @@ async def _measure(
             for stream in each:
                 await stream.end()
     return {
-        wire: {
-            "us_per_frame": [round(cost, 2) for cost in costs[wire]],
-            "bytes_per_session": round(memory[wire]),
-        }
+        wire: Figures([round(cost, 2) for cost in costs[wire]], round(memory[wire]))
         for wire in gateways
     }
 
@@ -106,12 +112,11 @@ def main() -> None:
         found = asyncio.run(_measure(gateways, sessions, seconds))
     print(f"{sessions} sessions, 50 frames of 640 bytes a second each, {WINDOWS} windows")
     for wire, figures in found.items():
-        assert isinstance(figures, dict)
-        costs = figures["us_per_frame"]
+        costs = figures.us_per_frame
         middle, least, most = statistics.median(costs), min(costs), max(costs)
-        held = figures["bytes_per_session"] / 1024
+        held = figures.bytes_per_session / 1024
         print(f"{wire:10} {middle:7.1f} us/frame ({least:.1f}-{most:.1f}) {held:7.1f} KiB/session")
-    print(json.dumps(found))
+    print(json.dumps({wire: figures._asdict() for wire, figures in found.items()}))
 
 
 if __name__ == "__main__":
