@@ -188,6 +188,11 @@ async def test_a_gateway_answers_as_it_says(tmp_path: Path) -> None:
                      "response_format=verbose_json", "stream=true"):  # fmt: skip
             await check("POST", words, 200, headers=kind, body=form_of(more))
         await check("POST", words, 400, headers=kind, body=form_of("response_format=yaml"))
+        await check("GET", "/v1/probe", 200)
+        await check("GET", "/v1/probe?pieces=2&every_ms=1", 200)
+        await check("GET", "/v1/probe?bytes=100", 200)
+        await check("GET", "/v1/probe?pieces=none", 400)
+        await check("POST", "/v1/probe", 200, body=b"abc")
     assert routes() - seen == set(), "ask it here"
 
 
