@@ -1,6 +1,6 @@
 # `make` explains itself. Nothing here needs root, and everything stays in this folder.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fuzz canary bench docs reference lock clean environment tools
+.PHONY: help run test lint fuzz canary bench docs reference facts lock clean environment tools
 
 BIN := .venv/bin
 PYTHON := python=$$(scripts/interpreter) && "$$python"
@@ -34,6 +34,9 @@ docs: tools ## build the documentation as a site, strictly, into build/site
 
 reference: tools ## make the reference pages from the code
 	@$(BIN)/python scripts/reference.py
+
+facts: tools ## browser support, from the pinned npm package of MDN's data
+	@$(BIN)/python scripts/clients.py && $(BIN)/python scripts/facts.py && $(BIN)/python scripts/reference.py
 
 lock: tools ## pin the newest versions that fit, with their hashes
 	@scripts/lock

@@ -80,7 +80,7 @@ async def serve() -> None:
     )  # fmt: skip
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve())
-    while not server.started and not running.done():  # noqa: ASYNC110  uvicorn tells nobody
+    while not server.started and not running.done():
         await asyncio.sleep(0.01)
     print(f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", flush=True)
     await told_to_stop()

@@ -13,6 +13,7 @@ import msgspec
 import parameters
 from parameters import Parameters
 
+from ossicle.core import probing
 from ossicle.dialects.assemblyai import legacy_messages
 from ossicle.dialects.assemblyai import messages as assemblyai
 from ossicle.dialects.deepgram import (
@@ -22,6 +23,7 @@ from ossicle.dialects.deepgram import (
     speak_messages,
 )
 from ossicle.dialects.native import messages as native
+from ossicle.dialects.openai import messages as openai
 from ossicle.dialects.twilio import messages as twilio
 from ossicle.dialects.twilio import plivo, telnyx, vonage
 
@@ -88,6 +90,12 @@ CHANNELS: tuple[Channel, ...] = (
         query=parameters.OBSERVER,
     ),
     Channel(
+        "probe", "/v1/probe", "Measure the way here",
+        "Echoes for `ossicle probe` and the playground: no speech.",
+        _all(probing.ProbeRequest), _all(probing.ProbeAnswer),
+        hears="Bytes that are counted.", says="Zeros, as many as `send` asked for.",
+    ),
+    Channel(
         "deepgram-listen", "/v1/listen", "Deepgram, live",
         "As Deepgram's SDKs speak it.",
         _all(listen_messages.Request), _all(listen_messages.Response),
@@ -126,6 +134,11 @@ CHANNELS: tuple[Channel, ...] = (
         (legacy_messages.LegacyRequest,),
         (*_all(legacy_messages.LegacyServerMessage), legacy_messages.LegacyError),
         hears=AUDIO, query=parameters.ASSEMBLYAI_LEGACY,
+    ),
+    Channel(
+        "openai", "/v1/realtime", "OpenAI Realtime",
+        "Conversation and transcription, as OpenAI's SDKs speak it; sound is base64 in the events.",
+        _all(openai.ClientEvent), _all(openai.ServerEvent), query=parameters.REALTIME,
     ),
     Channel(
         "amazon", "/stream-transcription-websocket", "Amazon Transcribe",

@@ -32,9 +32,12 @@ import environment
 __all__ = ["Row", "Use", "main", "outcomes", "pinned", "rows", "table"]
 
 ROOT = Path(__file__).resolve().parent.parent
-PYTHON = ("assemblyai", "deepgram-sdk", "twilio")
-JAVASCRIPT = ("@deepgram/sdk", "assemblyai", "twilio", "ws")
-TESTS = ("assemblyai", "deepgram_flux", "deepgram_sdks", "deepgram_speak", "snippets", "twilio")
+PYTHON = ("assemblyai", "deepgram-sdk", "openai", "twilio")
+JAVASCRIPT = (
+    "@deepgram/sdk", "@openai/agents-realtime", "assemblyai", "openai", "twilio", "ws"
+)  # fmt: skip
+TESTS = ("assemblyai", "deepgram_flux", "deepgram_sdks", "deepgram_speak", "openai_sdks",
+         "snippets", "twilio")  # fmt: skip
 SECONDS = 900
 
 

@@ -18,6 +18,7 @@ from ossicle.dialects.assemblyai.endpoints import TokenRefused
 from ossicle.dialects.deepgram.errors import status as deepgram_status
 from ossicle.dialects.native.errors import STATUS
 from ossicle.dialects.native.messages import ErrorBody
+from ossicle.dialects.openai.errors import status as openai_status
 
 __all__ = ["openapi_document", "project"]
 
@@ -44,6 +45,24 @@ DEEPGRAM_NEWER_ERROR: Schema = {
         "request_id": {"type": "string", "description": "As in the header `dg-request-id`."},
     },
 }
+OPENAI_ERROR: Schema = {
+    "title": "Error",
+    "description": "Why a request was refused.",
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "code"],
+            "properties": {
+                "message": {"type": "string", "description": "One sentence for a person."},
+                "type": {"type": "string", "description": "The service's own kind of the error."},
+                "param": {"type": ["string", "null"], "description": "Which member."},
+                "code": {"type": "string", "description": "The service's own code of it."},
+            },
+        }
+    },
+}
 CREDENTIALS: dict[str, Schema] = {
     "key": {
         "type": "http",
@@ -68,6 +87,11 @@ CREDENTIALS: dict[str, Schema] = {
         "name": "Authorization",
         "description": "The bare key.",
     },
+    "openai": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A key, or one that ends by itself (`ek_…`).",
+    },
     "amazon": {
         "type": "apiKey",
         "in": "header",
@@ -87,6 +111,7 @@ ACCEPTED: dict[Credential, list[dict[str, list[str]]]] = {
     "deepgram": [{"deepgram": []}, {}],
     "assemblyai": [{"assemblyai": []}, {}],
     "amazon": [{"amazon": []}, {}],
+    "openai": [{"openai": []}, {}],
     "twilio": [{"twilio": []}, {}],
 }
 """The last, empty one: where keys are off, nothing is asked for."""
@@ -123,6 +148,7 @@ def openapi_document() -> Schema:
     shelf = Shelf()
     shelf.schemas["deepgram.Error"] = DEEPGRAM_ERROR
     shelf.schemas["deepgram.NewerError"] = DEEPGRAM_NEWER_ERROR
+    shelf.schemas["openai.Error"] = OPENAI_ERROR
     paths: dict[str, dict[str, Schema]] = {}
     for route in ROUTES:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, shelf)
@@ -229,6 +255,10 @@ def _refusals(whose: Refusals, shelf: Shelf) -> dict[str, Schema]:
         case "amazon":
             refusal = {"application/json": ExceptionBody}
             of_code = {code: amazon_status(Fault(code, "", kind.whose))
+                       for code, kind in CODES.items()}  # fmt: skip
+        case "openai":
+            refusal = {"application/json": {"$ref": "#/components/schemas/openai.Error"}}
+            of_code = {code: openai_status(Fault(code, "", kind.whose))
                        for code, kind in CODES.items()}  # fmt: skip
         case "native":
             refusal = {"application/json": ErrorBody}

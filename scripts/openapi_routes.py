@@ -14,12 +14,17 @@ import parameters
 from parameters import Parameters
 from schemas import Schema
 
+from ossicle.core.probing import Came, Offer, Piece, Total
 from ossicle.dialects.amazon.parameters import PREFIX
 from ossicle.dialects.assemblyai import endpoints as assemblyai
 from ossicle.dialects.deepgram import endpoints as deepgram
 from ossicle.dialects.deepgram.prerecorded_messages import Queued, Recording
 from ossicle.dialects.deepgram.speak_messages import Body
 from ossicle.dialects.native import endpoints as native
+from ossicle.dialects.openai import endpoints as openai
+from ossicle.dialects.openai.speech_request import SpeechAsked
+from ossicle.dialects.openai.transcription_text import FORMATS
+from ossicle.gateway.advice import AdviceGiven
 from ossicle.gateway.pages import About
 from ossicle.gateway.records import SessionRecord
 from ossicle.gateway.snippets import Snippet
@@ -30,10 +35,12 @@ What: TypeAlias = type[msgspec.Struct] | Schema
 Media: TypeAlias = Mapping[str, What]
 """What a body is, by its media type."""
 Refusals: TypeAlias = Literal[
-    "", "native", "deepgram", "deepgram-v2", "assemblyai", "amazon", "text"
+    "", "native", "deepgram", "deepgram-v2", "assemblyai", "amazon", "openai", "text"
 ]
 """In whose words a route refuses."""
-Credential: TypeAlias = Literal["", "native", "deepgram", "assemblyai", "amazon", "twilio"]
+Credential: TypeAlias = Literal[
+    "", "native", "deepgram", "assemblyai", "amazon", "openai", "twilio"
+]
 
 TAGS = {
     "speech": "Sound in, words out; text in, sound out. WebSockets at the same paths are in "
@@ -115,6 +122,39 @@ FORM: Schema = {
     "additionalProperties": TEXT,
     "description": "What Twilio tells of the call.",
 }
+
+
+RECORDING: Schema = {
+    "type": "object",
+    "required": ["file", "model"],
+    "properties": {
+        "file": {**BYTES, "description": "WAV, MP3, FLAC, Ogg, WebM; 25 MiB where it comes first."},
+        "model": {**TEXT, "description": "Routes to an engine."},
+        "language": {**TEXT, "description": "BCP-47 tag."},
+        "response_format": {"enum": list(FORMATS), "description": "`json` when absent."},
+        "stream": {"type": "boolean", "description": "Words as server-sent events."},
+        "timestamp_granularities[]": {
+            "type": "array",
+            "items": {"enum": ["word", "segment"]},
+            "description": "With `verbose_json`.",
+        },
+        "keywords[]": {"type": "array", "items": TEXT, "description": "Likely words."},
+    },
+}
+HEARD: Media = {
+    "application/json": {
+        "type": "object",
+        "required": ["text"],
+        "properties": {
+            "text": {**TEXT, "description": "All of it."},
+            "usage": {"type": "object", "description": "Seconds of sound."},
+        },
+    },
+    "text/plain": WORDS,
+    "text/vtt": TEXT,
+    "text/event-stream": EVENTS,
+}
+SESSION: Schema = {"type": "object", "description": "A session in the beta's shape."}
 
 
 class Also(NamedTuple):
@@ -215,6 +255,43 @@ ROUTES: tuple[Route, ...] = (
         gives=SPEECH, refuses="deepgram-v2", credential="deepgram",
     ),
     Route(
+        "POST", "/v1/audio/transcriptions", "speech", "OpenAI: transcribe a recording",
+        "The parts may come in any order.", takes={"multipart/form-data": RECORDING},
+        gives=HEARD, refuses="openai", credential="openai",
+    ),
+    Route(
+        "POST", "/v1/audio/speech", "speech", "OpenAI: text to a file of speech",
+        "The answer streams while it is spoken. At most 4096 characters.",
+        takes={"application/json": SpeechAsked},
+        gives=dict.fromkeys(
+            ("audio/mpeg", "audio/wav", "audio/l16", "audio/ogg", "audio/flac", "audio/aac",
+             "text/event-stream"), BYTES,
+        ),
+        refuses="openai", credential="openai",
+    ),
+    Route(
+        "POST", "/v1/realtime/client_secrets", "tokens", "OpenAI: a key for a browser",
+        "It ends by itself, and brings the session it was made for.",
+        takes={"application/json": openai.SecretAsked},
+        gives={"application/json": openai.ClientSecret}, refuses="openai", credential="openai",
+    ),
+    Route(
+        "POST", "/v1/realtime/sessions", "tokens", "OpenAI beta: a key for a browser",
+        takes={"application/json": SESSION}, gives={"application/json": SESSION},
+        refuses="openai", credential="openai",
+    ),
+    Route(
+        "POST", "/v1/realtime/transcription_sessions", "tokens",
+        "OpenAI beta: a key for a browser that transcribes",
+        takes={"application/json": SESSION}, gives={"application/json": SESSION},
+        refuses="openai", credential="openai",
+    ),
+    Route(
+        "POST", "/v1/realtime/calls/{call_id}/hangup", "sessions", "OpenAI: end a call",
+        "By its call id, or the id of any session of the same key.",
+        refuses="openai", credential="openai",
+    ),
+    Route(
         "POST", "/stream-transcription", "speech", "Amazon Transcribe: StartStreamTranscription",
         "Event-stream frames both ways, while the other end still sends; over HTTP/2, as the SDKs "
         "do it. The status comes before any sound.",
@@ -283,6 +360,31 @@ ROUTES: tuple[Route, ...] = (
         gives={"text/plain": TEXT}, refuses="native", credential="native",
     ),
     Route(
+        "GET", "/v1/probe", "operation", "Measure the way here: what there is, or a body",
+        "Without a query, what can be measured. `pieces`: lines that leave one after another, "
+        "`every_ms` apart and `size` long. `bytes`: so many, as fast as they are taken. "
+        "`ossicle probe` asks this.",
+        query={
+            "pieces": {"type": "integer", "minimum": 1, "maximum": 64},
+            "every_ms": {"type": "integer", "minimum": 1, "default": 100},
+            "size": {"type": "integer", "minimum": 1, "maximum": 16384, "default": 200},
+            "bytes": {"type": "integer", "minimum": 1},
+            "token": parameters.TOKEN,
+        },
+        gives={
+            "application/json": Offer, "application/x-ndjson": Piece,
+            "application/octet-stream": BYTES,
+        },
+        refuses="native", credential="native",
+    ),
+    Route(
+        "POST", "/v1/probe", "operation", "Measure the way here: when does each piece come?",
+        "A line for each of the first 64 pieces of the body, at once, and one at its end.",
+        query={"token": parameters.TOKEN}, takes={"application/octet-stream": BYTES},
+        gives={"application/x-ndjson": {"anyOf": [Came, Total]}},
+        refuses="native", credential="native",
+    ),
+    Route(
         "GET", "/v1/about", "pages", "Which engine listens, and whether a key is asked for",
         gives={"application/json": About},
     ),
@@ -295,7 +397,13 @@ ROUTES: tuple[Route, ...] = (
         }},
         refuses="native", credential="native",
     ),
+    Route(
+        "GET", "/v1/advise", "pages", "Which protocol?",
+        "The advisor's answer for this gateway: as `ossicle advise --json`.",
+        query=parameters.ADVISE, gives={"application/json": AdviceGiven}, refuses="native",
+    ),
     _page("/", "The playground", "text/html"),
+    _page("/advise", "Which protocol? A form and the answer", "text/html"),
     _page("/playground/{name}", "What the playground is made of", "*/*"),
     _page("/ossicle.js", "The module for browsers", "text/javascript",
           "Any page may import it, those of other origins too."),

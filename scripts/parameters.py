@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from schemas import Schema, Shelf
 
+from ossicle.advisor.inputs import FIELDS
 from ossicle.core.formats import CONTAINERS, MAX_CHANNELS, MAX_RATE, MIN_RATE, WIDTHS
 from ossicle.core.options import Options
 from ossicle.dialects.assemblyai.endpoints import TokenAsked
@@ -22,9 +23,10 @@ from ossicle.dialects.deepgram.flux_messages import Thresholds
 from ossicle.dialects.native.query import NAMES
 
 __all__ = [
-    "AMAZON", "ASSEMBLYAI", "ASSEMBLYAI_LEGACY", "ASSEMBLYAI_TOKEN", "FLUX", "LISTEN_FILE",
-    "LISTEN_LIVE", "NATIVE", "NOTHING", "OBSERVER", "SPEAK", "SPEAK_FILE", "SPEAK_FLUX",
-    "SPEAK_FLUX_FILE", "Parameters",
+    "ADVISE", "AMAZON", "ASSEMBLYAI", "ASSEMBLYAI_LEGACY", "ASSEMBLYAI_TOKEN", "FLUX",
+    "LISTEN_FILE", "LISTEN_LIVE", "NATIVE", "NOTHING", "OBSERVER", "REALTIME", "SPEAK",
+    "SPEAK_FILE",
+    "SPEAK_FLUX", "SPEAK_FLUX_FILE", "Parameters",
 ]  # fmt: skip
 
 Parameters = Mapping[str, Schema]
@@ -52,6 +54,16 @@ def _option(path: str) -> Schema:
         kind = next(field.type for field in msgspec.structs.fields(kind) if field.name == parent)
     schema = Shelf(draft_07=True).fields(kind)[leaf]
     return said(_never_null(schema), f"{schema.get('description', '')} Option `{path}`.".strip())
+
+
+def _advise() -> Parameters:
+    """What the advisor asks for."""
+    kinds: dict[str, Schema] = {"whole": WHOLE, "switch": FLAG, "list": LIST}
+    found: dict[str, Schema] = {}
+    for field in FIELDS:
+        schema = kinds.get(field.kind) or {"enum": list(field.choices)}
+        found[field.name] = said(schema, f"{field.title} {field.text}".strip())
+    return MappingProxyType(found)
 
 
 def _fields(kind: type[msgspec.Struct]) -> Parameters:
@@ -255,6 +267,14 @@ AMAZON: Parameters = {
 }
 """In the query of a WebSocket; over HTTP in headers, behind `x-amzn-transcribe-`."""
 
+REALTIME: Parameters = {
+    "model": said(TEXT, "Of a conversation. Routes to an engine."),
+    "intent": said({"enum": ["transcription"]}, "Words only, no answers."),
+    "call_id": said(TEXT, "Join the session of that call, or of that id, as a sideband."),
+}
+
 ASSEMBLYAI: Parameters = _fields(AssemblyParameters)
 ASSEMBLYAI_LEGACY: Parameters = _fields(LegacyParameters)
 ASSEMBLYAI_TOKEN: Parameters = _fields(TokenAsked)
+
+ADVISE: Parameters = _advise()

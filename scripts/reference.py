@@ -21,6 +21,7 @@ from asyncapi_document import asyncapi_document
 from asyncapi_page import message_page
 from configuration_page import configuration_page
 from docstrings import docs_of
+from facts_page import between, comparison, wires_page
 from openapi_document import openapi_document
 from openapi_page import http_page
 from proto_page import proto_page
@@ -28,6 +29,7 @@ from schemas import shape
 from specifications_page import specifications_page
 from surface import command_page, engine_page, metric_page
 
+from ossicle.advisor.drawing import base64_svg, tree_svg
 from ossicle.core import capabilities, errors, events, ledger
 from ossicle.core import options as core_options
 from ossicle.core.errors import CODES
@@ -215,6 +217,7 @@ def pages() -> dict[str, str]:
         "configuration.md": MADE + configuration_page(),
         "cli.md": MADE + command_page(),
         "metrics.md": MADE + metric_page(docs_of(ledger)["LedgerReport"]),
+        "wires.md": MADE + wires_page(),
     }
 
 
@@ -223,7 +226,15 @@ def files() -> dict[Path, str]:
     made = pages()
     served = {SERVED / name: made[name] for name in ("openapi.json", "asyncapi.json")}
     specifications = {FOLDER.parent / "specifications.md": MADE + specifications_page()}
-    return {FOLDER / name: text for name, text in made.items()} | specifications | served
+    advice = FOLDER.parent / "explanation" / "choosing-a-protocol.md"
+    figures = {
+        FOLDER.parent / "images" / "decision-tree.svg": tree_svg(),
+        FOLDER.parent / "images" / "base64.svg": base64_svg(),
+        SERVED / "playground" / "tree.svg": tree_svg(styled=False),
+        advice: between(advice.read_text("utf-8"), "comparison", comparison()),
+    }
+    pages_ = {FOLDER / name: text for name, text in made.items()}
+    return pages_ | specifications | served | figures
 
 
 def main() -> int:

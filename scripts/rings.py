@@ -50,8 +50,9 @@ RINGS = (
     Ring("unit", 300, ("tests/unit", "tests/test_*.py"), workers=2),
     Ring("laws", 180, ("tests/laws",), workers=2),
     Ring("fuzz", 240, ("tests/fuzz",), workers=2),
-    # These start processes and measure time: they get the machine to themselves.
-    Ring("interop", 780, ("tests/interop",)),
+    # These start processes and wait for them most of the time: two share the machine.
+    Ring("interop", 780, ("tests/interop",), workers=2),
+    # These measure time and load: they get the machine to themselves.
     Ring("reliability", 420, ("tests/reliability",)),
 )
 

@@ -81,6 +81,9 @@ LOOKED_UP = (
     Provider("Amazon Transcribe", "StartStreamTranscription over HTTP/2 and WebSocket; event "
              "stream; Signature Version 4",
              "SDKs of Python (0.6) and JavaScript (3), botocore"),
+    Provider("OpenAI", "Realtime (GA, and the beta's shapes) over WebSocket; "
+             "`/v1/audio/transcriptions`, `/v1/audio/speech`",
+             "SDKs of Python (3) and JavaScript (7), agents-realtime (0.20)"),
     Provider("Twilio", "Media Streams, version 1.0.0",
              "its request validators for Python and JavaScript", "https://www.twilio.com/docs/",
              (("messages", "voice/media-streams/websocket-messages"),
@@ -133,6 +136,8 @@ TABLE = (
     Followed("OpenAPI 3.1", "[every HTTP route](reference/openapi.json)", "`scripts/openapi_*.py`"),
     Followed("AsyncAPI 3.0", "[every message on WebSockets](reference/asyncapi.json)",
              "`scripts/asyncapi_*.py`"),
+    _rfc(7578, "multipart forms", "taken apart as they come, whatever their order",
+         "`dialects/openai/multipart.py`"),
     _rfc(7396, "JSON merge patch", "changes of options", "`core/options.py`"),
     Followed("RFC 2046, 3551 and 4856 media types", "`audio/L16`, `audio/PCMU` and others in "
              "Content-Type, with `rate` and `channels`", "`dialects/native/query.py`",
@@ -149,6 +154,8 @@ TABLE = (
     Followed("ITU-T G.711", "µ-law and A-law", "`audio/g711.py`"),
     _rfc(3550, "RTP", "sequence numbers and reordering, for wires that carry them",
          "`core/intake.py`"),
+    _rfc(9000, "QUIC", "two rules of it for datagrams that measure: 1,200 bytes fit, and no answer "
+         "is longer than what it answers", "`core/probing.py`, `gateway/datagrams.py`"),
     Followed("RFC 5280 X.509, RFC 9525 names in TLS", "the local authority and its certificates",
              "`gateway/certificates.py`", (5280, 9525)),
     Followed("TLS 1.2 and 1.3 (RFC 8446)", "OpenSSL's; nothing older; nobody is waited for with "

@@ -5,6 +5,7 @@ import asyncio
 import inspect
 import json
 import re
+import struct
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -117,8 +118,18 @@ async def test_a_gateway_answers_as_it_says(tmp_path: Path) -> None:
         events = "/v1/sessions/{name}/events"
         await check("GET", "/v1/sessions/gone/events", 404, events)
         await check("GET", "/v1/sessions/gone/events?no=1", 400, events)
-        for path in ("/healthz", "/readyz", "/metrics", "/v1/about", "/v1/snippets", "/"):
+        for path in (
+            "/healthz",
+            "/readyz",
+            "/metrics",
+            "/v1/about",
+            "/v1/snippets",
+            "/",
+            "/advise",
+        ):
             await check("GET", path, 200)
+        await check("GET", "/v1/advise?client=browser&provider=google&browsers=safari+26", 200)
+        await check("GET", "/v1/advise?client=bowser", 400)
         for path in ("/ossicle.js", "/ossicle.d.ts", "/openapi.json", "/asyncapi.json"):
             await check("GET", path, 200)
         await check("GET", "/ossicle/link.js", 200, "/ossicle/{name}")
@@ -154,7 +165,43 @@ async def test_a_gateway_answers_as_it_says(tmp_path: Path) -> None:
         amazon = "/stream-transcription"
         await check("POST", amazon, 200, headers=headers, body=said)
         await check("POST", amazon, 400, body=said)
+        secrets = "/v1/realtime/client_secrets"
+        await check("POST", secrets, 200, body=b"{}")
+        await check("POST", secrets, 400, body=b"[]")
+        await check("POST", "/v1/realtime/sessions", 200, body=b"{}")
+        await check("POST", "/v1/realtime/transcription_sessions", 200, body=b"{}")
+        hang_up = "/v1/realtime/calls/{call_id}/hangup"
+        async with Talk.open(gateway.url, encoding="pcm_s16le", sample_rate=16000) as talk:
+            name = talk.began["session"]
+            await check("POST", f"/v1/realtime/calls/{name}/hangup", 200, hang_up)
+            await talk.ended()
+        await check("POST", "/v1/realtime/calls/gone/hangup", 404, hang_up)
+        speech = "/v1/audio/speech"
+        for form in ("mp3", "wav", "pcm", "opus", "flac", "aac"):
+            asked = json.dumps({"input": "hi", "response_format": form}).encode()
+            await check("POST", speech, 200, body=asked)
+        await check("POST", speech, 200, body=b'{"input": "hi", "stream_format": "sse"}')
+        await check("POST", speech, 400, body=b"{}")
+        words = "/v1/audio/transcriptions"
+        kind = {"content-type": "multipart/form-data; boundary=x"}
+        for more in ("response_format=json", "response_format=vtt", "response_format=text",
+                     "response_format=verbose_json", "stream=true"):  # fmt: skip
+            await check("POST", words, 200, headers=kind, body=form_of(more))
+        await check("POST", words, 400, headers=kind, body=form_of("response_format=yaml"))
     assert routes() - seen == set(), "ask it here"
+
+
+def form_of(field: str) -> bytes:
+    """A recording as a browser would send it."""
+    name, _, value = field.partition("=")
+    data = marked_audio([1, 2, 0])
+    head = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", len(data) + 36, b"WAVE", b"fmt ", 16, 1, 1,
+                       16_000, 32_000, 2, 16, b"data", len(data))  # fmt: skip
+    fields = {"model": "whisper-1", name: value}
+    parts = [f'--x\r\ncontent-disposition: form-data; name="{n}"\r\n\r\n{v}\r\n'
+             for n, v in fields.items()]  # fmt: skip
+    file = '--x\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
+    return "".join((*parts, file)).encode() + head + data + b"\r\n--x--\r\n"
 
 
 def told(method: str, path: str, answer: Answer) -> None:

@@ -4,7 +4,6 @@ gateway was told to trust, asked for in the clear and over TLS with the gateway'
 import asyncio
 import json
 import os
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,9 +12,9 @@ import pytest
 import pytest_asyncio
 
 from harness import GatewayProcess
-from interop.sdk_table import record
-from interop.test_deepgram_sdks import AUDIO, SCRIPTS, check_file, javascript_sdk, python_sdk
+from interop.test_deepgram_sdks import AUDIO, LISTEN, SCRIPTS, check_file
 from remote import Remote, page, redirect, wav
+from sdks import Client, javascript, python, ran
 
 pytestmark = [pytest.mark.interop, pytest.mark.asyncio(loop_scope="module")]
 
@@ -43,19 +42,17 @@ async def place(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place
             yield Place(gateway, next(folder.rglob("ca.pem")), remote)
 
 
-def program(how: str) -> tuple[list[str], tuple[str, ...], dict[str, str], dict[str, str]]:
-    """The command, what it is told besides, its environment, and its row in the table."""
-    if how == "javascript":
-        node, folder, version = javascript_sdk()
-        row = {"sdk": "@deepgram/sdk", "version": version, "language": "JavaScript"}
-        return [node, str(SCRIPTS / "url.mjs")], (), {"OSSICLE_JS": folder}, row
-    row = {"sdk": "deepgram-sdk", "version": python_sdk(), "language": "Python"}
-    return [sys.executable, str(SCRIPTS / "python_url.py")], (how,), {}, row
+def client(how: str) -> Client:
+    """The SDK that is run this way."""
+    return javascript("@deepgram/sdk") if how == "javascript" else python("deepgram-sdk")
 
 
 async def run(place: Place, door: str, how: str, url: str) -> Any:
     """What the SDK gave its user."""
-    command, more, env, _ = program(how)
+    sdk = client(how)
+    more = () if how == "javascript" else (how,)
+    command = sdk.command(SCRIPTS / ("url.mjs" if how == "javascript" else "python_url.py"))
+    env = dict(sdk.variables)
     base = place.gateway.url if door == "plain" else place.gateway.secure_url
     if door == "tls":
         names = ("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
@@ -82,9 +79,8 @@ async def test_a_recording_by_url(place: Place, door: str, how: str) -> None:
     path = "/speech.wav?key=hush" if door == "plain" else "/moved?key=hush"
     check_file(await run(place, door, how, place.remote.url(path, "localhost")), RECORDING)
     assert "hush" not in place.gateway.text
-    *_, row = program(how)
     use = "pre-recorded by URL" + (f", {how}" if how != "javascript" else "")
-    record("Deepgram /v1/listen", door="http" if door == "plain" else "https", use=use, **row)
+    ran(client(how), LISTEN, door="http" if door == "plain" else "https", use=use)
 
 
 @pytest.mark.parametrize("how", ["sync", "javascript"])

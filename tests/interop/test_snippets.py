@@ -22,10 +22,11 @@ WORDS = [1, 2, 3, 0, 4, 5]
 SAID = [f"w{number}" for number in WORDS if number]
 PACKAGES = {"deepgram": "deepgram-sdk", "flux": "deepgram-sdk", "assemblyai": "assemblyai",
             "twilio": "twilio", "google": "google-cloud-speech",
-            "riva": "nvidia-riva-client", "amazon": "amazon-transcribe"}  # fmt: skip
+            "riva": "nvidia-riva-client", "openai": "openai",
+            "amazon": "amazon-transcribe"}  # fmt: skip
 MODULES = {"deepgram": "@deepgram/sdk", "flux": "@deepgram/sdk", "assemblyai": "assemblyai",
            "twilio": "twilio", "websocket": "ws", "google": "@google-cloud/speech",
-           "amazon": "@aws-sdk/client-transcribe-streaming"}  # fmt: skip
+           "openai": "openai", "amazon": "@aws-sdk/client-transcribe-streaming"}  # fmt: skip
 RUN = [each for each in TEMPLATES if each.language != "xml" and each.path != "/ossicle.js"]
 """TwiML is parsed by its own test, and a page's module by the tests of the playground."""
 KEY = "a-key-of-a-test"

@@ -2,11 +2,13 @@
 
 import typer
 
+from .advise import advise
 from .certs import certs
 from .config import config
 from .demo import demo
 from .engines import engines
 from .keys import keys
+from .probe import probe
 from .serve import serve
 from .snippet import snippet
 from .transcribe import transcribe
@@ -22,6 +24,8 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(transcribe)
+app.command()(advise)
+app.command()(probe)
 app.command()(certs)
 app.command()(demo)
 app.command()(engines)

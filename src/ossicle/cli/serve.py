@@ -17,6 +17,7 @@ from rich.table import Table
 
 from ossicle.core.errors import OssicleError
 from ossicle.core.ports import Engine
+from ossicle.engines.agents import open_agent
 from ossicle.engines.compose import Combined
 from ossicle.engines.open import default_voice, open_engine
 from ossicle.gateway.access import keys_from_environment
@@ -151,11 +152,18 @@ def build_engine(settings: GatewaySettings) -> Engine:
 
     def opened(spec: str) -> Engine:
         name, _, argument = spec.partition(":")
-        return open_upstream(argument, entries) if name == "upstream" else open_engine(spec)
+        match name:
+            case "upstream":
+                return open_upstream(argument, entries)
+            case "agent":
+                return open_agent(argument, opened, settings.voice or default_voice())
+            case _:
+                return open_engine(spec)
 
     def with_voice(spec: str) -> Engine:
         recogniser = open_choice(spec, opened)
-        if settings.voice == "off" or recogniser.capabilities.speaks:
+        able = recogniser.capabilities
+        if settings.voice == "off" or able.speaks or able.answers:
             return recogniser
         return Combined(recogniser, opened(settings.voice or default_voice()))
 

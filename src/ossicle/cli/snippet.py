@@ -18,7 +18,7 @@ from ossicle.gateway.snippets import TEMPLATES, Address, Snippet, find, snippets
 
 from .config import load
 
-__all__ = ["snippet"]
+__all__ = ["address", "snippet"]
 
 
 def snippet(
@@ -43,7 +43,7 @@ def snippet(
 
     They read the key from OSSICLE_KEY. `GET /v1/snippets` of a running gateway gives the same.
     """
-    here = _address(load(config).settings, url, tls_url, ca)
+    here = address(load(config).settings, url, tls_url, ca)
     paths = _answered()
     try:
         found = find(here, paths, sdk, language) if sdk else snippets(here, paths)
@@ -58,7 +58,7 @@ def snippet(
         typer.echo("\n".join(_shown(each, headed=len(found) > 1) for each in found), nl=False)
 
 
-def _address(settings: GatewaySettings, url: str, tls_url: str, ca: str) -> Address:
+def address(settings: GatewaySettings, url: str, tls_url: str, ca: str) -> Address:
     """Where the gateway is, as it is configured or as it was said."""
     host = "localhost" if loopback(settings.host) or settings.host in _ANY else settings.host
     own = settings.certificate is not None

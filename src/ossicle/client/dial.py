@@ -40,8 +40,22 @@ def trust(ca: str | Path | None) -> tls.SSLContext | None:
     return context
 
 
-def dialer(url: str, wire: Wire, *, ca: str | Path | None = None, timeout_s: float = 10.0) -> Dial:
+def dialer(
+    url: str,
+    wire: Wire,
+    *,
+    ca: str | Path | None = None,
+    timeout_s: float = 10.0,
+    at: str = "",
+) -> Dial:
     """The way to a gateway over a wire.
+
+    Args:
+        url: where it is.
+        wire: how.
+        ca: PEM file of a CA to believe besides the platform's.
+        timeout_s: how long it may take.
+        at: one address of the name in the URL (WebSocket only); empty = any.
 
     Raises:
         Refused: a URL that is none, a wire that is not known, or a CA that cannot be read.
@@ -55,14 +69,14 @@ def dialer(url: str, wire: Wire, *, ca: str | Path | None = None, timeout_s: flo
         return _http2(where, context, timeout_s)
     if wire == "grpc":
         return _grpc(where, context, timeout_s)
-    return _websocket(where, context, timeout_s)
+    return _websocket(where, context, timeout_s, at)
 
 
-def _websocket(url: str, context: tls.SSLContext | None, timeout_s: float) -> Dial:
+def _websocket(url: str, context: tls.SSLContext | None, timeout_s: float, at: str) -> Dial:
     from ossicle.transports.websocket.client import connect  # noqa: PLC0415  heavy, may be unused
 
     async def dial(opening: Opening, receiver: Callable[[Channel], Receiver]) -> Channel:
-        return await connect(opening, receiver, url=url, ssl=context, timeout=timeout_s)
+        return await connect(opening, receiver, url=url, ssl=context, timeout=timeout_s, address=at)
 
     return dial
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from .formats import AudioFormat
-from .options import SynthesisOptions
+from .options import AnswerOptions, SynthesisOptions
 
 __all__ = [
     "Audio",
@@ -19,6 +19,7 @@ __all__ = [
     "End",
     "Finalize",
     "Join",
+    "Line",
     "Played",
     "Report",
     "Speak",
@@ -108,6 +109,16 @@ class Finalize(_Command, frozen=True, gc=False):
     channel: int | None = None
 
 
+class Line(msgspec.Struct, frozen=True, gc=False):
+    """Something that was said, in writing."""
+
+    text: str
+    role: str = "user"
+    """system, user, assistant, or result (of a tool)."""
+    call: str = ""
+    """The `Asked.call` that a result answers."""
+
+
 class Speak(_Command, frozen=True, gc=False):
     """Say this. Text None = answer yourself (an agent)."""
 
@@ -116,6 +127,11 @@ class Speak(_Command, frozen=True, gc=False):
     """Text continues in the next Speak of the same utterance."""
     options: SynthesisOptions | None = None
     """Only for this utterance."""
+    answer: AnswerOptions | None = None
+    """How to answer, where `text` is None; only for this one."""
+    lines: tuple[Line, ...] | None = None
+    """What to answer instead of the conversation, which then stays as it is; None = the
+    conversation."""
 
 
 class Tell(_Command, frozen=True, gc=False):

@@ -130,7 +130,7 @@ def heard_as(source: AudioFormat, able: Capabilities, split: bool) -> AudioForma
     """
     if not able.hears:
         raise BadAudio(f"engine {able.name} does not listen", code="unsupported_audio")
-    channels = source.channels if split else min(source.channels, able.channels)
+    channels = source.channels if split else 1
     same = [
         f
         for f in able.hears

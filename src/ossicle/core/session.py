@@ -11,7 +11,7 @@ reads the clock through `Timers`.
 The hot path is `Feed.audio`; what it leaves comes to `_audio_slow`.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from math import inf
 
@@ -48,7 +48,7 @@ from .legs import Leg, Role
 from .lifecycle import Lifecycle
 from .limits import expired
 from .log import Log
-from .options import Options, TimedOptions, merged
+from .options import AnswerOptions, Options, TimedOptions, merged
 from .options import changed as changed_names
 from .ports import Engine, Stream
 from .replies import Replies
@@ -143,6 +143,8 @@ class Session:
         self._anonymous = 0
         self.notices: Counter[str] = Counter()
         """How often each code was told."""
+        self.upstream_ids: deque[str] = deque(maxlen=20)
+        """What providers call their part of this session, the newest."""
         self._dropped = 0
         self._dropped_told = -inf
         self._last_heard = now
@@ -385,6 +387,8 @@ class Session:
         match event:
             case Transcript(side="in") | SpeechStarted(side="in") | SpeechEnded(side="in"):
                 self.hearing.told(event)
+                if type(event) is SpeechStarted:
+                    self._barge_in()
                 if self._roll_due and self.turns.idle and self.life.state != "ended":
                     self._roll()
             case AudioOut() | SpeechStarted() | Transcript() | SpeechEnded() | Asked():
@@ -397,6 +401,8 @@ class Session:
                     self._lost_stream(event.error)
             case Notice():
                 self.notices[event.code] += 1
+                if event.code == "upstream":
+                    self.upstream_ids.append(event.text)
                 self.say(event)
             case _:
                 self.say(event)
@@ -679,6 +685,15 @@ class Session:
         if not (withdrawn and command.utterance):
             self.feed.ask(self.replies.named(command))
 
+    def _barge_in(self) -> None:
+        """Somebody speaks while an answer can be heard: it stops, and the engine is told how much
+        of it was."""
+        engine = self.engine
+        if engine is None or not engine.capabilities.answers or self.life.state == "ended":
+            return
+        if self.options.answers.interrupt and self.speech.audible(self.host.timers.now()):
+            self._hush(Cancel(side="out"), unasked=True)
+
     def _credit_speech(self) -> None:
         if self.speech.possible:
             self.feed.speak_until(self.speech.credit(self.host.timers.now()))
@@ -917,8 +932,12 @@ class Session:
 _MOST_COMMANDS = 1_000
 """Commands that wait behind audio, or for an answer, before a client is told to wait."""
 
-_OURS = frozenset({"label", "overload", "strict", "recognition.interim_results"})
-"""Options the session itself honours, whatever the engine."""
+_OURS = frozenset(
+    {"label", "overload", "strict", "recognition.interim_results"}
+    | {f"answers.{name}" for name in AnswerOptions.__struct_fields__}
+)
+"""Options the session itself honours, whatever the engine; and what an engine that answers takes
+at any time, while no other looks at it."""
 
 
 def _patch_of(command: Configure) -> dict[str, object]:

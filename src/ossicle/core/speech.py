@@ -63,6 +63,10 @@ class Speech:
         """There is a voice, and somebody who wants to hear it."""
         return self._out is not None
 
+    def audible(self, now: float) -> bool:
+        """Something was sent that is not known to be heard to its end."""
+        return self.possible and self.playback.ahead_ms(now) > 0
+
     def sound(self, event: AudioOut, now: float) -> Sequence[Event]:
         """Sound for the client, in its format, and marks that are due; nothing while a converter
         fills up, or when this utterance was cancelled meanwhile.

@@ -6,24 +6,28 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from ossicle.core import probing
 from ossicle.core.errors import Denied, OssicleError, Refused
 from ossicle.core.wire import Opening
 from ossicle.dialects.native.errors import status
 from ossicle.dialects.native.messages import ErrorBody, encode
 from ossicle.transports.http.server import stream_endpoint
 
+from .advice import advice_route
 from .bind import BINDINGS, ENDPOINTS, router
 from .desk import endpoint_route
 from .house import House
 from .pages import page_routes
+from .probe import Probes
 from .snippets import snippets
 from .webcalls import WebCalls
 
 __all__ = ["make_app"]
 
 
-def make_app(house: House) -> Starlette:
+def make_app(house: House, probes: Probes | None = None) -> Starlette:
     """Every path that is not an upgrade."""
+    probes = probes or Probes(house)
 
     async def healthz(_request: Request) -> Response:
         return Response("alive\n", media_type="text/plain")
@@ -89,8 +93,14 @@ def make_app(house: House) -> Starlette:
                 for binding in BINDINGS
                 if binding.transport == "http"
             ),
+            Route(
+                probing.PATH,
+                stream_endpoint(probes.accept, house.settings.http),
+                methods=["GET", "POST"],
+            ),
             Route("/v1/snippets", lines_to_change),
             WebCalls(house),
+            advice_route(house),
             *(endpoint_route(house, method, path, make(house)) for method, path, make in ENDPOINTS),
         ]
     )

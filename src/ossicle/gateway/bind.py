@@ -24,6 +24,10 @@ from ossicle.dialects.native import NativeObserver, NativeServer
 from ossicle.dialects.native.endpoints import new_token
 from ossicle.dialects.native.errors import refusal
 from ossicle.dialects.native.rpc_server import RpcListener, RpcRecognizer, RpcServer
+from ossicle.dialects.openai import Books, RealtimeServer
+from ossicle.dialects.openai.endpoints import beta_secret, client_secret, hang_up
+from ossicle.dialects.openai.speech_request import SpeechRequest
+from ossicle.dialects.openai.transcription_request import TranscriptionRequest
 from ossicle.dialects.twilio import CallServer, header_token, signed
 from ossicle.dialects.twilio.endpoints import STATUS_PATH, VOICE_PATH, status_at, voice_at
 
@@ -61,6 +65,10 @@ def _telnyx() -> Dialect:
     return CallServer("telnyx", guard=header_token("x-telnyx-streaming-auth-token"))
 
 
+def _realtime(house: House) -> Dialect:
+    return RealtimeServer(house.shared.setdefault("openai", Books()))
+
+
 def _amazon(house: House) -> Dialect:
     return house.amazon.server()
 
@@ -84,6 +92,9 @@ BINDINGS: tuple[Binding, ...] = (
     Binding("websocket", "/v1/listen", each(ListenServer)),
     Binding("http", "/v1/speak", each(partial(SpeakRequest, speech_file))),
     Binding("websocket", "/v1/speak", each(SpeakServer)),
+    Binding("websocket", "/v1/realtime", _realtime),
+    Binding("http", "/v1/audio/transcriptions", each(TranscriptionRequest)),
+    Binding("http", "/v1/audio/speech", each(partial(SpeechRequest, speech_file))),
     Binding("websocket", "/v2/listen", each(FluxServer)),
     Binding("http", "/v2/speak", each(partial(SpeakRequest, speech_file, flux=True))),
     Binding("websocket", "/v2/speak", each(FluxSpeakServer)),
@@ -106,6 +117,10 @@ BINDINGS: tuple[Binding, ...] = (
 ENDPOINTS: tuple[tuple[str, str, Callable[[House], Endpoint]], ...] = (
     ("POST", "/v1/auth/grant", lambda _house: grant),
     ("POST", "/v1/tokens", lambda _house: new_token),
+    ("POST", "/v1/realtime/client_secrets", lambda _house: client_secret),
+    ("POST", "/v1/realtime/sessions", lambda _house: beta_secret),
+    ("POST", "/v1/realtime/transcription_sessions", lambda _house: beta_secret),
+    ("POST", "/v1/realtime/calls/{call_id}/hangup", lambda _house: hang_up),
     ("POST", "/v2/realtime/token", lambda _house: legacy_token),
     ("GET", "/v3/token", lambda _house: v3_token),
     ("GET", VOICE_PATH, lambda house: voice_at(house.settings.public_url)),

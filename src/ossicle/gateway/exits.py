@@ -228,6 +228,7 @@ def _spans(known: Known, record: SessionRecord, now: float) -> tuple[Span, Itera
             "ossicle.reason": end.reason if end is not None else "failed",
             "ossicle.audio_ms": record.counts.audio_ms,
             "ossicle.turns": record.counts.turns,
+            "ossicle.provider_ids": " ".join(id_.replace(" ", "") for id_ in record.provider_ids),
         },
         end.code if end is not None else "internal",
     )

@@ -30,6 +30,7 @@ from ossicle.core.session import Session
 from ossicle.core.timers import LoopTimers
 from ossicle.core.wire import Opening
 from ossicle.engines.wrap.endpointed import Endpointed
+from ossicle.engines.wrap.record import Recorded
 from ossicle.engines.wrap.split import Split
 from ossicle.transports.faults import report_fault
 
@@ -37,6 +38,7 @@ from .access import Access, Verdict
 from .accounts import Accounts
 from .allowance import Addresses
 from .amazon import AmazonDoor
+from .answering import Answering
 from .exits import Exits
 from .forwarded import Forwarding, address_of
 from .judges import judge_of
@@ -44,6 +46,7 @@ from .keyfile import KeyFile
 from .metrics import Metrics
 from .minting import Mint, signing_secret
 from .names import labels_of
+from .recorder import recorder_of
 from .routing import chosen, cold
 from .secrets import Secrets
 from .settings import GatewaySettings
@@ -86,8 +89,12 @@ class House:
         )
         self._judging = 0
         self.secrets = Secrets(settings.state_dir)
+        self.recorder = recorder_of(settings)
         self.node = settings.node or uuid.uuid4().hex[:8]
         self.sessions: dict[str, Session] = {}
+        self.answering = Answering()
+        self.shared: dict[str, Any] = {}
+        """What a dialect keeps for all its legs, by the dialect's name."""
         self.amazon = AmazonDoor(settings.amazon, self.access, self.secrets, self.sessions)
         self.draining = False
         self.doors_open = False
@@ -107,7 +114,7 @@ class House:
             settings,
             count=self.metrics.posted,
             fetched=self.metrics.fetched,
-            spawn=self._spawn,
+            spawn=self.spawn,
         )
 
     def missing(self) -> list[str]:
@@ -150,6 +157,7 @@ class House:
             finally:
                 self._group = None
                 self.accounts.usage.flush()
+                await self.answering.aclose()
 
     def tick(self) -> None:
         """Once a second, for all sessions: what is not worth a timer of its own."""
@@ -184,7 +192,7 @@ class House:
         """
         self.addresses.knock(address_of(opening.peer), self.timers.now())
 
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """A task that ends with the house."""
         if self._group is None:
             work.close()
@@ -223,15 +231,11 @@ class House:
     def choose(self, options: Options, source: AudioFormat) -> Engine:
         """The engine for a session; several channels on an engine for one get a stream each, and
         one that judges no ends of turns is judged for where the session asks."""
-        engine = chosen(self.engine, options)
-        turns = options.recognition.turns
-        asks = turns.confidence is not None or turns.eager is not None
-        if asks and engine.capabilities.hears and not engine.capabilities.eager:
-            engine = Endpointed(engine)
+        engine = self.answering.seated(chosen(self.engine, options), options, _judged(options))
         split = options.recognition.channels == "split"
         if split and source.channels > engine.capabilities.channels:
-            return Split(engine, channels=source.channels)
-        return engine
+            engine = Split(engine, channels=source.channels)
+        return engine if self.recorder is None else Recorded(engine, self.recorder)
 
     def wake(self, session: Hosted) -> None:
         """A session changed."""
@@ -259,7 +263,7 @@ class House:
                 if self._judging >= _MOST_JUDGED:
                     raise Overloaded(f"{self._judging} verdicts are waited for; try again")
                 self._judging += 1
-                self._spawn(self._judge(leg, configure, credential), "judgement")
+                self.spawn(self._judge(leg, configure, credential), "judgement")
                 return
             verdict = self.access.verdict(credential, in_query=in_query)
         except OssicleError as error:
@@ -337,6 +341,17 @@ class House:
         if session is None:
             raise Refused("there is no such session", code="not_found")
         return session
+
+    def end(self, name: str, owner: str) -> None:
+        """End a session of this owner.
+
+        Raises:
+            Refused: there is none of that name.
+            Denied: it is somebody else's.
+        """
+        session = self.find(name, owner)
+        self._own(session, owner)
+        session.finish("done")
 
     def _open(self, leg: Leg, configure: Configure, verdict: Verdict) -> Session:
         # gRPC's server takes no new calls by then: one that comes to us came before the GOAWAY, and
@@ -431,6 +446,18 @@ class House:
     def _own(self, session: Session, owner: str) -> None:
         if self._owners.get(session.id, "") != owner:
             raise Denied("this session belongs to another key", code="resume_denied")
+
+
+def _judged(options: Options) -> Callable[[Engine], Engine]:
+    """Puts a judge of turn ends around an engine that is none, where the session asks for one."""
+    turns = options.recognition.turns
+    asks = turns.confidence is not None or turns.eager is not None
+
+    def around(engine: Engine) -> Engine:
+        able = engine.capabilities
+        return Endpointed(engine) if asks and able.hears and not able.eager else engine
+
+    return around
 
 
 def _bound(leg: Leg, verdict: Verdict, over: Callable[[OssicleError], None]) -> None:

@@ -91,7 +91,7 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     engine: str = ""
     """What listens; "" = not chosen yet."""
     provider_ids: tuple[str, ...] = ()
-    """Request ids of an upstream provider."""
+    """Request ids of upstream providers, `NAME: ID`; the last 20."""
     began_at: str
     """ISO 8601, UTC."""
     ended_at: str | None = None
@@ -147,6 +147,7 @@ class Known:
             peer=self.peer,
             user_agent=self.agent,
             engine=session.engine_name,
+            provider_ids=tuple(session.upstream_ids),
             began_at=_iso(self.began_at),
             ended_at=_iso(self.began_at + session_ms / 1000) if ended is not None else None,
             session_ms=session_ms,

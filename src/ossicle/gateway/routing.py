@@ -31,6 +31,8 @@ VENDOR_MODELS = (
     "whisper", "whisper-*", "aura-*",
     # AssemblyAI
     "universal", "universal-*", "u3-*", "best", "nano", "slam-*",
+    # OpenAI
+    "gpt-*", "tts-*", "o?-*",
     # Google
     "latest_long", "latest_short", "command_and_search", "phone_call", "video", "default", "long",
     "short", "telephony", "telephony_short", "chirp", "chirp_*", "medical_*",

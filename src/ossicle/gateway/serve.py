@@ -37,6 +37,7 @@ from .certificates import (
 )
 from .doors import Door, bind
 from .house import House
+from .probe import Probes, open_datagrams
 from .routing import cold
 from .rpc import RpcDoors, rpc_doors, wants_tls
 from .settings import GatewaySettings
@@ -117,8 +118,9 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
     if tls is not None:
         wanted.append(("https", settings.tls_port, tls.context))
     wanted = [each for each in wanted if each[1] is not None]
-    app = make_app(house)
-    upgrade = websocket_protocol(router(house, "websocket"), settings.websocket)
+    probes = Probes(house)
+    app = make_app(house, probes)
+    upgrade = websocket_protocol(probes.beside(router(house, "websocket")), settings.websocket)
 
     def door(name: str, bound: socket.socket, context: ssl.SSLContext | None) -> Door:
         config = uvicorn.Config(
@@ -147,6 +149,9 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
         if taken is not None:
             taken.close()
         raise
+    datagrams = open_datagrams(probes, settings, [each.port for each in doors.values()])
+    if rpc is not None:
+        probes.doors |= rpc.ports
     gateway = Gateway(house, doors, rpc)
     house.address = _address(doors, files, rpc)
     async with asyncio.TaskGroup() as group:
@@ -154,6 +159,9 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
         watching = group.create_task(house.metrics.watch_loop(), name="loop lag")
         following = group.create_task(_follow(tls, settings, house.troubles), name="certificates")
         helping = [keeping, watching, following]
+        if datagrams is not None:
+            echoing = probes.datagrams.run(datagrams)
+            helping.append(group.create_task(echoing, name="datagrams"))
         running: list[asyncio.Task[None]] = []
         try:
             if taken is not None:  # somebody else answers until this engine is warm
@@ -200,6 +208,8 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
             for each in doors.values():
                 each.bound.close()
             await aclose(engine)
+            if house.recorder is not None:
+                await asyncio.to_thread(house.recorder.close)
             if house.exits.spans is not None:
                 await asyncio.to_thread(house.exits.spans.close)
 

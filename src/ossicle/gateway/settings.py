@@ -18,6 +18,8 @@ __all__ = [
     "FetchSettings",
     "GatewaySettings",
     "HookSettings",
+    "ProbeSettings",
+    "RecordSettings",
 ]
 
 
@@ -112,6 +114,42 @@ class HookSettings(msgspec.Struct, frozen=True):
     """Reports that outlive their sessions at once; beyond it the oldest gives up."""
 
 
+class RecordSettings(msgspec.Struct, frozen=True):
+    """Recordings of what engines are fed. Off unless a folder is named."""
+
+    folder: str = ""
+    """Where they are written, one file for each stream of an engine, for the gateway's user alone;
+    empty = nothing is recorded."""
+    form: Literal["wav", "opus"] = "wav"
+    """`opus` is a tenth of the size; what Opus cannot hold is WAV then, too."""
+    most_mb: int = 10_000
+    """Megabytes of all files; beyond it the oldest go."""
+    keep_s: float = 604_800.0
+    """How long a file is kept."""
+
+
+class ProbeSettings(msgspec.Struct, frozen=True):
+    """What `ossicle probe` may measure here, and how much of it."""
+
+    on: bool = True
+    """Answer at `/v1/probe` at all."""
+    udp_port: int | None = 0
+    """Datagrams are echoed here; 0 = the number of the first door or, where that is taken, any
+    free one."""
+    datagrams_per_s: float = 200.0
+    """Datagrams a second from one address that are answered, and twenty times as many in all."""
+    at_once: int = 256
+    """Connections that measure at once."""
+    per_address: int = 32
+    """The same, from one address."""
+    most_bytes: int = 16 << 20
+    """Bytes of one measurement, each way."""
+    bytes_per_minute: int = 128 << 20
+    """Bytes of one address in a minute, both ways together."""
+    most_s: float = 120.0
+    """How long one connection may measure."""
+
+
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """One frozen value, passed whole."""
 
@@ -187,8 +225,12 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """What Google's clients are held to."""
     webhooks: HookSettings = HookSettings()
     """Limits of webhooks and callbacks."""
+    record: RecordSettings = RecordSettings()
+    """Recordings of what engines are fed; off by default."""
     fetch: FetchSettings = FetchSettings()
     """Limits of recordings read by URL."""
+    probe: ProbeSettings = ProbeSettings()
+    """What may be measured here."""
     access: AccessSettings = AccessSettings()
     """Keys, and who may knock how often."""
     amazon: AmazonSettings = AmazonSettings()

@@ -458,6 +458,64 @@ await transcriber.close();
         secure=True,
     ),
     Template(
+        "openai", "python", "/v1/realtime",
+        """
+# {{install}}
+# {{python}} turns.py speech.wav
+import asyncio
+import base64
+import os
+import sys
+from array import array
+from pathlib import Path
+
+from openai import AsyncOpenAI
+
+client = AsyncOpenAI(
+»     base_url="{{url}}/v1", api_key=os.environ.get("OSSICLE_KEY", "unused")
+)
+
+
+async def main(name):
+    sound = array("h", Path(name).read_bytes()[44:])  # 16 kHz, behind the header of a WAV file
+    sound = array("h", (sound[at * 2 // 3] for at in range(len(sound) * 3 // 2)))  # at 24 kHz
+    async with client.realtime.connect(extra_query={"intent": "transcription"}) as wire:
+        heard = {"turn_detection": None, "transcription": {"model": "gpt-4o-transcribe"}}
+        session = {"type": "transcription", "audio": {"input": heard}}
+        await wire.session.update(session=session)
+        for at in range(0, len(sound), 2400):
+            piece = base64.b64encode(sound[at : at + 2400].tobytes()).decode()
+            await wire.input_audio_buffer.append(audio=piece)
+        await wire.input_audio_buffer.commit()
+        async for event in wire:
+            if event.type == "conversation.item.input_audio_transcription.completed":
+                print(event.transcript)
+                break
+
+
+asyncio.run(main(sys.argv[1]))
+""",
+        title="OpenAI Realtime, Python", suffix=".py", install="pip install 'openai[realtime]'",
+    ),
+    Template(
+        "openai", "javascript", "/v1/audio/transcriptions",
+        """
+// {{install}}
+// {{node}} words.mjs speech.wav
+import { createReadStream } from "node:fs";
+import OpenAI from "openai";
+
+const client = new OpenAI({
+  apiKey: process.env.OSSICLE_KEY ?? "unused",
+»   baseURL: "{{url}}/v1",
+});
+const file = createReadStream(process.argv[2]);
+const said = await client.audio.transcriptions.create({ file, model: "whisper-1" });
+console.log(said.text);
+""",
+        title="OpenAI, JavaScript", suffix=".mjs", install="npm install openai",
+    ),
+    Template(
         "amazon", "python", "/stream-transcription",
         """
 # {{install}}

@@ -1,7 +1,7 @@
 // Run by the tests: the JavaScript SDK, a recording by URL, as a user writes it.
 // node url.mjs BASE WS URL      prints the answer, or how it was refused, as JSON
 import { createRequire } from "node:module";
-const { DeepgramClient } = createRequire(process.env.OSSICLE_JS + "/x.js")("@deepgram/sdk");
+const { DeepgramClient } = createRequire(import.meta.url)(process.env.OSSICLE_SDK);
 const [base, ws, url] = process.argv.slice(2);
 const client = new DeepgramClient({
   apiKey: "KEY",

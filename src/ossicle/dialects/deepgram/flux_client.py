@@ -177,7 +177,7 @@ class FluxClient:
             turn=message.turn_index,
             reason=reason,
             provisional=provisional,
-            confidence=message.end_of_turn_confidence,
+            confidence=message.end_of_turn_confidence or None,
         )
 
     def _closed(self, close: Close) -> ClientSteps:
@@ -231,9 +231,10 @@ def _transcript(message: TurnInfo) -> Transcript:
         end_ms=_ms(words[-1].end if words else message.audio_window_end),
         turn=message.turn_index,
         words=tuple(
-            CoreWord(word.word, _ms(word.start), _ms(word.end), word.confidence) for word in words
+            CoreWord(word.word, _ms(word.start), _ms(word.end), word.confidence or None)
+            for word in words
         ),
-        end_confidence=message.end_of_turn_confidence,
+        end_confidence=message.end_of_turn_confidence or None,
     )
 
 

@@ -290,7 +290,8 @@ class HeldUpgrade(asyncio.Protocol):
             return WSUpgradeResponseWithListener(response, cast("WSListener", channel))
 
         early, self._early = bytes(self._early), bytearray()
-        protocol = picows_protocol(channel, self.door.settings, listener)
+        settings = channel.widen(message.max_message)
+        protocol = picows_protocol(channel, settings, listener)
         channel.tune()
         wire.resume_reading()
         protocol.connection_made(wire)
