@@ -99,8 +99,8 @@ def make_app(house: House, probes: Probes | None = None) -> Starlette:
                 methods=["GET", "POST"],
             ),
             Route("/v1/snippets", lines_to_change),
-            WebCalls(house),
             advice_route(house),
+            WebCalls(house),
             *(endpoint_route(house, method, path, make(house)) for method, path, make in ENDPOINTS),
         ]
     )
