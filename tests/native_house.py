@@ -111,6 +111,7 @@ options = st.builds(
     Options,
     recognitions,
     syntheses,
+    st.just(AnswerOptions()),  # they have no names in a query
     st.sampled_from(["pause", "drop_oldest", "refuse"]),
     name,
     st.booleans(),
@@ -130,6 +131,8 @@ ledgers = st.builds(LedgerReport, ms, ms, ms, ms, ms, ms, ms, ms, ms, counts)
 def patch_of(value: Options) -> dict[str, Any]:
     patch = msgspec.to_builtins(value)
     del patch["hears"], patch["speaks"]  # chosen by the session
+    if value.answers == AnswerOptions():
+        del patch["answers"]  # a query has no names for them
     return msgspec.json.decode(msgspec.json.encode(patch))  # as JSON has it: lists for tuples
 
 

@@ -26,7 +26,7 @@ def test_every_event_error_and_option_a_user_meets_is_there():
         if isinstance(getattr(module, name), type)
         and issubclass(getattr(module, name), msgspec.Struct | Exception)
     }
-    # `Flow` is between client and gateway, `TimedOptions` between a session and an engine elsewhere.
+    # `Flow` is between client and gateway, `TimedOptions` between a session and an engine.
     assert wanted - set(ossicle.__all__) == {Flow.__name__, options.TimedOptions.__name__}
 
 

@@ -23,7 +23,7 @@ from ossicle.core.commands import Audio, Command, Configure, End, Join, Report
 from ossicle.core.errors import Fault
 from ossicle.core.events import Began, Ended, Event, Flow, Transcript
 from ossicle.core.formats import AudioFormat
-from ossicle.core.options import Options, merged
+from ossicle.core.options import AnswerOptions, Options, Tool, merged
 from ossicle.core.wire import Accept, Binary, Close, Fin, Opening
 from ossicle.dialects.native.byhand import audio_in, audio_out, write_flow, write_transcript
 from ossicle.dialects.native.protobuf import read_answer, write_listen, write_question, write_start
@@ -104,6 +104,14 @@ def test_a_start_says_all_that_was_configured(
     _, _, heard = begun(configure)
     assert merged(Options(), heard.patch) == value
     assert msgspec.structs.replace(heard, patch={}) == msgspec.structs.replace(configure, patch={})
+
+
+def test_how_to_answer_is_said_too():
+    tool = Tool("look", "for things", '{"type":"object"}')
+    wanted = AnswerOptions(wanted=True, aloud=False, instructions="be short", tools=(tool,),
+                           tool_choice="look", max_tokens=7)  # fmt: skip
+    _, _, heard = begun(Configure(patch=patch_of(Options(answers=wanted))))
+    assert merged(Options(), heard.patch).answers == wanted
 
 
 @settings(max_examples=150, derandomize=True, deadline=None)

@@ -111,15 +111,14 @@ class Upstream:
         if self._model:
             recognition["model"] = self._model
         dialect = self._dialect()
-        stream = UpstreamStream(
-            self.name, dialect, sink, options, self._settings, self._timers or LoopTimers()
-        )
+        timers = self._timers or LoopTimers()
+        stream = UpstreamStream(self.name, dialect, sink, options, self._settings, timers)
         configure = Configure(
             patch=patch,
             format=options.hears,
             speaks=options.speaks,
             credential=self._credential(),
-            within_s=_left(options),
+            within_s=_left(options, timers),
         )
         limit = self._settings.open_s or None
         try:
@@ -140,11 +139,11 @@ class Upstream:
         return stream
 
 
-def _left(options: Options) -> float | None:
+def _left(options: Options, timers: Timers) -> float | None:
     """How long the client of the session waits still: the call made for it ends with it."""
     if not isinstance(options, TimedOptions) or options.ends_at is None:
         return None
-    return max(0.001, options.ends_at - asyncio.get_running_loop().time())
+    return max(0.001, options.ends_at - timers.now())
 
 
 class UpstreamStream:

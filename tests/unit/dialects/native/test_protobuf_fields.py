@@ -13,6 +13,8 @@ MIRRORS = [
     (options.TurnOptions, "TurnOptions"),
     (options.SynthesisOptions, "SynthesisOptions"),
     (options.Hint, "Hint"),
+    (options.AnswerOptions, "AnswerOptions"),
+    (options.Tool, "Tool"),
     (formats.AudioFormat, "AudioFormat"),
     (events.Word, "Word"),
     (events.Usage, "Usage"),
