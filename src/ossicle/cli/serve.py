@@ -108,6 +108,8 @@ def serve(
             ("tls_key", str(tls_key)),
             ("drain_s", drain_s),
             ("public_url", public_url),
+            ("ice_ports", ice_ports),
+            ("announce", announce),
             ("open_to_anyone", open_to_anyone),
             ("log_level", log_level),
         )

@@ -17,12 +17,14 @@ from .desk import endpoint_route
 from .house import House
 from .pages import page_routes
 from .snippets import snippets
+from .webrtc import WebRtcDoor, webrtc_door
 
 __all__ = ["make_app"]
 
 
-def make_app(house: House) -> Starlette:
+def make_app(house: House, webrtc: WebRtcDoor | None = None) -> Starlette:
     """Every path that is not an upgrade."""
+    webrtc = webrtc or webrtc_door(house)
 
     async def healthz(_request: Request) -> Response:
         return Response("alive\n", media_type="text/plain")
@@ -84,6 +86,7 @@ def make_app(house: House) -> Starlette:
                 for binding in BINDINGS
                 if binding.transport == "http"
             ),
+            *webrtc.routes,
             Route("/v1/snippets", lines_to_change),
             *(endpoint_route(house, method, path, make(house)) for method, path, make in ENDPOINTS),
         ]

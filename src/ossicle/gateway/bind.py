@@ -74,6 +74,8 @@ BINDINGS: tuple[Binding, ...] = (
     Binding("http", "/v1/stream", each(NativeServer)),
     Binding("websocket", "/v1/sessions/{name}/events", each(NativeObserver)),
     Binding("http", "/v1/sessions/{name}/events", each(NativeObserver), ("GET",)),
+    Binding("webrtc", "/whip", each(NativeServer)),
+    Binding("webrtc", "/whep/{name}", each(NativeObserver)),
 )
 
 ENDPOINTS: tuple[tuple[str, str, Callable[[House], Endpoint]], ...] = (

@@ -39,6 +39,7 @@ from .settings import GatewaySettings
 from .snippets import Address
 from .traces import spans_from_environment
 from .troubles import Troubles
+from .webrtc import webrtc_door
 
 __all__ = ["Gateway", "serving"]
 
@@ -141,7 +142,8 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
     if tls is not None:
         wanted.append(("https", settings.tls_port, tls.context))
     doors: dict[str, Door] = {}
-    app = make_app(house)
+    webrtc = webrtc_door(house)
+    app = make_app(house, webrtc)
     upgrade = websocket_protocol(router(house, "websocket"), settings.websocket)
     try:
         for name, port, context in wanted:
@@ -172,6 +174,7 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
     async with asyncio.TaskGroup() as group:
         keeping = group.create_task(house.run(), name="house")
         watching = group.create_task(house.metrics.watch_loop(), name="loop lag")
+        calling = group.create_task(webrtc.run(), name="webrtc")
         following = group.create_task(_follow(tls, settings, house.troubles), name="certificates")
         running = [
             group.create_task(door.serve(sockets=[door.bound]), name=name)
@@ -190,7 +193,7 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
             for door in doors.values():
                 door.should_exit = True
             await asyncio.gather(*running, return_exceptions=True)
-            for task in (keeping, watching, following):
+            for task in (keeping, watching, calling, following):
                 task.cancel()
             await aclose(engine)
             if house.exits.spans is not None:

@@ -7,6 +7,7 @@ import msgspec
 
 from ossicle.core.session import SessionSettings
 from ossicle.transports.http.server import HttpSettings
+from ossicle.transports.webrtc.settings import WebRtcSettings
 from ossicle.transports.websocket.server import WebSocketSettings
 
 __all__ = ["AccessSettings", "GatewaySettings"]
@@ -86,12 +87,19 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Name in resume tokens, for load balancers to route by; empty = made up at start."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """How much is logged."""
+    ice_ports: str = ""
+    """Range A-B of UDP ports for WebRTC; empty = any free ones."""
+    announce: str = ""
+    """Public address to tell instead of our own (1:1 NAT, a container); several: with commas, one
+    for each family."""
     session: SessionSettings = SessionSettings()
     """Bounds of each session."""
     http: HttpSettings = HttpSettings()
     """Limits of plain HTTP."""
     websocket: WebSocketSettings = WebSocketSettings()
     """Limits of each WebSocket."""
+    webrtc: WebRtcSettings = WebRtcSettings()
+    """WebRTC: WHIP and WHEP."""
     access: AccessSettings = AccessSettings()
     """Keys, and who may knock how often."""
 

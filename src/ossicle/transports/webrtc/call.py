@@ -40,6 +40,7 @@ from ossicle.transports.faults import report_fault
 
 from .coders import Coders
 from .ear import Ear
+from .figures import CallFigures
 from .mouth import Mouth
 from .rate import SendRate
 from .rtp import Packet
@@ -47,7 +48,7 @@ from .sdp import Offer
 from .seam import Link
 from .settings import WebRtcSettings
 
-__all__ = ["Call", "CallFigures"]
+__all__ = ["Call"]
 
 log = logging.getLogger("ossicle.transports.webrtc")
 
@@ -68,21 +69,6 @@ class Phase(enum.Enum):
     CLOSING = enum.auto()
     """Close was sent: the last words go out."""
     CLOSED = enum.auto()
-
-
-class CallFigures(msgspec.Struct, frozen=True):
-    """What became of the packets of one call so far."""
-
-    received: int = 0
-    lost: int = 0
-    recovered: int = 0
-    concealed: int = 0
-    late: int = 0
-    damaged: int = 0
-    forged: int = 0
-    sent: int = 0
-    depth_ms: int = 0
-    bitrate: int = 0
 
 
 class Call:

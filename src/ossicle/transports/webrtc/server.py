@@ -21,8 +21,9 @@ from ossicle.core.errors import OssicleError, Overloaded, Refused
 from ossicle.core.ports import Acceptor, Timers
 from ossicle.core.wire import Accept, Close, Opening
 
-from .call import Call, CallFigures
+from .call import Call
 from .coders import Coders
+from .figures import CallFigures
 from .ports import Doorway
 from .sdp import answered, read_fragment, read_offer
 from .seam import Link

@@ -17,10 +17,8 @@ class WebRtcSettings(msgspec.Struct, frozen=True):
     stun: str = ""
     """`stun:HOST:PORT`: asked by the gateway for its own public address, told to clients."""
     turn: tuple[str, ...] = ()
-    """`turn:HOST:PORT?transport=udp` and the like: relays that clients are told of."""
-    turn_secret_name: str = "turn"
-    """Name of the secret (`ossicle` reads OSSICLE_SECRET_TURN, or the file) that the relay and the
-    gateway share; credentials that end by themselves are made from it."""
+    """`turn:HOST:PORT?transport=udp` and the like: relays that clients are told of. With
+    OSSICLE_TURN_SECRET, which the relay shares (`static-auth-secret` of coturn), each client gets credentials of its own that end."""
     turn_ttl_s: float = 3_600.0
     """How long such a credential lives."""
     bitrate: int = 24_000
