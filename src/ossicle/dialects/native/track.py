@@ -90,7 +90,7 @@ class Track:
             self._count += 1
             name = str(self._count)
             mark = event.mark if place == last else ""
-            self._marks[name] = Played(utterance=event.utterance, until_ms=until, mark=mark)
+            self._marks[name] = Played(utterance=event.utterance, until_ms=until, mark=mark, by_wire=True)
             if piece:
                 out.append(Media(piece))
             out.append(Mark(name))
