@@ -13,14 +13,14 @@ FLAGS = (
 CALLS = """
 window.calls = [];
 window.call = async ({path = "/whip", query = "", send = true, receive = true, data = true,
-                      relay = false, candidates = true, servers = [], headers = {}}) => {
+                      relay = false, candidates = true, servers = [], headers = {}, mic = -1}) => {
   const pc = new RTCPeerConnection({iceServers: servers,
                                     iceTransportPolicy: relay ? "relay" : "all"});
   const it = {pc, messages: [], states: [], sound: []};
   window.calls.push(it);
   pc.onconnectionstatechange = () => it.states.push(pc.connectionState);
   if (send) {
-    it.mic = await navigator.mediaDevices.getUserMedia({audio: {
+    it.mic = mic >= 0 ? window.calls[mic].mic : await navigator.mediaDevices.getUserMedia({audio: {
       echoCancellation: false, noiseSuppression: false, autoGainControl: false}});
     const [track] = it.mic.getAudioTracks();
     pc.addTransceiver(track, {direction: receive ? "sendrecv" : "sendonly", streams: [it.mic]});

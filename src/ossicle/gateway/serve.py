@@ -39,7 +39,7 @@ from .settings import GatewaySettings
 from .snippets import Address
 from .traces import spans_from_environment
 from .troubles import Troubles
-from .webrtc import webrtc_door
+from .webrtc import WebRtcDoor, webrtc_door
 
 __all__ = ["Gateway", "serving"]
 
@@ -52,9 +52,10 @@ _CERTIFICATES_EVERY_S = 10.0
 class Gateway:
     """A running gateway."""
 
-    def __init__(self, house: House, doors: dict[str, "Door"]) -> None:
+    def __init__(self, house: House, doors: dict[str, "Door"], webrtc: WebRtcDoor) -> None:
         self.house = house
         self.doors = doors
+        self.webrtc = webrtc
         self._stop = asyncio.Event()
 
     @property
@@ -169,7 +170,7 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
         for door in doors.values():
             door.bound.close()
         raise
-    gateway = Gateway(house, doors)
+    gateway = Gateway(house, doors, webrtc)
     house.address = _address(doors, files)
     async with asyncio.TaskGroup() as group:
         keeping = group.create_task(house.run(), name="house")

@@ -257,6 +257,11 @@ class Link:
         return f"{local.type} {local.host}:{local.port} - {remote.type} {remote.host}:{remote.port}"
 
     @property
+    def sockets(self) -> list[Any]:
+        """Ours, with what aioice knows about each."""
+        return list(self._ice._connection._protocols)
+
+    @property
     def secure(self) -> bool:
         """DTLS stands: media can flow."""
         return self._dtls._tx_srtp is not None
