@@ -337,19 +337,24 @@ class Link:
             self.forged += 1
             return True
         packet = read(plain)
-        if packet is None or packet.payload_type not in self._payload_types:
-            return True
+        if packet is not None:
+            self._take(packet)
+        return True
+
+    def _take(self, packet: Packet) -> None:
+        """A genuine packet: counted and told."""
+        if packet.payload_type not in self._payload_types:
+            return
         streams = self._streams
         found = streams.get(packet.ssrc)
         if found is None:
             if len(streams) >= 8:  # a sender that changes its SSRC all the time
-                return True
+                return
             found = streams[packet.ssrc] = StreamStatistics(self._codecs[packet.payload_type].rate)
         found.add(packet)  # pyright: ignore[reportArgumentType]  reads two fields, which it has
         now = time.monotonic()
         self.heard_at = self.media_at = now
         self.rtp(packet, now)
-        return True
 
     # ── inside ──
 
@@ -437,8 +442,19 @@ class Link:
             receiver._RTCRtpReceiver__rtcp_task = asyncio.ensure_future(receiver._run_rtcp())
             receiver._RTCRtpReceiver__started = True
 
-        async def packet(_packet: Any, _arrival: int) -> None:
-            """What the socket did not take comes this way no more."""
+        async def packet(packet: Any, arrival_time_ms: int) -> None:
+            """One that came before the keys did, and waited in aioice's queue."""
+            self._take(
+                Packet(
+                    packet.payload_type,
+                    packet.marker,
+                    packet.sequence_number,
+                    packet.timestamp,
+                    packet.ssrc,
+                    packet.payload,
+                    b"",
+                )
+            )
 
         receiver.receive = receive
         receiver._handle_rtp_packet = packet
