@@ -56,6 +56,7 @@ _WRITE_HIGH, _WRITE_LOW = 64 * 1024, 16 * 1024
 _MOST_HELD = 256
 _MOST_VOICE_S = 60.0
 """Sound that may wait to be sent; sessions keep to a few seconds."""
+_STALLED_S = 0.008
 _MOST_EARS = 4
 """Sources of one track at a time: a sender changes its SSRC now and then."""
 
@@ -421,8 +422,16 @@ class Call:
             self._ear_timer = self._timers.call_at(self._timers.now() + delay, self._ears_expire)
 
     def _ears_expire(self) -> None:
-        self._ear_timer, self._ear_due = None, inf
         now = time.monotonic()
+        if now - self._ear_due > _STALLED_S:
+            # This process stood still, and what it waits for may stand in the socket: look there
+            # first, which the loop does before it comes back here.
+            self._ear_due = now + _STALLED_S
+            self._ear_timer = self._timers.call_at(
+                self._timers.now() + _STALLED_S, self._ears_expire
+            )
+            return
+        self._ear_timer, self._ear_due = None, inf
         for ear in tuple(self._ears.values()):
             ear.expire(now)
         self._wait_for_ears()

@@ -4,6 +4,8 @@ Nothing plays here, so nothing is held for a clock: a packet that follows on lea
 only a missing one is waited for. How long is the *depth*: so much after the moment when it should
 have come, by the pace of the stream, it is given up. The depth follows the network: it is the
 lateness that all but one in a hundred of the last packets kept to, with a margin, within bounds.
+Only `expire` gives up, never a packet that comes: after a stall of this process the missing one may
+stand in the socket right behind it.
 
     sequence   1 2 . 4        3 is lost: 1 and 2 leave at once, 4 waits until `deadline`, then
     leaves     1 2 L 4        Lost(1) and 4, whose redundancy may recover 3
@@ -161,7 +163,7 @@ class JitterBuffer:
 
     def expire(self, now: float) -> tuple[Left, ...]:
         """Losses whose time is over, and what waited behind them."""
-        return self._leave(now) if now >= self.deadline else ()
+        return self._leave(now, give_up=True) if now >= self.deadline else ()
 
     def flush(self) -> tuple[Left, ...]:
         """The stream is over: everything that waits."""
@@ -235,11 +237,11 @@ class JitterBuffer:
             # The base moves up, too: clocks drift, and routes get longer.
             self._base = ordered[0]
             late = ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)] - ordered[0]
-            wanted = min(self._most, max(self._least, late * 1.1 + 0.01))
+            wanted = min(self._most, max(self._least, late * 1.25 + 0.015))
             # Deeper at once, shallower slowly: the next burst looks like the last one.
             self.depth_s = max(wanted, self.depth_s - 0.005)
 
-    def _leave(self, now: float) -> tuple[Left, ...]:
+    def _leave(self, now: float, *, give_up: bool = False) -> tuple[Left, ...]:
         out: list[Left] = []
         while self._waiting:
             found = self._waiting.pop(self._next, None)
@@ -247,8 +249,9 @@ class JitterBuffer:
                 out += self._out(found)
                 continue
             first = min(self._waiting)
-            if len(self._waiting) <= self._capacity and now < self._gives_up(first):
-                self.deadline = self._gives_up(first)
+            due = self._gives_up(first)
+            if len(self._waiting) <= self._capacity and not (give_up and now >= due):
+                self.deadline = due
                 return tuple(out)
             missing = first - self._next
             follows = self._waiting.pop(first)
