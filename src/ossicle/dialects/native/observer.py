@@ -9,7 +9,7 @@ from ossicle.core.commands import Configure, Join
 from ossicle.core.errors import BadMessage, OssicleError, Refused
 from ossicle.core.events import AudioOut, Began, Event, Flow, Notice
 from ossicle.core.ports import Steps
-from ossicle.core.wire import Binary, Message, Opening, Text
+from ossicle.core.wire import Binary, Mark, Message, Opening, Text
 
 from .credentials import credential_of, in_url
 from .errors import refusal
@@ -57,6 +57,9 @@ class NativeObserver(NativeServer):
 
     def receive(self, message: Message, now: float) -> Steps:
         """An end, or something that should not have been sent."""
+        if isinstance(message, Mark) and self._track is not None:
+            self._track.reached(message.name)  # to be forgotten: who only listens tells nothing
+            return ()
         if not isinstance(message, Text | Binary) or self._scolded or not self._accepted:
             return ()
         self._scolded = True  # once is enough

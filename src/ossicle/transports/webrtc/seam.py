@@ -133,6 +133,7 @@ class Link:
         self._sequence = 0
         self._stamp = 0
         self._payload_types: frozenset[int] = frozenset()
+        self._closed = False
 
     # ── negotiation ──
 
@@ -274,6 +275,7 @@ class Link:
 
     async def close(self) -> None:
         """Everything is released."""
+        self._closed = True
         if self._restarting is not None:
             self._restarting.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -436,7 +438,9 @@ class Link:
         """RTCP reports go on; there is no decoder thread, no jitter buffer and no track."""
 
         async def receive(parameters: Any) -> None:
-            if receiver._RTCRtpReceiver__started:
+            # aiortc starts both once DTLS stands, even if the connection was closed meanwhile:
+            # their tasks would then run for ever.
+            if receiver._RTCRtpReceiver__started or self._closed:
                 return
             receiver._RTCRtpReceiver__transport._register_rtp_receiver(receiver, parameters)
             receiver._RTCRtpReceiver__rtcp_task = asyncio.ensure_future(receiver._run_rtcp())
@@ -464,7 +468,7 @@ class Link:
         told = sender._handle_rtcp_packet
 
         async def send(parameters: Any) -> None:
-            if sender._RTCRtpSender__started:
+            if sender._RTCRtpSender__started or self._closed:
                 return
             sender._RTCRtpSender__cname = parameters.rtcp.cname
             sender._RTCRtpSender__transport._register_rtp_sender(sender, parameters)
