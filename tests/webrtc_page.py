@@ -13,7 +13,7 @@ FLAGS = (
 CALLS = """
 window.calls = [];
 window.call = async ({path = "/whip", query = "", send = true, receive = true, data = true,
-                      relay = false, candidates = true, servers = [], headers = {}, mic = -1}) => {
+                      relay = false, candidates = true, servers = [], headers = {}, mic = -1, adapt = false}) => {
   const pc = new RTCPeerConnection({iceServers: servers,
                                     iceTransportPolicy: relay ? "relay" : "all"});
   const it = {pc, messages: [], states: [], sound: []};
@@ -23,7 +23,8 @@ window.call = async ({path = "/whip", query = "", send = true, receive = true, d
     it.mic = mic >= 0 ? window.calls[mic].mic : await navigator.mediaDevices.getUserMedia({audio: {
       echoCancellation: false, noiseSuppression: false, autoGainControl: false}});
     const [track] = it.mic.getAudioTracks();
-    pc.addTransceiver(track, {direction: receive ? "sendrecv" : "sendonly", streams: [it.mic]});
+    pc.addTransceiver(track, {direction: receive ? "sendrecv" : "sendonly", streams: [it.mic],
+      ...(adapt ? {sendEncodings: [{adaptivePtime: true}]} : {})});
   } else {
     pc.addTransceiver("audio", {direction: "recvonly"});
   }

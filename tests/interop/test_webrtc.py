@@ -291,6 +291,54 @@ async def coturn(tmp_path: Path, secret: str) -> AsyncIterator[int]:
             await process.wait()
 
 
+async def test_an_encoder_that_may_adapt_does(tmp_path: Path) -> None:
+    """Transport-wide feedback: the uplink is throttled to 24 kbit/s, headers included, and the
+    browser steps down (in bitrate and in packets) and up again; no word is lost by it."""
+    words = list(range(40))
+    async with talking(tmp_path, words=words) as (gateway, page):
+        await page.run(call(adapt=True))
+        await connected(page)
+        await page.until("words(0).length >= 2")
+        link = gateway.webrtc.calls.calls[0].link
+        assert link.numbered
+        target = (
+            "(await calls[0].pc.getStats().then((s) => [...s.values()]"
+            ".find((x) => x.type === 'outbound-rtp'))).targetBitrate"
+        )
+        assert await page.run(f"(async () => {target})()") == 24_000
+        valves = [throttled(port) for port in link.sockets]
+        for valve in valves:
+            valve["bits"] = 24_000
+        await page.until(f"(async () => {target} < 15000)()", 8)
+        for valve in valves:
+            valve["bits"] = 0
+        seen = len(await page.run("words(0)"))
+        await page.until(f"(async () => {target} > 18000)()", 12)
+        await page.until(f"words(0).length > {seen}")
+        told = [int(word[1:]) for word in await page.run("words(0)")]
+        assert told == sorted(set(told))
+        assert told[-1] + 1 - len(told) <= 2, told  # what the queue had no room for
+
+
+def throttled(port: Any) -> dict[str, float]:
+    """A path that takes so many bits a second (0 = any), with a queue of 0.6 s before it."""
+    take, loop = port.datagram_received, asyncio.get_running_loop()
+    valve = {"bits": 0.0, "free": 0.0}
+
+    def datagram_received(data: bytes, addr: Any) -> None:
+        if not valve["bits"] or not 127 < data[0] < 192:
+            take(data, addr)
+            return
+        now = loop.time()
+        valve["free"] = max(valve["free"], now)
+        if valve["free"] - now < 0.6:
+            valve["free"] += (len(data) + 28) * 8 / valve["bits"]
+            loop.call_at(valve["free"], take, data, addr)
+
+    port.datagram_received = datagram_received
+    return valve
+
+
 SDP = {"content-type": "application/sdp"}
 
 

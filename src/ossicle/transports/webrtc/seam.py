@@ -13,6 +13,7 @@ sender. The names used here move between versions: the pins are exact, and a can
 import asyncio
 import contextlib
 import logging
+import re
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -31,6 +32,7 @@ from aiortc import (
 )
 from aiortc.clock import current_ntp_time
 from aiortc.exceptions import InvalidAccessError, InvalidStateError, OperationError
+from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters
 from aiortc.rtcrtpreceiver import StreamStatistics
 from aiortc.rtp import (
     RTCP_PSFB_APP,
@@ -47,6 +49,7 @@ from ossicle.core.errors import Refused
 
 from .ports import Doorway
 from .rtp import Packet, header, read
+from .uplink import Arrivals, number_in
 
 __all__ = ["AIOICE", "AIORTC", "Codec", "Link"]
 
@@ -61,6 +64,8 @@ _TAKEN = (
     RTCRtpCodecCapability(mimeType="audio/PCMA", clockRate=8_000, channels=1),
 )
 """Opus first; G.722 is left to telephones."""
+
+_NUMBERED = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 
 _ROUGH = (
     AssertionError,
@@ -134,6 +139,8 @@ class Link:
         self._stamp = 0
         self._payload_types: frozenset[int] = frozenset()
         self._closed = False
+        self._extension = 0
+        self._arrivals = Arrivals()
 
     # ── negotiation ──
 
@@ -167,6 +174,7 @@ class Link:
                 )
                 for each in audio._codecs
             }
+            self._number_transport(audio, offer)
             self._audio = audio
             self._dtls: Any = audio.receiver.transport
             self._ice: Any = self._dtls.transport
@@ -183,6 +191,23 @@ class Link:
                 code="at_capacity",
             )
         return text
+
+    def _number_transport(self, audio: Any, offer: str) -> None:
+        """Packets are numbered for the whole transport, if the other end can (aiortc does not
+        negotiate that for audio)."""
+        found = re.search(rf"a=extmap:(\d+)\S* {re.escape(_NUMBERED)}", offer)
+        if found is None:
+            return
+        self._extension = int(found[1])
+        if not any(each.uri == _NUMBERED for each in audio._headerExtensions):
+            audio._headerExtensions.append(
+                RTCRtpHeaderExtensionParameters(id=self._extension, uri=_NUMBERED)
+            )
+
+    @property
+    def numbered(self) -> bool:
+        """Feedback about the transport is given."""
+        return self._extension > 0
 
     def codec_of(self, payload_type: int) -> Codec | None:
         """What a packet is."""
@@ -308,10 +333,8 @@ class Link:
 
     def estimate(self, bits: int) -> None:
         """Tell the sender what its path takes (REMB, draft-alvestrand-rmcat-remb)."""
-        pair = self._ice._connection._nominated.get(1)
-        srtp = self._dtls._tx_srtp
         sources = list(self._streams)
-        if pair is None or srtp is None or not sources:
+        if not sources:
             return
         packet = RtcpPsfbPacket(
             fmt=RTCP_PSFB_APP,
@@ -319,8 +342,14 @@ class Link:
             media_ssrc=0,
             fci=pack_remb_fci(bits, sources),
         )
-        # Alone it would not be a compound packet (RFC 3550 6.1); RFC 5506 lets feedback be.
-        pair.protocol.transport.sendto(srtp.protect_rtcp(bytes(packet)), pair.remote_addr)
+        self._send_rtcp(bytes(packet))
+
+    def _send_rtcp(self, packet: bytes) -> None:
+        """Feedback. Alone it would be no compound packet (RFC 3550 6.1); RFC 5506 lets it be."""
+        pair = self._ice._connection._nominated.get(1)
+        srtp = self._dtls._tx_srtp
+        if pair is not None and srtp is not None:
+            pair.protocol.transport.sendto(srtp.protect_rtcp(packet), pair.remote_addr)
 
     @property
     def _streams(self) -> dict[int, StreamStatistics]:
@@ -356,6 +385,14 @@ class Link:
         found.add(packet)  # pyright: ignore[reportArgumentType]  reads two fields, which it has
         now = time.monotonic()
         self.heard_at = self.media_at = now
+        if self._extension and packet.extension:
+            number = number_in(packet.extension, self._extension)
+            if number is not None:
+                self._arrivals.arrived(number, now)
+                if self._arrivals.due(now):
+                    self._send_rtcp(
+                        self._arrivals.report(now, self._audio.sender._ssrc, packet.ssrc)
+                    )
         self.rtp(packet, now)
 
     # ── inside ──
