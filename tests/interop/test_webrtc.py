@@ -362,3 +362,29 @@ async def test_what_is_no_offer_is_said_to_be_none(
         assert not gateway.webrtc.calls.calls
         gone = await ask(gateway.url, method="DELETE", path="/whip/nobody")
         assert gone.status == 404
+
+
+async def test_the_doctor_asks_a_relay(tmp_path: Path) -> None:
+    """`ossicle doctor webrtc`: a relay that works, one with another secret, and none at all."""
+    import sys
+
+    async def doctor(secret: str, *ports: int) -> tuple[int, str]:
+        urls = ",".join(f"turn:127.0.0.1:{port}?transport=udp" for port in ports)
+        process = await asyncio.create_subprocess_exec(
+            Path(sys.executable).with_name("ossicle"), "doctor", "webrtc",
+            "--set", f"webrtc.turn={urls}", "--set", f"webrtc.stun=stun:127.0.0.1:{ports[0]}",
+            stdout=asyncio.subprocess.PIPE,
+            env={"OSSICLE_TURN_SECRET": secret, "HOME": str(tmp_path), "COLUMNS": "200"},
+        )  # fmt: skip
+        out, _ = await process.communicate()
+        return process.returncode or 0, out.decode()
+
+    async with coturn(tmp_path, "shared-secret") as port:
+        (good, said), (bad, denied) = await asyncio.gather(
+            doctor("shared-secret", port), doctor("another", port)
+        )
+    assert good == 0, said
+    assert f"turn:127.0.0.1:{port}?transport=udp relays with our credentials" in said
+    assert "sees us as 127.0.0.1: no NAT" in said
+    assert bad == 1
+    assert "refuses our credentials" in denied

@@ -5,6 +5,7 @@ import typer
 from .certs import certs
 from .config import config
 from .demo import demo
+from .doctor import doctor
 from .engines import engines
 from .keys import keys
 from .serve import serve
@@ -27,6 +28,7 @@ app.command()(demo)
 app.command()(engines)
 app.command()(snippet)
 app.add_typer(config, name="config")
+app.add_typer(doctor, name="doctor")
 app.add_typer(keys, name="keys")
 
 

@@ -263,6 +263,11 @@ class Call:
         return self._error.code if self._error is not None else ""
 
     @property
+    def trouble(self) -> str:
+        """The same in words."""
+        return str(self._error) if self._error is not None else ""
+
+    @property
     def figures(self) -> CallFigures:
         """What became of its packets."""
         ears = [(ear.network, ear.stats) for ear in self._ears.values()]

@@ -12,7 +12,7 @@ import msgspec
 
 from ossicle.core.errors import Overloaded, Refused
 
-__all__ = ["Doorway", "port_range"]
+__all__ = ["Doorway", "bound_socket", "port_range"]
 
 
 def port_range(text: str) -> tuple[int, int] | None:
@@ -63,7 +63,7 @@ class Doorway(msgspec.Struct, frozen=True):
         start = random.randrange(count)
         for step in range(count):
             port = low + (start + step) % count
-            bound = _bound(address, port)
+            bound = bound_socket(address, port)
             if bound is not None:
                 return await loop.create_datagram_endpoint(factory, sock=bound)
         raise Overloaded(
@@ -72,7 +72,12 @@ class Doorway(msgspec.Struct, frozen=True):
         )
 
 
-def _bound(address: str, port: int) -> socket.socket | None:
+def bound_socket(address: str, port: int) -> socket.socket | None:
+    """A UDP socket; None = the port is taken.
+
+    Raises:
+        OSError: the address is not ours.
+    """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_DGRAM)
     try:

@@ -11,6 +11,7 @@ provider's way of asking) is the caller's business. Knows no dialect and no HTTP
 """
 
 import asyncio
+import logging
 import secrets
 from collections import Counter
 from collections.abc import Callable
@@ -28,6 +29,8 @@ from .ports import Doorway
 from .sdp import answered, read_fragment, read_offer
 from .seam import Link
 from .settings import WebRtcSettings
+
+log = logging.getLogger("ossicle.transports.webrtc")
 
 __all__ = ["Answered", "Calls", "Declined", "Restarted"]
 
@@ -227,6 +230,8 @@ class Calls:
         finally:
             self._forget(call)
             self.outcomes[call.outcome] += 1
+            if call.trouble:
+                log.info("a call ended: %s", call.trouble)
             self._ended(call.figures)
 
     def _forget(self, call: Call) -> None:
