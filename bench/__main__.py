@@ -22,6 +22,7 @@ from . import (
     slow,
     sound,
     telephone,
+    webrtc,
     websocket,
 )
 from .progress import Progress
@@ -34,6 +35,7 @@ MEASUREMENTS: dict[str, Callable[..., Section]] = {
     "dialects": dialects.measure,
     "base64": base64.measure,
     "telephone": telephone.measure,
+    "webrtc": webrtc.measure,
     "memory": memory.measure,
     "opening": opening.measure,
     "looplag": looplag.measure,

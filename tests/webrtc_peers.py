@@ -250,6 +250,8 @@ class Stock:
         self.all: list[Heard] = []
         self._pcs: list[RTCPeerConnection] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self.voice: Callable[[], MediaStreamTrack] | None = None
+        """Makes what it says; None = it only hears."""
 
     async def answer(self, offer: str) -> str:
         """The SDP of a new call."""
@@ -264,6 +266,8 @@ class Stock:
                 self._tasks.append(asyncio.create_task(self._listen(track, heard)))
 
             await pc.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+            if self.voice is not None:
+                pc.addTrack(self.voice())
             await pc.setLocalDescription(await pc.createAnswer())
             return pc.localDescription.sdp
 
