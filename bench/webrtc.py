@@ -1,7 +1,7 @@
 """WebRTC beside stock aiortc in one run: CPU of a call, time to the first sound, loss and jitter.
 
-Both servers take the same packets from the same stock callers at the same time, each in a process of
-its own; what differs is what they do with them.
+Both servers take the same packets from the same stock callers at the same time, each in a process
+of its own; what differs is what they do with them.
 """
 
 import asyncio
@@ -179,8 +179,9 @@ def measure(progress: Progress, *, quick: bool = False) -> Section:
     section = Section(
         "webrtc",
         "WebRTC beside stock aiortc",
-        "What a call costs, how soon it is heard, and what loss and jitter leave of it, with the audio "
-        "path of this gateway and with that of aiortc. Both take the same packets at the same time.",
+        "What a call costs, how soon it is heard, and what loss and jitter leave of it, with the "
+        "audio path of this gateway and with that of aiortc. Both take the same packets at the "
+        "same time.",
     )
     calls, seconds, repeats = (3, 5.0, 5) if quick else (4, 15.0, 12)
     costs = Written(("a call", "ours, ms of CPU a second", "stock", "ratio"))
@@ -191,7 +192,9 @@ def measure(progress: Progress, *, quick: bool = False) -> Section:
         ratio = mine.median / theirs.median
         costs.rows.append((text, mine.text(), theirs.text(), f"{ratio:.2f}"))
         section.verdicts.append(
-            Verdict(f"CPU of a call, {text}", f"{ratio:.2f}x stock", f"<= {most:.2f}x", ratio <= most)
+            Verdict(
+                f"CPU of a call, {text}", f"{ratio:.2f}x stock", f"<= {most:.2f}x", ratio <= most
+            )
         )
     progress.step("first sound")
     first, later = uvloop.run(_first(repeats))

@@ -1,6 +1,6 @@
 """A server of calls in a process of its own, so that its CPU can be read: ours or stock aiortc.
 
-    python -m bench.webrtc_server ours|stock recv|both      prints its port; answers offers, one a line
+python -m bench.webrtc_server ours|stock recv|both      prints its port; answers offers, one a line
 """
 
 import asyncio
@@ -17,11 +17,11 @@ import uvloop
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from aiortc.mediastreams import MediaStreamTrack
-from pitch import pitches
-from webrtc_peers import Ours, Stock, ours
 
 from ossicle.core.ports import Channel
 from ossicle.core.wire import Media, Message
+from pitch import pitches
+from webrtc_peers import Ours, Stock, ours
 
 VOICE = pitches([number % 40 for number in range(200)])
 CHUNK = 3_200
@@ -45,7 +45,11 @@ class Voice(MediaStreamTrack):
         at = self._count * 640 % (len(VOICE) - 640)
         frame = av.AudioFrame(format="s16", layout="mono", samples=320)
         frame.planes[0].update(VOICE[at : at + 640])
-        frame.sample_rate, frame.pts, frame.time_base = 16_000, self._count * 320, Fraction(1, 16_000)
+        frame.sample_rate, frame.pts, frame.time_base = (
+            16_000,
+            self._count * 320,
+            Fraction(1, 16_000),
+        )
         self._count += 1
         return frame
 
@@ -61,7 +65,7 @@ async def speak(channel: Channel) -> None:
         await asyncio.sleep(max(0.0, begun + count * 0.1 - loop.time()))
 
 
-async def serve(kind: str, both: bool) -> None:  # noqa: FBT001
+async def serve(kind: str, both: bool) -> None:
     async with ours() as server:
         stock = Stock()
         side: Ours | Stock = server if kind == "ours" else stock

@@ -22,8 +22,8 @@ from ossicle.dialects.deepgram.flux_messages import Thresholds
 from ossicle.dialects.native.query import NAMES
 
 __all__ = [
-    "ASSEMBLYAI", "ASSEMBLYAI_LEGACY", "ASSEMBLYAI_TOKEN", "FLUX", "LISTEN_FILE", "LISTEN_LIVE",
-    "NATIVE", "NOTHING", "OBSERVER", "SPEAK", "SPEAK_FILE", "Parameters",
+    "ASSEMBLYAI", "ASSEMBLYAI_LEGACY", "ASSEMBLYAI_TOKEN", "CALL", "FLUX", "LISTEN_FILE", "LISTEN_LIVE",
+    "NATIVE", "NOTHING", "OBSERVER", "OBSERVER_CALL", "SPEAK", "SPEAK_FILE", "Parameters",
 ]  # fmt: skip
 
 Parameters = Mapping[str, Schema]
@@ -106,6 +106,14 @@ OBSERVER: Parameters = {
     "token": TOKEN,
     "traceparent": TRACE,
 }
+
+CALL: Parameters = {
+    name: schema
+    for name, schema in NATIVE.items()
+    if name not in {"encoding", "sample_rate", "channels", "speaks", "speaks_rate"}
+}
+"""Formats are negotiated by SDP."""
+OBSERVER_CALL: Parameters = {name: each for name, each in OBSERVER.items() if name != "audio"}
 
 _LISTEN: Parameters = {
     "model": said(TEXT, "Routes to an engine; the service's own names mean the default one."),

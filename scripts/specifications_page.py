@@ -135,6 +135,19 @@ TABLE = (
     Followed("ITU-T G.711", "µ-law and A-law", "`audio/g711.py`"),
     _rfc(3550, "RTP", "sequence numbers and reordering, for wires that carry them",
          "`core/intake.py`"),
+    Followed("RFC 9725 WHIP, draft-ietf-wish-whep", "offers, answers, trickled addresses, ICE "
+             "restarts, ICE servers in Link headers; no redirection", "`transports/webrtc/whip.py`",
+             (9725, 8840)),
+    Followed("RFC 8866 SDP, 8839 SDP for ICE", "one audio section, perhaps a data channel, bundled",
+             "`transports/webrtc/sdp.py`", (8866, 8839)),
+    Followed("RFC 8445 ICE, 7675 consent", "full ICE by aioice, restarts by us; no TCP candidates",
+             "`transports/webrtc/seam.py`", (8445, 7675)),
+    Followed("RFC 7587 Opus in RTP, 8285 header extensions, 5506 reduced RTCP",
+             "in-band FEC, DTX on request; G.711 beside it; transport-wide feedback "
+             "(draft-holmer-rmcat-transport-wide-cc-extensions-01) and REMB",
+             "`transports/webrtc`", (7587, 8285, 5506)),
+    Followed("RFC 8831 data channels, 9260 SCTP", "by aiortc; the first channel carries words",
+             "`transports/webrtc/call.py`", (8831, 9260)),
     Followed("RFC 5280 X.509, RFC 9525 names in TLS", "the local authority and its certificates",
              "`gateway/certificates.py`", (5280, 9525)),
     Followed("TLS 1.2 and 1.3 (RFC 8446)", "OpenSSL's; nothing older; nobody is waited for with "

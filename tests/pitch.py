@@ -1,7 +1,7 @@
 """Words as pitches: sound that survives a lossy codec, so that even there no word can be lost,
 doubled or made up without being seen.
 
-    engine = pitch_engine()            hears pitches as words; says a text as the pitches of its words
+    engine = pitch_engine()            hears pitches as words; says a text as their sound
     sound = pitches([3, 1, 4])         pcm_s16le at 16 kHz: 160 ms of pitch, 120 ms of nothing, each
     heard_in(sound)                    [3, 1, 4]
 

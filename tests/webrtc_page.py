@@ -13,7 +13,8 @@ FLAGS = (
 CALLS = """
 window.calls = [];
 window.call = async ({path = "/whip", query = "", send = true, receive = true, data = true,
-                      relay = false, candidates = true, servers = [], headers = {}, mic = -1, adapt = false}) => {
+                      relay = false, candidates = true, servers = [], headers = {}, mic = -1,
+                      adapt = false}) => {
   const pc = new RTCPeerConnection({iceServers: servers,
                                     iceTransportPolicy: relay ? "relay" : "all"});
   const it = {pc, messages: [], states: [], sound: []};
@@ -53,7 +54,9 @@ window.call = async ({path = "/whip", query = "", send = true, receive = true, d
     });
   }
   let sdp = pc.localDescription.sdp;
-  if (!candidates) sdp = sdp.split("\\r\\n").filter((l) => !/^a=(candidate|end-of)/.test(l)).join("\\r\\n");
+  if (!candidates) {
+    sdp = sdp.split("\\r\\n").filter((l) => !/^a=(candidate|end-of)/.test(l)).join("\\r\\n");
+  }
   it.begun = performance.now();
   const answer = await fetch(path + query, {
     method: "POST", body: sdp, headers: {"content-type": "application/sdp", ...headers}});

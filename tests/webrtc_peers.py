@@ -10,6 +10,7 @@ the same packets, and the same ones are lost on the way, so that what differs is
 
 import asyncio
 import contextlib
+import itertools
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -169,7 +170,7 @@ class Heard:
         """The longest time without any sound, once it had begun."""
         times = [at for at, _ in self.pieces]
         return max(
-            (1000 * (after - before) for before, after in zip(times, times[1:], strict=False)),
+            (1000 * (after - before) for before, after in itertools.pairwise(times)),
             default=0.0,
         )
 

@@ -1,4 +1,4 @@
-"""libopus itself, for live packets: 16 kHz mono straight from the decoder, in-band FEC, concealment.
+"""libopus itself, for live packets: 16 kHz mono from the decoder, in-band FEC, concealment.
 
 FFmpeg's wrappers always decode to 48 kHz stereo, never look into the next packet for a lost one,
 and cannot be asked for a rate or a loss while they run. The library is the one that PyAV's wheel

@@ -1,6 +1,6 @@
 """Facts about how browsers can reach us: sockets are tried, STUN and TURN are asked.
 
-    facts = await facts_of(settings, secret)      for transports.webrtc.diagnosis
+facts = await facts_of(settings, secret)      for transports.webrtc.diagnosis
 """
 
 import asyncio
@@ -71,8 +71,13 @@ async def facts_of(settings: GatewaySettings, secret: bytes | None, now: float) 
         tuple(turn),
         secret is not None,
         loopback(settings.host) or settings.tls_port is not None,
-        Path("/.dockerenv").exists() or Path("/run/.containerenv").exists(),
+        _contained(),
     )
+
+
+def _contained() -> bool:
+    """Docker and podman leave a file."""
+    return any(Path(each).exists() for each in ("/.dockerenv", "/run/.containerenv"))
 
 
 def _own() -> tuple[str, ...]:

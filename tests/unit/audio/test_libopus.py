@@ -30,8 +30,8 @@ def test_there_and_back() -> None:
     heard = b"".join(decoder.decode(packet) for packet in packets(OpusEncoder(), sound))
     assert len(heard) == len(sound)
     was, now = (np.frombuffer(x, "<i2").astype(float) for x in (sound, heard))
-    delay = max(range(400), key=lambda d: float(np.dot(was[: 16_000], now[d : d + 16_000])))
-    assert np.corrcoef(was[: 16_000], now[delay : delay + 16_000])[0, 1] > 0.8
+    delay = max(range(400), key=lambda d: float(np.dot(was[:16_000], now[d : d + 16_000])))
+    assert np.corrcoef(was[:16_000], now[delay : delay + 16_000])[0, 1] > 0.8
 
 
 def test_the_rate_is_kept_and_can_change() -> None:

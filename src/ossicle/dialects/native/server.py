@@ -98,7 +98,11 @@ class NativeServer:
                 except OssicleError as error:
                     notice = Notice(level="error", code=error.code, text=str(error))
                     return self._say(notice, now)
-                if self._track is not None and isinstance(command, Cancel) and command.side == "out":
+                if (
+                    self._track is not None
+                    and isinstance(command, Cancel)
+                    and command.side == "out"
+                ):
                     return (*self._track.hush(), command)
                 return (command,) if command is not None else ()
             case Fin():
@@ -123,7 +127,9 @@ class NativeServer:
             case Close(code=code):
                 return (End(),) if code in {None, 1000, 1001} else ()
             case Binary():
-                error = BadMessage("audio comes on the track here; the data channel takes JSON text")
+                error = BadMessage(
+                    "audio comes on the track here; the data channel takes JSON text"
+                )
                 return self._say(Notice(level="error", code=error.code, text=str(error)), now)
             case _:
                 return ()

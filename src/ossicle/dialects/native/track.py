@@ -3,8 +3,8 @@
     AudioOut ─▶ Media, Mark, Media, Mark …        Mark comes back ─▶ Played
     Cancel(out) ─▶ Clear                          marks that come back for that were not heard
 
-A track tells nothing but what it reached, so a mark goes behind every tenth of a second: that is how
-exactly an interruption says what was heard.
+A track tells nothing but what it reached, so a mark goes behind every tenth of a second: that is
+how exactly an interruption says what was heard.
 """
 
 import msgspec
@@ -33,7 +33,8 @@ def over_media(configure: Configure) -> Configure:
     """
     if configure.format is not None or configure.speaks is not None:
         raise Refused(
-            "encoding, sample_rate, channels and speaks are negotiated by SDP here", code="bad_option"
+            "encoding, sample_rate, channels and speaks are negotiated by SDP here",
+            code="bad_option",
         )
     patch = configure.patch
     if "overload" not in patch:
@@ -90,7 +91,9 @@ class Track:
             self._count += 1
             name = str(self._count)
             mark = event.mark if place == last else ""
-            self._marks[name] = Played(utterance=event.utterance, until_ms=until, mark=mark, by_wire=True)
+            self._marks[name] = Played(
+                utterance=event.utterance, until_ms=until, mark=mark, by_wire=True
+            )
             if piece:
                 out.append(Media(piece))
             out.append(Mark(name))

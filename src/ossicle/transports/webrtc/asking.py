@@ -23,11 +23,13 @@ async def mapped_by(url: str) -> str:
     # Only `local_candidate` of it is read.
     nobody: Any = None
     transport, protocol = await loop.create_datagram_endpoint(
-        lambda: StunProtocol(nobody), family=socket.AF_INET, local_addr=("0.0.0.0", 0)
+        lambda: StunProtocol(nobody),
+        family=socket.AF_INET,
+        local_addr=("0.0.0.0", 0),  # noqa: S104  whichever reaches it
     )
     protocol.receiver = _Nobody()  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
     try:
-        protocol.local_candidate = Candidate("1", 1, "udp", 1, "0.0.0.0", 9, "host")
+        protocol.local_candidate = Candidate("1", 1, "udp", 1, "127.0.0.1", 9, "host")
         found, _ = await server_reflexive_candidate(protocol, (parsed["host"], parsed["port"]))
     except stun.TransactionError as error:
         raise OSError(str(error)) from error

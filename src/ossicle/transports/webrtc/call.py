@@ -26,7 +26,6 @@ from ossicle.core.errors import ConnectionLost, OssicleError, Overloaded, Refuse
 from ossicle.core.ports import Receiver, Timer, Timers
 from ossicle.core.wire import (
     Accept,
-
     ChannelTraits,
     Clear,
     Close,
@@ -344,7 +343,7 @@ class Call:
             async with asyncio.timeout(self._settings.linger_s + voice):
                 await self._last_word.wait()
                 # Nobody tells when a packet was played; the wait ends with the time-out above.
-                while self._saying and self._error is None and self.state == "connected":
+                while self._saying and self._error is None and self.state == "connected":  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
         except TimeoutError:
             return
@@ -572,5 +571,3 @@ def _added(past: CallFigures, ear: Ear) -> CallFigures:
         concealed=past.concealed + stats.concealed,
         damaged=past.damaged + stats.damaged,
     )
-
-

@@ -1,5 +1,7 @@
-"""Why a browser could not connect, in words: what is wrong with how we can be reached, and what came
-of a call. Pure: facts in, sentences out. `gateway.webrtc` and `ossicle doctor webrtc` find the facts.
+"""Why a browser could not connect, in words: what is wrong with how we can be reached.
+
+Pure: facts in, sentences out. `gateway.reachable` finds the facts, `ossicle doctor webrtc` shows
+the sentences.
 """
 
 import ipaddress
@@ -80,7 +82,9 @@ def _addresses(facts: Facts) -> list[Finding]:
             )
         )
     elif all(each.is_private for each in kinds):
-        text = f"only private addresses are offered ({', '.join(told)}): browsers in the same network"
+        text = (
+            f"only private addresses are offered ({', '.join(told)}): browsers in the same network"
+        )
         if facts.container:
             text += (
                 "; in a container they are its own, which nobody outside reaches: give the host's "
@@ -91,9 +95,11 @@ def _addresses(facts: Facts) -> list[Finding]:
         found.append(Finding("wrong" if facts.container else "note", text))
     else:
         found.append(Finding("ok", f"offered: {', '.join(told)}"))
-    for each in facts.announce:
-        if each in facts.own:
-            found.append(Finding("note", f"--announce {each} is an address of this machine anyway"))
+    found += [
+        Finding("note", f"--announce {each} is an address of this machine anyway")
+        for each in facts.announce
+        if each in facts.own
+    ]
     return found
 
 

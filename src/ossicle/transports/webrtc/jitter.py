@@ -67,6 +67,16 @@ class Pause(msgspec.Struct, frozen=True, gc=False):
     ticks: int
 
 
+def _twenty(rate: int) -> Callable[[bytes], int]:
+    """Every packet lasts 20 ms."""
+    ticks = rate // 50
+
+    def length(_payload: bytes) -> int:
+        return ticks
+
+    return length
+
+
 Left: TypeAlias = Arrived | Lost | Pause
 
 
@@ -118,7 +128,7 @@ class JitterBuffer:
         self._rate = rate
         self._step = rate // 50
         """Ticks of the newest packet: what a lost one is taken for."""
-        self._length = length or (lambda _payload: rate // 50)
+        self._length: Callable[[bytes], int] = length or _twenty(rate)
         self._least, self._most = least_s, most_s
         self._capacity = capacity
         self._waiting: dict[int, Arrived] = {}
@@ -227,8 +237,7 @@ class JitterBuffer:
     def _measure(self, ticks: int, now: float) -> None:
         """How late it was against the earliest of the last packets, and what depth that asks."""
         zero = now - ticks / self._rate
-        if zero < self._base:
-            self._base = zero
+        self._base = min(self._base, zero)
         self._lateness.append(zero)
         self._unread += 1
         if self._unread >= _REFRESH:

@@ -1,10 +1,10 @@
 """How fast to speak: bitrate and redundancy from what the receiver reports. Pure.
 
-Receiver reports say how much was lost (RFC 3550 section 6.4.1). Loss above a tenth costs bitrate at
-once, by as much as it asks; below a fiftieth for some seconds gives it back in steps (the loss-based
-controller of Google Congestion Control, section 6 of its draft). What the receiver estimates (REMB)
-is a ceiling. The share of redundancy follows the loss, smoothed, and a little above it: a burst is
-worse than its average.
+Receiver reports say how much was lost (RFC 3550 section 6.4.1). Loss above a tenth costs bitrate
+at once, by as much as it asks; below a fiftieth for some seconds gives it back in steps (the
+loss-based controller of Google Congestion Control, section 6 of its draft). What the receiver
+estimates (REMB) is a ceiling. The share of redundancy follows the loss, smoothed, and a little
+above it: a burst is worse than its average.
 
     >>> rate = SendRate(24_000, 12_000)
     >>> rate.report(0.3, 1.0)

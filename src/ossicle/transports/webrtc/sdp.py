@@ -80,7 +80,8 @@ def read_offer(text: str, most: int) -> Offer:
     mids = [line[6:] for part in sections[1:] for line in part if line.startswith("a=mid:")]
     if len(mids) != len(sections) - 1 or len(set(mids)) != len(mids):
         raise Refused("every media section needs an a=mid of its own")
-    bundle = next((line.split()[1:] for line in lines if line.startswith("a=group:BUNDLE")), [])
+    groups = [line.split()[1:] for line in lines if line.startswith("a=group:BUNDLE")]
+    bundle = groups[0] if groups else []
     if len(sections) > 2 and set(bundle) != set(mids):
         raise Refused("the offer does not bundle its sections (a=group:BUNDLE); it has to")
     if not any(line.startswith("a=fingerprint:") for line in lines):

@@ -157,7 +157,7 @@ class Link:
         pc = self._pc
         try:
             await pc.setRemoteDescription(RTCSessionDescription(offer, "offer"))
-            audio = next(each for each in pc.getTransceivers() if each.kind == "audio")
+            audio: Any = next(each for each in pc.getTransceivers() if each.kind == "audio")
             audio.setCodecPreferences(list(_TAKEN))
             taken = {codec.mimeType.lower() for codec in _TAKEN}
             audio._codecs = [each for each in audio._codecs if each.mimeType.lower() in taken]
@@ -175,7 +175,7 @@ class Link:
                 for each in audio._codecs
             }
             self._number_transport(audio, offer)
-            self._audio = audio
+            self._audio: Any = audio
             self._dtls: Any = audio.receiver.transport
             self._ice: Any = self._dtls.transport
             self._prepare(self._ice._connection)
@@ -401,7 +401,11 @@ class Link:
         """Its sockets are ours, and what comes is noticed."""
         checked, received = connection.request_received, connection.data_received
 
-        async def candidates(component: int, addresses: list[str], timeout: int = 5) -> list[Any]:
+        async def candidates(
+            component: int,
+            addresses: list[str],
+            timeout: int = 5,  # noqa: ASYNC109  as theirs
+        ) -> list[Any]:
             return await self._gather(connection, component, timeout)
 
         def request(message: Any, addr: tuple[str, int], protocol: Any) -> None:
@@ -421,7 +425,7 @@ class Link:
         connection.request_received = request
         connection.data_received = data
 
-    async def _gather(self, connection: Any, component: int, timeout: int) -> list[Any]:
+    async def _gather(self, connection: Any, component: int, limit_s: int) -> list[Any]:
         """As aioice does, but with our ports, and under the addresses to be announced."""
         told: list[Any] = []
         ports: list[Any] = []
@@ -460,14 +464,13 @@ class Link:
                 if ":" not in port.local_candidate.host
             ]
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(timeout):
-                    for found in await asyncio.gather(*asked, return_exceptions=True):
-                        if not isinstance(found, BaseException):
-                            told.append(found[0])
+                async with asyncio.timeout(limit_s):
+                    answers = await asyncio.gather(*asked, return_exceptions=True)
+                    told += [each[0] for each in answers if not isinstance(each, BaseException)]
         if connection.turn_server is not None:
             # No addresses of its own: only the relay.
             told += await aioice_ice.Connection.get_component_candidates(
-                connection, component, [], timeout
+                connection, component, [], limit_s
             )
         return told
 

@@ -181,7 +181,12 @@ class Calls:
             "minptime=10;useinbandfec=1;stereo=0;maxplaybackrate=16000;"
             f"maxaveragebitrate={settings.bitrate}"
         )
-        return Answered(name, answered(sdp, fmtp, feedback=("transport-cc",) if link.numbered else ()), decision, tag)
+        return Answered(
+            name,
+            answered(sdp, fmtp, feedback=("transport-cc",) if link.numbered else ()),
+            decision,
+            tag,
+        )
 
     def hang_up(self, name: str) -> None:
         """The other end is done; what it said is finished.

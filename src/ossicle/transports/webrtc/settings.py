@@ -11,14 +11,16 @@ class WebRtcSettings(msgspec.Struct, frozen=True):
     calls: int = 500
     """Calls at once; each holds a UDP port."""
     addresses: tuple[str, ...] = ()
-    """Addresses of this machine to offer; empty = `host`, or all of them where that is a wildcard."""
+    """Addresses of this machine to offer; empty = `host`, or all of them where that is a
+    wildcard."""
     ipv6: bool = True
     """Offer IPv6 addresses, too, where `host` is a wildcard."""
     stun: str = ""
     """`stun:HOST:PORT`: asked by the gateway for its own public address, told to clients."""
     turn: tuple[str, ...] = ()
     """`turn:HOST:PORT?transport=udp` and the like: relays that clients are told of. With
-    OSSICLE_TURN_SECRET, which the relay shares (`static-auth-secret` of coturn), each client gets credentials of its own that end."""
+    OSSICLE_TURN_SECRET, which the relay shares (`static-auth-secret` of coturn), each client gets
+    credentials of its own that end."""
     turn_ttl_s: float = 3_600.0
     """How long such a credential lives."""
     bitrate: int = 24_000

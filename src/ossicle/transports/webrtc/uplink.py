@@ -1,8 +1,8 @@
 """What the sender needs to know of its path: when each of its packets arrived.
 
-Transport-wide feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01). Every packet carries a
-number; the receiver says which came and when, and the sender's own congestion control (in a browser:
-Google Congestion Control) concludes what the path takes. Nothing is estimated here.
+Transport-wide feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01). Every packet has a
+number; the receiver says which came and when, and the sender's own congestion control (in a
+browser: Google Congestion Control) concludes what the path takes. Nothing is estimated here.
 
     header extension 3: 00 2a ─▶ arrived(42, now) … every 100 ms ─▶ report() ─▶ RTCP 205, format 15
 

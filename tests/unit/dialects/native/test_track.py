@@ -8,7 +8,15 @@ from ossicle.core.commands import Audio, Cancel, Configure, End, Played
 from ossicle.core.events import AudioOut, Began, SpeechEnded
 from ossicle.core.formats import AudioFormat
 from ossicle.core.wire import (
-    Accept, Binary, ChannelTraits, Clear, Close, Mark, Media, Opening, Text,
+    Accept,
+    Binary,
+    ChannelTraits,
+    Clear,
+    Close,
+    Mark,
+    Media,
+    Opening,
+    Text,
 )  # fmt: skip
 from ossicle.dialects.native import NativeObserver, NativeServer
 

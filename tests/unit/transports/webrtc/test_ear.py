@@ -105,7 +105,9 @@ def test_what_cannot_be_decoded_is_made_up() -> None:
 def test_telephone_codecs(name: str) -> None:
     encoder = CODERS.encoder(name, bitrate=0, complexity=0, fec=False, dtx=False)
     sound = pitches(WORDS)
-    all_ = [encoder.encode(sound[at : at + 640].ljust(640, b"\0")) for at in range(0, len(sound), 640)]
+    all_ = [
+        encoder.encode(sound[at : at + 640].ljust(640, b"\0")) for at in range(0, len(sound), 640)
+    ]
     assert {len(packet) for packet in all_} == {160}
     run = Run(name, 8_000)
     heard = run.feed(all_, {12, 40, 41}, step=160)

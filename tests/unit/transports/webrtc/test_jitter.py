@@ -1,4 +1,4 @@
-"""The jitter buffer: every packet once, in order, and every loss said; whatever the network does."""
+"""The jitter buffer: every packet once, in order, and every loss said."""
 
 from math import inf
 
@@ -140,7 +140,9 @@ def test_whatever_the_network_does(
     lost: set[int], delays: list[int], doubled: set[int], first: int
 ) -> None:
     """Numbers rise; what left and what was given up is everything, once; counts agree."""
-    arrivals = [(number * 20 + delays[number], number) for number in range(80) if number not in lost]
+    arrivals = [
+        (number * 20 + delays[number], number) for number in range(80) if number not in lost
+    ]
     arrivals += [(ms + 3, number) for ms, number in arrivals if number in doubled]
     arrivals.sort()
     buffer = JitterBuffer(RATE)

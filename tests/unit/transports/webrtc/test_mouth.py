@@ -1,5 +1,7 @@
 """The paced sender: deadlines that do not drift, marks that come back, a hush that hushes."""
 
+import itertools
+
 import pytest
 
 from ossicle.testing.clock import ManualTimers
@@ -56,7 +58,7 @@ def test_twenty_milliseconds_each() -> None:
     times = [at for at, *_ in run.loud]
     assert times == pytest.approx([0.12, 0.14, 0.16, 0.18, 0.2])
     stamps = [stamp for _, _, stamp, _ in run.loud]
-    assert [b - a for a, b in zip(stamps, stamps[1:], strict=False)] == [960] * 4
+    assert [b - a for a, b in itertools.pairwise(stamps)] == [960] * 4
     assert [marker for *_, marker in run.loud] == [True, False, False, False, False]
     assert stamps[0] == pytest.approx(0.12 * 48_000)
 

@@ -8,7 +8,12 @@ from ossicle.core.errors import OssicleError, Refused
 from ossicle.transports.webrtc.sdp import answered, read_fragment, read_offer
 
 HEAD = ["v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "t=0 0", "a=group:BUNDLE 0 1"]
-ICE = ["a=ice-ufrag:abcd", "a=ice-pwd:" + "x" * 22, "a=fingerprint:sha-256 AA:BB", "a=setup:actpass"]
+ICE = [
+    "a=ice-ufrag:abcd",
+    "a=ice-pwd:" + "x" * 22,
+    "a=fingerprint:sha-256 AA:BB",
+    "a=setup:actpass",
+]
 AUDIO = [
     "m=audio 9 UDP/TLS/RTP/SAVPF 111 0", "c=IN IP4 0.0.0.0", "a=mid:0", "a=rtcp-mux", "a=sendrecv",
     "a=rtpmap:111 opus/48000/2", *ICE,
@@ -31,7 +36,12 @@ def without(line: str) -> str:
 def test_a_usual_offer() -> None:
     offer = read_offer(OFFER, MOST)
     assert offer.text == OFFER
-    assert (offer.direction, offer.data, offer.candidates, offer.ufrag) == ("sendrecv", True, 0, "abcd")
+    assert (offer.direction, offer.data, offer.candidates, offer.ufrag) == (
+        "sendrecv",
+        True,
+        0,
+        "abcd",
+    )
     assert read_offer(OFFER.replace("\r\n", "\n"), MOST).text == OFFER
     assert read_offer(OFFER.replace("a=sendrecv", "a=recvonly"), MOST).direction == "recvonly"
     assert read_offer(without("a=sendrecv"), MOST).direction == "sendrecv"
@@ -83,7 +93,7 @@ def test_telephone_codecs_need_no_rtpmap() -> None:
 
 def test_fragments() -> None:
     line = "1 1 udp 2 192.0.2.1 5000 typ host"
-    found = read_fragment(f"a=ice-ufrag:abcd\r\na=ice-pwd:{'x' * 22}\r\nm=audio 9 RTP 0\r\na=mid:0\r\n"
+    found = read_fragment(f"a=ice-ufrag:abcd\r\na=ice-pwd:{'x' * 22}\r\na=mid:0\r\n"
                           f"a=candidate:{line}\r\na=candidate:{line}\r\n", MOST)  # fmt: skip
     assert (found.ufrag, found.password, found.candidates) == ("abcd", "x" * 22, (line,))
     for wrong in ("nonsense\r\n", "a=ice-ufrag:a\r\n", "a=ice-pwd:short\r\n", "x" * (MOST + 1)):
@@ -94,7 +104,10 @@ def test_fragments() -> None:
 def test_an_answer_says_what_opus_should_be() -> None:
     made = answered(OFFER, "useinbandfec=1", feedback=("transport-cc",)).split("\r\n")
     place = made.index("a=rtpmap:111 opus/48000/2")
-    assert made[place + 1 : place + 3] == ["a=rtcp-fb:111 transport-cc", "a=fmtp:111 useinbandfec=1"]
+    assert made[place + 1 : place + 3] == [
+        "a=rtcp-fb:111 transport-cc",
+        "a=fmtp:111 useinbandfec=1",
+    ]
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)

@@ -1,4 +1,4 @@
-"""The canary: every private name that `seam.py` touches is still there, in the versions it names."""
+"""The canary: every private name that `seam.py` touches is there, in the versions it names."""
 
 import inspect
 from importlib.metadata import version
@@ -62,7 +62,12 @@ def test_signatures() -> None:
         return list(inspect.signature(function).parameters)  # type: ignore[arg-type]
 
     kind = ice.Connection
-    assert parameters(kind.get_component_candidates) == ["self", "component", "addresses", "timeout"]
+    assert parameters(kind.get_component_candidates) == [
+        "self",
+        "component",
+        "addresses",
+        "timeout",
+    ]
     assert parameters(kind.request_received) == ["self", "message", "addr", "protocol"]
     assert parameters(kind.data_received) == ["self", "data", "component"]
     assert parameters(ice.StunProtocol.datagram_received) == ["self", "data", "addr"]
@@ -72,5 +77,9 @@ def test_signatures() -> None:
     source = inspect.getsource(StreamStatistics.add)
     from ossicle.transports.webrtc.rtp import Packet
 
-    read = {part.split(".")[1].split(" ")[0].strip("():,") for part in source.split() if part.startswith("packet.")}
+    read = {
+        part.split(".")[1].split(" ")[0].strip("():,")
+        for part in source.split()
+        if part.startswith("packet.")
+    }
     assert read <= set(Packet._fields), read

@@ -54,9 +54,7 @@ def told(packet: bytes) -> dict[int, float | None]:
     st.integers(0, 65_535),
     st.floats(1, 10_000),
 )
-def test_what_is_told_is_what_came(
-    packets: list[tuple[bool, int]], first: int, now: float
-) -> None:
+def test_what_is_told_is_what_came(packets: list[tuple[bool, int]], first: int, now: float) -> None:
     arrivals = Arrivals()
     came: dict[int, float] = {}
     for place, (lost, ms) in enumerate([(False, 0), *packets]):
