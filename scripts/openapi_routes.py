@@ -19,6 +19,7 @@ from ossicle.dialects.deepgram import endpoints as deepgram
 from ossicle.dialects.deepgram.prerecorded_messages import Queued, Recording
 from ossicle.dialects.deepgram.speak_messages import Body
 from ossicle.dialects.native import endpoints as native
+from ossicle.dialects.native.messages import ErrorBody
 from ossicle.gateway.pages import About
 from ossicle.gateway.records import SessionRecord
 from ossicle.gateway.snippets import Snippet
@@ -170,7 +171,11 @@ def _change(path: str) -> Route:
         "restarts ICE with the credentials in the body (200).",
         takes={"application/trickle-ice-sdpfrag": TEXT},
         gives={"application/trickle-ice-sdpfrag": TEXT}, refuses="native",
-        also={204: Also("The addresses were taken.")},
+        also={
+            204: Also("The addresses were taken."),
+            412: Also("`if-match` names another ICE session.", {"application/json": ErrorBody}),
+            428: Also("`if-match` is missing.", {"application/json": ErrorBody}),
+        },
     )  # fmt: skip
 
 

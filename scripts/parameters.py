@@ -22,8 +22,9 @@ from ossicle.dialects.deepgram.flux_messages import Thresholds
 from ossicle.dialects.native.query import NAMES
 
 __all__ = [
-    "ASSEMBLYAI", "ASSEMBLYAI_LEGACY", "ASSEMBLYAI_TOKEN", "CALL", "FLUX", "LISTEN_FILE", "LISTEN_LIVE",
-    "NATIVE", "NOTHING", "OBSERVER", "OBSERVER_CALL", "SPEAK", "SPEAK_FILE", "Parameters",
+    "ASSEMBLYAI", "ASSEMBLYAI_LEGACY", "ASSEMBLYAI_TOKEN", "CALL", "FLUX", "LISTEN_FILE",
+    "LISTEN_LIVE", "NATIVE", "NOTHING", "OBSERVER", "OBSERVER_CALL", "SPEAK", "SPEAK_FILE",
+    "Parameters",
 ]  # fmt: skip
 
 Parameters = Mapping[str, Schema]

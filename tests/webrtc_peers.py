@@ -31,7 +31,18 @@ from ossicle.transports.webrtc.ports import Doorway
 from ossicle.transports.webrtc.server import Calls
 from ossicle.transports.webrtc.settings import WebRtcSettings
 
-__all__ = ["Caller", "Heard", "Ours", "Server", "Stock", "encoded", "impair", "loopback", "ours"]
+__all__ = [
+    "Caller",
+    "Heard",
+    "Ours",
+    "Server",
+    "Stock",
+    "an_offer",
+    "encoded",
+    "impair",
+    "loopback",
+    "ours",
+]
 
 
 @contextlib.contextmanager
@@ -45,6 +56,19 @@ def loopback() -> Any:
         yield
     finally:
         ice.get_host_addresses = before
+
+
+async def an_offer(*, audio: bool = True) -> str:
+    """An SDP that nobody stands behind any more."""
+    with loopback():
+        pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        if audio:
+            pc.addTransceiver("audio")
+        pc.createDataChannel("x")
+        await pc.setLocalDescription(await pc.createOffer())
+        text = pc.localDescription.sdp
+        await pc.close()
+    return text
 
 
 def encoded(sound: bytes, *, loss_percent: int = 0, bitrate: int = 24_000) -> list[bytes]:

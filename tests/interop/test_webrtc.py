@@ -392,3 +392,20 @@ async def test_the_doctor_asks_a_relay(tmp_path: Path) -> None:
     assert "sees us as 127.0.0.1: no NAT" in said
     assert bad == 1
     assert "refuses our credentials" in denied
+
+
+async def test_the_page_of_the_guide(tmp_path: Path) -> None:
+    """`examples/webrtc_browser.html`, as it is."""
+    example = Path(__file__).parents[2] / "examples/webrtc_browser.html"
+    script = example.read_text("utf-8").split('<script type="module">')[1].split("</script>")[0]
+    async with talking(tmp_path) as (gateway, page):
+        script = script.replace("http://localhost:8080", gateway.url)
+        await page.run(
+            "document.body.innerHTML = '<button id=talk></button><button id=stop></button>"
+            "<p id=captions></p>'"
+        )
+        await page.run(f"(async () => {{ {script}; await talk.onclick(); }})()")
+        wanted = " ".join(SAID)
+        await page.until(f"captions.innerText.trim() === {wanted!r}")
+        await page.run("stop.onclick()")
+        await until(lambda: not gateway.house.sessions)

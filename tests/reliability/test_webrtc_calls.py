@@ -17,26 +17,11 @@ from ossicle.transports.webrtc.rtp import header
 from ossicle.transports.webrtc.server import Calls, Declined
 from ossicle.transports.webrtc.settings import WebRtcSettings
 from pitch import Listener, heard_in, pitches
-from webrtc_peers import Caller, encoded, loopback, ours
+from webrtc_peers import Caller, an_offer, encoded, ours
 
 pytestmark = [pytest.mark.reliability, pytest.mark.timeout(60)]
 
 WORDS = [3, 1, 4, 15, 9, 26, 5]
-
-
-async def an_offer(*, audio: bool = True, codecs: str = "") -> str:
-    """An SDP that nobody stands behind any more."""
-    from aiortc import RTCConfiguration, RTCPeerConnection
-
-    with loopback():
-        pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        if audio:
-            pc.addTransceiver("audio")
-        pc.createDataChannel("x")
-        await pc.setLocalDescription(await pc.createOffer())
-        text = pc.localDescription.sdp
-        await pc.close()
-    return text
 
 
 async def test_forged_and_replayed_sound_is_not_heard() -> None:
