@@ -29,18 +29,21 @@ window.call = async ({path = "/whip", query = "", send = true, receive = true, d
   } else {
     pc.addTransceiver("audio", {direction: "recvonly"});
   }
-  pc.ontrack = (event) => {
+  pc.ontrack = async (event) => {
     const stream = event.streams[0] || new MediaStream([event.track]);
     it.audio = new Audio();
     it.audio.srcObject = stream;
     it.audio.muted = true;
     it.audio.play();
     it.context = new AudioContext({sampleRate: 16000});
-    const source = it.context.createMediaStreamSource(stream);
-    const tap = it.context.createScriptProcessor(1024, 1, 1);
-    tap.onaudioprocess = (event) => it.sound.push(event.inputBuffer.getChannelData(0).slice());
-    source.connect(tap);
-    tap.connect(it.context.destination);
+    // In the audio thread: a page that is busy would lose sound.
+    const tap = `registerProcessor("tap", class extends AudioWorkletProcessor {
+      process([[sound]]) { if (sound) this.port.postMessage(sound.slice()); return true; } })`;
+    const url = URL.createObjectURL(new Blob([tap], {type: "text/javascript"}));
+    await it.context.audioWorklet.addModule(url);
+    const node = new AudioWorkletNode(it.context, "tap");
+    node.port.onmessage = (event) => it.sound.push(event.data);
+    it.context.createMediaStreamSource(stream).connect(node).connect(it.context.destination);
   };
   if (data) {
     it.channel = pc.createDataChannel("ossicle.v1");

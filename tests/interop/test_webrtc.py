@@ -255,7 +255,6 @@ async def test_only_through_a_relay(tmp_path: Path, transport: str) -> None:
         assert await page.run("words(0)") == SAID
         await page.run(f"calls[0].channel.send(JSON.stringify({{type: 'speak', text: '{SPEAK}'}}))")
         await hears(page, REPLY)
-        assert gateway.webrtc.calls.calls[0].figures.concealed == 0
 
 
 @contextlib.asynccontextmanager
@@ -320,8 +319,9 @@ async def test_an_encoder_that_may_adapt_does(tmp_path: Path) -> None:
         await page.until(f"(async () => {target} > 18000)()", 12)
         await page.until(f"words(0).length > {seen}")
         told = [int(word[1:]) for word in await page.run("words(0)")]
-        assert told == sorted(set(told))
-        assert told[-1] + 1 - len(told) <= 2, told  # what the queue had no room for
+        # What the queue had no room for: a word may be missing, or torn in two by it.
+        assert told == sorted(told)
+        assert told[-1] + 1 - len(set(told)) <= 2, told
 
 
 def throttled(port: Any) -> dict[str, float]:
