@@ -1,6 +1,6 @@
 # `make` explains itself. Nothing here needs root, and everything stays in this folder.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fuzz bench docs reference lock clean environment tools
+.PHONY: help run test lint fuzz canary bench docs reference facts lock clean environment tools
 
 BIN := .venv/bin
 PYTHON := python=$$(scripts/interpreter) && "$$python"
@@ -23,6 +23,9 @@ lint: tools ## the linter, the formatter and the type checker
 fuzz: tools ## random bytes against every parser
 	@$(PYTHON) scripts/rings.py --only fuzz
 
+canary: tools ## the newest SDKs of every vendor, unpinned, against this gateway
+	@$(BIN)/python scripts/canary.py
+
 bench: tools ## measure, and write the results page
 	@$(BIN)/python -m bench
 
@@ -32,11 +35,14 @@ docs: tools ## build the documentation as a site, strictly, into build/site
 reference: tools ## make the reference pages from the code
 	@$(BIN)/python scripts/reference.py
 
+facts: tools ## browser support, from the pinned npm package of MDN's data
+	@$(BIN)/python scripts/clients.py && $(BIN)/python scripts/facts.py && $(BIN)/python scripts/reference.py
+
 lock: tools ## pin the newest versions that fit, with their hashes
 	@scripts/lock
 
 clean: ## remove what was made here: the environment and the caches
-	@rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	@rm -rf .venv .venv-older tests/interop/js/node_modules .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
 	@find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 environment:

@@ -6,6 +6,7 @@ A quick run prints and leaves the page alone, unless `--write` says otherwise.
 import argparse
 import sys
 from collections.abc import Callable
+from functools import partial
 
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +16,8 @@ from . import (
     browser,
     dialects,
     engine,
+    faults,
+    grpc,
     looplag,
     memory,
     opening,
@@ -32,6 +35,7 @@ __all__ = ["MEASUREMENTS", "main"]
 
 MEASUREMENTS: dict[str, Callable[..., Section]] = {
     "websocket": websocket.measure,
+    "grpc": grpc.measure,
     "dialects": dialects.measure,
     "base64": base64.measure,
     "telephone": telephone.measure,
@@ -44,6 +48,7 @@ MEASUREMENTS: dict[str, Callable[..., Section]] = {
     "scale": scale.measure,
     "sound": sound.measure,
     "browser": browser.measure,
+    "faults": faults.measure,
 }
 
 
@@ -68,6 +73,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help=f"some of: {', '.join(MEASUREMENTS)}")
     parser.add_argument("--quick", action="store_true", help="under two minutes, rougher figures")
     parser.add_argument("--write", action="store_true", help="write the page after a quick run too")
+    parser.add_argument("--minutes", type=float, help="how long faults are made")
     asked = parser.parse_args()
     unknown = [name for name in asked.names if name not in MEASUREMENTS]
     if unknown:
@@ -77,8 +83,9 @@ def main() -> int:
     for name, measure in MEASUREMENTS.items():
         if asked.names and name not in asked.names:
             continue
+        run = partial(measure, minutes=asked.minutes) if name == "faults" else measure
         with progress.measuring(name):
-            section = measure(progress, quick=asked.quick)
+            section = run(progress, quick=asked.quick)
         show(section, console)
         sections.append(section)
     if not asked.quick or asked.write:

@@ -41,9 +41,16 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("engine")
     parser.add_argument("--lag", action="store_true")
+    parser.add_argument("--grpc", action="store_true", help="print the address of its gRPC door")
     asked = parser.parse_args()
     settings = GatewaySettings(
-        port=0, tls_port=None, engine=asked.engine, voice="off", drain_s=1.0, sessions=4_000
+        grpc_port=0 if asked.grpc else None,
+        port=0,
+        tls_port=None,
+        engine=asked.engine,
+        voice="off",
+        drain_s=1.0,
+        sessions=4_000,
     )
     set_up(level="warning")
     async with serving(settings, build_engine(settings)) as gateway:
@@ -60,7 +67,9 @@ async def main() -> None:
                 gateway.stop()
 
         asyncio.get_running_loop().add_reader(0, line)
-        print(gateway.url, flush=True)
+        await gateway.ready()
+        door = gateway.rpc.urls["grpc"] if gateway.rpc is not None else gateway.url
+        print(door, flush=True)
         await gateway.wait()
         if lag is not None:
             lag.stop()

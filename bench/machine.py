@@ -24,6 +24,7 @@ __all__ = [
     "Counters",
     "Load",
     "Process",
+    "calls",
     "cores",
     "empty_loop",
     "gateway",
@@ -212,6 +213,28 @@ def load(
             yield process
         finally:
             process.close()
+
+
+@contextlib.contextmanager
+def calls(
+    server: Process,
+    sessions: int,
+    body: int,
+    interval_ms: float,
+    path: str,
+    *,
+    native: bool = False,
+) -> Generator[Load, None, None]:
+    """gRPC clients that send evenly spread messages; `native`: of `ossicle.v1`."""
+    where = urlsplit(server.url)
+    numbers = (str(sessions), str(body), str(interval_ms))
+    command = [sys.executable, "-m", "bench.grpc_load", str(where.hostname), str(where.port),
+               *numbers, path, *(("--native",) if native else ())]  # fmt: skip
+    process = Load(command, cores()[1])
+    try:
+        yield process
+    finally:
+        process.close()
 
 
 @cache

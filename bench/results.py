@@ -19,7 +19,16 @@ from typing import Any
 __all__ = ["Section", "Spread", "Verdict", "Written", "spread", "write"]
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "results.md"
-PACKAGES = ("uvloop", "picows", "uvicorn", "msgspec", "websockets", "pocketsphinx", "onnxruntime")
+PACKAGES = (
+    "uvloop",
+    "picows",
+    "grpcio",
+    "uvicorn",
+    "msgspec",
+    "websockets",
+    "pocketsphinx",
+    "onnxruntime",
+)
 
 
 @dataclass(frozen=True)

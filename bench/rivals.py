@@ -1,6 +1,7 @@
 """What the gateway is compared with: servers that count frames and answer every fifth, no more.
 
 python -m bench.rivals tcp          bare TCP on uvloop: the least a Python server can do
+python -m bench.rivals grpc         a grpc.aio handler that reads and writes bytes
 python -m bench.rivals websockets   the `websockets` library on uvloop, no compression,
                                         no pings (the generator answers none)
 """
@@ -9,11 +10,15 @@ import asyncio
 import contextlib
 import os
 import sys
-from typing import cast
+from typing import Any, cast
 
+import grpc
+import grpc.aio
 import uvloop
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+
+from ossicle.transports.grpc.settings import GrpcSettings, server_options
 
 __all__ = ["EVERY", "REPLY"]
 
@@ -54,15 +59,45 @@ async def handler(socket: ServerConnection) -> None:
                 await socket.send(reply)
 
 
+async def talk(_requests: object, context: Any) -> None:
+    """One call, as grpc's own examples write it."""
+    count, reply = 0, b"x" * REPLY
+    while (await context.read()) is not grpc.aio.EOF:
+        count += 1
+        if count % EVERY == 0:
+            await context.write(reply)
+
+
+class Talk(grpc.GenericRpcHandler):
+    """Any path."""
+
+    def service(self, handler_call_details: object) -> Any:
+        return grpc.stream_stream_rpc_method_handler(talk)
+
+
 async def main(kind: str) -> None:
     loop = asyncio.get_running_loop()
     if kind == "tcp":
         server = await loop.create_server(Sink, "127.0.0.1", 0, backlog=2048)
+    elif kind == "grpc":
+        door = grpc.aio.server(options=server_options(GrpcSettings()))
+        door.add_generic_rpc_handlers((Talk(),))
+        print(f"grpc://127.0.0.1:{door.add_insecure_port('127.0.0.1:0')}", flush=True)
+        await door.start()
+        await told_to_stop()
+        await door.stop(0)
+        return
     else:
         server = await serve(
             handler, "127.0.0.1", 0, compression=None, ping_interval=None, backlog=2048
         )
     print(f"http://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}", flush=True)
+    await told_to_stop()
+
+
+async def told_to_stop() -> None:
+    """Until standard input ends."""
+    loop = asyncio.get_running_loop()
     over = loop.create_future()
 
     def line() -> None:

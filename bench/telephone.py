@@ -5,12 +5,9 @@ Both lanes carry mu-law at 8 kHz in pieces of 20 ms to the same engine, at the s
 
 import base64
 import json
-import time
-from contextlib import ExitStack
 from statistics import median
 
-from .base64 import Lane
-from .machine import Counters, gateway, load
+from .lanes import Way, beside
 from .progress import Progress
 from .results import Section, Written, spread
 
@@ -48,45 +45,22 @@ _MEDIA = {
 def measure(progress: Progress, *, quick: bool) -> Section:
     rounds, seconds = (4, 3.0) if quick else (8, 5.0)
     said = "\n".join(json.dumps(message, separators=(",", ":")) for message in (*_HELLO, _MEDIA))
-    paths = {
-        NATIVE: ("ws", "/v1/stream?encoding=mulaw&sample_rate=8000", None),
-        TWILIO: ("text", "/twilio/media", said),
+    ways = {
+        NATIVE: Way("ws", "/v1/stream?encoding=mulaw&sample_rate=8000"),
+        TWILIO: Way("text", "/twilio/media", said),
     }
-    costs: dict[str, list[float]] = {name: [] for name in paths}
-    wire: dict[str, list[float]] = {name: [] for name in paths}
-    late = 0
-    with ExitStack() as stack:
-        lanes: dict[str, Lane] = {}
-        for name, (kind, path, text) in paths.items():
-            server = stack.enter_context(gateway("python:bench.null_engine:SilentEngine"))
-            clients = stack.enter_context(
-                load(kind, server, connections=SESSIONS, body=PIECE, path=path, text=text)
-            )
-            lanes[name] = Lane(server, clients)
-        time.sleep(2.0)
-        for turn in range(rounds):
-            progress.step(f"round {turn + 1} of {rounds}")
-            for lane in lanes.values():
-                lane.before = lane.mark()
-            time.sleep(seconds)
-            for name, lane in lanes.items():
-                (cpu_before, before), (cpu, now) = lane.before, lane.mark()
-                frames = now.frames - before.frames
-                costs[name].append((cpu - cpu_before) / 1000 / frames)
-                wire[name].append(_bytes(before, now) / frames)
-                late += now.late - before.late
-                if now.closed:
-                    raise SystemExit(f"{name}: {now.closed} sessions were closed")
+    costs = beside(progress, ways, sessions=SESSIONS, body=PIECE, rounds=rounds, seconds=seconds)
+    wire = costs.wire_bytes
     table = Written(("20 ms of a call", "bytes on the wire", "CPU per piece, us", "against native"))
-    ratio = spread(a / b for a, b in zip(costs[TWILIO], costs[NATIVE], strict=True))
+    ratio = spread(costs.ratio(TWILIO, NATIVE))
     table.rows += [
         (
             name,
             f"{median(wire[name]):.0f}",
-            spread(costs[name]).text(),
+            spread(costs.cpu_us[name]).text(),
             "" if name == NATIVE else ratio.text(2) + "x",
         )
-        for name in paths
+        for name in ways
     ]
     more = median(wire[TWILIO]) / median(wire[NATIVE])
     return Section(
@@ -101,11 +75,7 @@ def measure(progress: Progress, *, quick: bool) -> Section:
         verdicts=[],
         notes=[
             f"As Twilio sends it, the same sound is {more:.2f} times the bytes.",
-            f"{late} pieces were late because a server had not read the one before.",
+            f"{costs.late} pieces were late because a server had not read the one before.",
         ],
-        figures={"cpu_us": costs, "wire_bytes": wire},
+        figures={"cpu_us": costs.cpu_us, "wire_bytes": wire},
     )
-
-
-def _bytes(before: Counters, now: Counters) -> int:
-    return now.sent - before.sent

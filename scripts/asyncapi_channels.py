@@ -15,8 +15,14 @@ from parameters import Parameters
 
 from ossicle.dialects.assemblyai import legacy_messages
 from ossicle.dialects.assemblyai import messages as assemblyai
-from ossicle.dialects.deepgram import flux_messages, listen_messages, speak_messages
+from ossicle.dialects.deepgram import (
+    flux_messages,
+    flux_speak_messages,
+    listen_messages,
+    speak_messages,
+)
 from ossicle.dialects.native import messages as native
+from ossicle.dialects.openai import messages as openai
 from ossicle.dialects.twilio import messages as twilio
 from ossicle.dialects.twilio import plivo, telnyx, vonage
 
@@ -103,6 +109,12 @@ CHANNELS: tuple[Channel, ...] = (
         says="Samples, without a container.", query=parameters.SPEAK,
     ),
     Channel(
+        "deepgram-flux-speak", "/v2/speak", "Deepgram Flux, text to speech",
+        "Text in, samples out, by turns, as Deepgram's SDKs speak it.",
+        _all(flux_speak_messages.ClientMessage), _all(flux_speak_messages.ServerMessage),
+        says="Samples, without a container.", query=parameters.SPEAK_FLUX,
+    ),
+    Channel(
         "assemblyai", "/v3/ws", "AssemblyAI, universal streaming",
         "As AssemblyAI's SDKs speak it.",
         _all(assemblyai.ClientMessage),
@@ -115,6 +127,19 @@ CHANNELS: tuple[Channel, ...] = (
         (legacy_messages.LegacyRequest,),
         (*_all(legacy_messages.LegacyServerMessage), legacy_messages.LegacyError),
         hears=AUDIO, query=parameters.ASSEMBLYAI_LEGACY,
+    ),
+    Channel(
+        "openai", "/v1/realtime", "OpenAI Realtime",
+        "Conversation and transcription, as OpenAI's SDKs speak it; sound is base64 in the events.",
+        _all(openai.ClientEvent), _all(openai.ServerEvent), query=parameters.REALTIME,
+    ),
+    Channel(
+        "amazon", "/stream-transcription-websocket", "Amazon Transcribe",
+        "As Amazon's SDK for browsers speaks it: one event-stream frame in each binary message. "
+        "The URL is signed.",
+        (), (), hears="A frame: an `AudioEvent`. One of no bytes ends the audio.",
+        says="A frame: a `TranscriptEvent`, or an exception, which is the last.",
+        query=parameters.AMAZON,
     ),
     Channel(
         "twilio", "/twilio/media", "Twilio Media Streams", CALLER,

@@ -24,7 +24,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-__all__ = ["Lock", "fill", "main", "make", "pip_settings"]
+__all__ = ["Lock", "fill", "install", "main", "make", "pip_settings", "say"]
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -165,14 +165,20 @@ def make(python: str) -> None:
     )
 
 
-def install(lock_text: str, *, wheels_only: bool, quiet: bool = False) -> bool:
-    """Install exactly these pins with uv, or with pip where uv cannot."""
+def install(
+    lock_text: str, *, wheels_only: bool, quiet: bool = False, target: Path | None = None
+) -> bool:
+    """Install exactly these pins with uv, or with pip where uv cannot. A target is a bare folder
+    beside the environment, for what cannot live in it."""
     with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
         file.write(lock_text)
         file.flush()
-        common = ["install", "-q", "--require-hashes", "-r", file.name]
+        # The lock is complete, and one SDK in it asks for less than it gets ([tool.uv]).
+        common = ["install", "-q", "--no-deps", "--require-hashes", "-r", file.name]
         if wheels_only:
             common += ["--only-binary", ":all:"]
+        if target is not None:
+            common += ["--target", str(target)]
         uv = VENV / "bin" / "uv"
         commands: list[tuple[list[str], dict[str, str]]] = []
         if uv.exists():

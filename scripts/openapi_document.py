@@ -12,10 +12,13 @@ from openapi_routes import ROUTES, TAGS, Credential, Media, Refusals, Route, Wha
 from schemas import Schema, Shelf
 
 from ossicle.core.errors import CODES, Fault
+from ossicle.dialects.amazon.errors import status as amazon_status
+from ossicle.dialects.amazon.messages import ExceptionBody
 from ossicle.dialects.assemblyai.endpoints import TokenRefused
 from ossicle.dialects.deepgram.errors import status as deepgram_status
 from ossicle.dialects.native.errors import STATUS
 from ossicle.dialects.native.messages import ErrorBody
+from ossicle.dialects.openai.errors import status as openai_status
 
 __all__ = ["openapi_document", "project"]
 
@@ -28,6 +31,36 @@ DEEPGRAM_ERROR: Schema = {
         "err_code": {"type": "string", "description": "The service's own name of the error."},
         "err_msg": {"type": "string", "description": "One sentence for a person."},
         "request_id": {"type": "string", "description": "As in the header `dg-request-id`."},
+    },
+}
+DEEPGRAM_NEWER_ERROR: Schema = {
+    "title": "Error",
+    "description": "Why a request was refused, as the newer API says it.",
+    "type": "object",
+    "required": ["category", "message", "details", "request_id"],
+    "properties": {
+        "category": {"type": "string", "description": "The service's own name of the error."},
+        "message": {"type": "string", "description": "One sentence for a person."},
+        "details": {"type": "string", "description": "The gateway's own code of the error."},
+        "request_id": {"type": "string", "description": "As in the header `dg-request-id`."},
+    },
+}
+OPENAI_ERROR: Schema = {
+    "title": "Error",
+    "description": "Why a request was refused.",
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "code"],
+            "properties": {
+                "message": {"type": "string", "description": "One sentence for a person."},
+                "type": {"type": "string", "description": "The service's own kind of the error."},
+                "param": {"type": ["string", "null"], "description": "Which member."},
+                "code": {"type": "string", "description": "The service's own code of it."},
+            },
+        }
     },
 }
 CREDENTIALS: dict[str, Schema] = {
@@ -54,6 +87,17 @@ CREDENTIALS: dict[str, Schema] = {
         "name": "Authorization",
         "description": "The bare key.",
     },
+    "openai": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A key, or one that ends by itself (`ek_…`).",
+    },
+    "amazon": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "Signature Version 4 of the service `transcribe`.",
+    },
     "twilio": {
         "type": "apiKey",
         "in": "header",
@@ -66,6 +110,8 @@ ACCEPTED: dict[Credential, list[dict[str, list[str]]]] = {
     "native": [{"key": []}, {"token": []}, {}],
     "deepgram": [{"deepgram": []}, {}],
     "assemblyai": [{"assemblyai": []}, {}],
+    "amazon": [{"amazon": []}, {}],
+    "openai": [{"openai": []}, {}],
     "twilio": [{"twilio": []}, {}],
 }
 """The last, empty one: where keys are off, nothing is asked for."""
@@ -79,6 +125,7 @@ REASONS = {
     410: "It was here, and is gone.",
     413: "Too much of it.",
     415: "Sound that nobody decodes here.",
+    422: "No recording where one was said to be.",
     429: "Too many; `retry-after` says when.",
     500: "Our mistake.",
     501: "A part that is not installed.",
@@ -100,6 +147,8 @@ def openapi_document() -> Schema:
     version, text = project()
     shelf = Shelf()
     shelf.schemas["deepgram.Error"] = DEEPGRAM_ERROR
+    shelf.schemas["deepgram.NewerError"] = DEEPGRAM_NEWER_ERROR
+    shelf.schemas["openai.Error"] = OPENAI_ERROR
     paths: dict[str, dict[str, Schema]] = {}
     for route in ROUTES:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, shelf)
@@ -137,6 +186,10 @@ def _operation(route: Route, shelf: Shelf) -> Schema:
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in re.findall(r"\{(\w+)\}", route.path)
     ]
+    for name, schema in route.headers.items():
+        said = {k: v for k, v in schema.items() if k != "description"}
+        text = schema.get("description", "")
+        given.append({"name": name, "in": "header", "description": text, "schema": said})
     for name, schema in route.query.items():
         said = {k: v for k, v in schema.items() if k != "description"}
         given.append(
@@ -199,11 +252,20 @@ def _refusals(whose: Refusals, shelf: Shelf) -> dict[str, Schema]:
                 str(status): _answer(REASONS[status], refusal, shelf)
                 for status in (400, 401, 403, 429, 500)
             }
+        case "amazon":
+            refusal = {"application/json": ExceptionBody}
+            of_code = {code: amazon_status(Fault(code, "", kind.whose))
+                       for code, kind in CODES.items()}  # fmt: skip
+        case "openai":
+            refusal = {"application/json": {"$ref": "#/components/schemas/openai.Error"}}
+            of_code = {code: openai_status(Fault(code, "", kind.whose))
+                       for code, kind in CODES.items()}  # fmt: skip
         case "native":
             refusal = {"application/json": ErrorBody}
             of_code = STATUS
-        case "deepgram":
-            refusal = {"application/json": {"$ref": "#/components/schemas/deepgram.Error"}}
+        case "deepgram" | "deepgram-v2":
+            name = "deepgram.Error" if whose == "deepgram" else "deepgram.NewerError"
+            refusal = {"application/json": {"$ref": f"#/components/schemas/{name}"}}
             of_code = {code: deepgram_status(Fault(code, "")) for code in CODES}
     by_status: dict[int, list[str]] = {}
     for code, status in of_code.items():

@@ -14,12 +14,17 @@ import parameters
 from parameters import Parameters
 from schemas import Schema
 
+from ossicle.dialects.amazon.parameters import PREFIX
 from ossicle.dialects.assemblyai import endpoints as assemblyai
 from ossicle.dialects.deepgram import endpoints as deepgram
 from ossicle.dialects.deepgram.prerecorded_messages import Queued, Recording
 from ossicle.dialects.deepgram.speak_messages import Body
 from ossicle.dialects.native import endpoints as native
 from ossicle.dialects.native.messages import ErrorBody
+from ossicle.dialects.openai import endpoints as openai
+from ossicle.dialects.openai.speech_request import SpeechAsked
+from ossicle.dialects.openai.transcription_text import FORMATS
+from ossicle.gateway.advice import AdviceGiven
 from ossicle.gateway.pages import About
 from ossicle.gateway.records import SessionRecord
 from ossicle.gateway.snippets import Snippet
@@ -29,9 +34,13 @@ __all__ = ["ROUTES", "TAGS", "Also", "Credential", "Media", "Refusals", "Route",
 What: TypeAlias = type[msgspec.Struct] | Schema
 Media: TypeAlias = Mapping[str, What]
 """What a body is, by its media type."""
-Refusals: TypeAlias = Literal["", "native", "deepgram", "assemblyai", "text"]
+Refusals: TypeAlias = Literal[
+    "", "native", "deepgram", "deepgram-v2", "assemblyai", "amazon", "openai", "text"
+]
 """In whose words a route refuses."""
-Credential: TypeAlias = Literal["", "native", "deepgram", "assemblyai", "twilio"]
+Credential: TypeAlias = Literal[
+    "", "native", "deepgram", "assemblyai", "amazon", "openai", "twilio"
+]
 
 TAGS = {
     "speech": "Sound in, words out; text in, sound out. WebSockets at the same paths are in "
@@ -116,6 +125,39 @@ FORM: Schema = {
 }
 
 
+RECORDING: Schema = {
+    "type": "object",
+    "required": ["file", "model"],
+    "properties": {
+        "file": {**BYTES, "description": "WAV, MP3, FLAC, Ogg, WebM; 25 MiB where it comes first."},
+        "model": {**TEXT, "description": "Routes to an engine."},
+        "language": {**TEXT, "description": "BCP-47 tag."},
+        "response_format": {"enum": list(FORMATS), "description": "`json` when absent."},
+        "stream": {"type": "boolean", "description": "Words as server-sent events."},
+        "timestamp_granularities[]": {
+            "type": "array",
+            "items": {"enum": ["word", "segment"]},
+            "description": "With `verbose_json`.",
+        },
+        "keywords[]": {"type": "array", "items": TEXT, "description": "Likely words."},
+    },
+}
+HEARD: Media = {
+    "application/json": {
+        "type": "object",
+        "required": ["text"],
+        "properties": {
+            "text": {**TEXT, "description": "All of it."},
+            "usage": {"type": "object", "description": "Seconds of sound."},
+        },
+    },
+    "text/plain": WORDS,
+    "text/vtt": TEXT,
+    "text/event-stream": EVENTS,
+}
+SESSION: Schema = {"type": "object", "description": "A session in the beta's shape."}
+
+
 class Also(NamedTuple):
     """An answer beside the usual one and the refusals."""
 
@@ -132,6 +174,7 @@ class Route(NamedTuple):
     summary: str
     text: str = ""
     query: Parameters = NOTHING
+    headers: Parameters = NOTHING
     needs: tuple[str, ...] = ()
     """Parameters that must be there."""
     takes: Media = NOTHING
@@ -192,6 +235,16 @@ _VOICE = (
     "the stream."
 )
 
+SPEECH: Media = {
+    **dict.fromkeys(
+        ("audio/mpeg", "audio/wav", "audio/l16", "audio/mulaw", "audio/alaw", "audio/ogg",
+         "audio/flac", "audio/aac"),
+        BYTES,
+    ),
+    "application/json": Queued,
+}  # fmt: skip
+"""A file; with `callback` only that it will come."""
+
 ROUTES: tuple[Route, ...] = (
     Route(
         "POST", "/v1/stream", "speech", "Sound in, words out, while it is still being sent",
@@ -217,12 +270,59 @@ ROUTES: tuple[Route, ...] = (
         "POST", "/v1/speak", "speech", "Deepgram: text to a file of speech",
         "The answer streams while it is spoken. At most 2000 characters.",
         query=parameters.SPEAK_FILE, takes={"application/json": Body},
+        gives=SPEECH, refuses="deepgram", credential="deepgram",
+    ),
+    Route(
+        "POST", "/v2/speak", "speech", "Deepgram Flux: text to a file of speech",
+        "As `/v1/speak`, by the rules of the newer API.",
+        query=parameters.SPEAK_FLUX_FILE, takes={"application/json": Body},
+        gives=SPEECH, refuses="deepgram-v2", credential="deepgram",
+    ),
+    Route(
+        "POST", "/v1/audio/transcriptions", "speech", "OpenAI: transcribe a recording",
+        "The parts may come in any order.", takes={"multipart/form-data": RECORDING},
+        gives=HEARD, refuses="openai", credential="openai",
+    ),
+    Route(
+        "POST", "/v1/audio/speech", "speech", "OpenAI: text to a file of speech",
+        "The answer streams while it is spoken. At most 4096 characters.",
+        takes={"application/json": SpeechAsked},
         gives=dict.fromkeys(
-            ("audio/mpeg", "audio/wav", "audio/l16", "audio/mulaw", "audio/alaw", "audio/ogg",
-             "audio/flac", "audio/aac"),
-            BYTES,
+            ("audio/mpeg", "audio/wav", "audio/l16", "audio/ogg", "audio/flac", "audio/aac",
+             "text/event-stream"), BYTES,
         ),
-        refuses="deepgram", credential="deepgram",
+        refuses="openai", credential="openai",
+    ),
+    Route(
+        "POST", "/v1/realtime/client_secrets", "tokens", "OpenAI: a key for a browser",
+        "It ends by itself, and brings the session it was made for.",
+        takes={"application/json": openai.SecretAsked},
+        gives={"application/json": openai.ClientSecret}, refuses="openai", credential="openai",
+    ),
+    Route(
+        "POST", "/v1/realtime/sessions", "tokens", "OpenAI beta: a key for a browser",
+        takes={"application/json": SESSION}, gives={"application/json": SESSION},
+        refuses="openai", credential="openai",
+    ),
+    Route(
+        "POST", "/v1/realtime/transcription_sessions", "tokens",
+        "OpenAI beta: a key for a browser that transcribes",
+        takes={"application/json": SESSION}, gives={"application/json": SESSION},
+        refuses="openai", credential="openai",
+    ),
+    Route(
+        "POST", "/v1/realtime/calls/{call_id}/hangup", "sessions", "OpenAI: end a call",
+        "By its call id, or the id of any session of the same key.",
+        refuses="openai", credential="openai",
+    ),
+    Route(
+        "POST", "/stream-transcription", "speech", "Amazon Transcribe: StartStreamTranscription",
+        "Event-stream frames both ways, while the other end still sends; over HTTP/2, as the SDKs "
+        "do it. The status comes before any sound.",
+        headers={f"{PREFIX}{name}": schema for name, schema in parameters.AMAZON.items()},
+        takes={"application/vnd.amazon.eventstream": BYTES},
+        gives={"application/vnd.amazon.eventstream": BYTES},
+        refuses="amazon", credential="amazon",
     ),
     Route(
         "GET", "/v1/sessions", "sessions", "Your open sessions",
@@ -304,7 +404,9 @@ ROUTES: tuple[Route, ...] = (
         also={503: Also("It is not; `missing` says why.", {"application/json": READY})},
     ),
     Route(
-        "GET", "/metrics", "operation", "Figures for Prometheus", gives={"text/plain": TEXT},
+        "GET", "/metrics", "operation", "Figures for Prometheus",
+        "While keys are on, for the owners in `access.metrics_for`.",
+        gives={"text/plain": TEXT}, refuses="native", credential="native",
     ),
     Route(
         "GET", "/v1/about", "pages", "Which engine listens, and whether a key is asked for",
@@ -319,7 +421,13 @@ ROUTES: tuple[Route, ...] = (
         }},
         refuses="native", credential="native",
     ),
+    Route(
+        "GET", "/v1/advise", "pages", "Which protocol?",
+        "The advisor's answer for this gateway: as `ossicle advise --json`.",
+        query=parameters.ADVISE, gives={"application/json": AdviceGiven}, refuses="native",
+    ),
     _page("/", "The playground", "text/html"),
+    _page("/advise", "Which protocol? A form and the answer", "text/html"),
     _page("/playground/{name}", "What the playground is made of", "*/*"),
     _page("/ossicle.js", "The module for browsers", "text/javascript",
           "Any page may import it, those of other origins too."),

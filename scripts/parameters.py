@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from schemas import Schema, Shelf
 
+from ossicle.advisor.inputs import FIELDS
 from ossicle.core.formats import CONTAINERS, MAX_CHANNELS, MAX_RATE, MIN_RATE, WIDTHS
 from ossicle.core.options import Options
 from ossicle.dialects.assemblyai.endpoints import TokenAsked
@@ -22,9 +23,9 @@ from ossicle.dialects.deepgram.flux_messages import Thresholds
 from ossicle.dialects.native.query import NAMES
 
 __all__ = [
-    "ASSEMBLYAI", "ASSEMBLYAI_LEGACY", "ASSEMBLYAI_TOKEN", "CALL", "FLUX", "LISTEN_FILE",
-    "LISTEN_LIVE", "NATIVE", "NOTHING", "OBSERVER", "OBSERVER_CALL", "SPEAK", "SPEAK_FILE",
-    "Parameters",
+    "ADVISE", "AMAZON", "ASSEMBLYAI", "ASSEMBLYAI_LEGACY", "ASSEMBLYAI_TOKEN", "CALL", "FLUX",
+    "LISTEN_FILE", "LISTEN_LIVE", "NATIVE", "NOTHING", "OBSERVER", "OBSERVER_CALL", "REALTIME",
+    "SPEAK", "SPEAK_FILE", "SPEAK_FLUX", "SPEAK_FLUX_FILE", "Parameters",
 ]  # fmt: skip
 
 Parameters = Mapping[str, Schema]
@@ -54,6 +55,16 @@ def _option(path: str) -> Schema:
     return said(_never_null(schema), f"{schema.get('description', '')} Option `{path}`.".strip())
 
 
+def _advise() -> Parameters:
+    """What the advisor asks for."""
+    kinds: dict[str, Schema] = {"whole": WHOLE, "switch": FLAG, "list": LIST}
+    found: dict[str, Schema] = {}
+    for field in FIELDS:
+        schema = kinds.get(field.kind) or {"enum": list(field.choices)}
+        found[field.name] = said(schema, f"{field.title} {field.text}".strip())
+    return MappingProxyType(found)
+
+
 def _fields(kind: type[msgspec.Struct]) -> Parameters:
     fields = Shelf(draft_07=True).fields(kind)
     return {name: _never_null(schema) for name, schema in fields.items()}
@@ -72,6 +83,7 @@ TOKEN = said(
     TEXT, "A token that ends by itself. A whole key is refused here, since URLs are logged."
 )
 TRACE = said(TEXT, "The trace to go on with, as in the header (W3C Trace Context).")
+NODE = said(TEXT, "The gateway that has the session, for a proxy to route by. Not read here.")
 SINCE = said({"type": "integer", "minimum": 0}, "The last `seq` you have.")
 
 NATIVE: Parameters = {
@@ -86,6 +98,7 @@ NATIVE: Parameters = {
     "hint": said(LIST, "`word` or `word:boost`; repeat it."),
     **{name: _option(path) for name, (path, _) in sorted(NAMES.items())},
     "transcript_url": said(LIST, "Post events there, too; repeat it."),
+    "audio_from": said(TEXT, "URL of the sound, for the gateway to read; none is sent."),
     "token": TOKEN,
     "resume": said(TEXT, "The token of a session that goes on."),
     "since": SINCE,
@@ -94,6 +107,7 @@ NATIVE: Parameters = {
     "turn": said({"type": "integer", "minimum": 0}, "And turns are numbered from here."),
     "session": said(TEXT, "Join this session instead of opening one."),
     "role": said({"enum": ["observer", "controller"], "default": "observer"}, "As what."),
+    "node": NODE,
     "traceparent": TRACE,
 }  # fmt: skip
 
@@ -105,6 +119,7 @@ OBSERVER: Parameters = {
     ),
     "audio": said({**FLAG, "default": False}, "Send what the voice says, too."),
     "token": TOKEN,
+    "node": NODE,
     "traceparent": TRACE,
 }
 
@@ -116,6 +131,10 @@ CALL: Parameters = {
 """Formats are negotiated by SDP."""
 OBSERVER_CALL: Parameters = {name: each for name, each in OBSERVER.items() if name != "audio"}
 
+_CALLBACK: Parameters = {
+    "callback": said(TEXT, "Post the answer there; its host must be allowed."),
+    "callback_method": said({"enum": ["POST", "PUT"], "default": "POST"}, "How."),
+}
 _LISTEN: Parameters = {
     "model": said(TEXT, "Routes to an engine; the service's own names mean the default one."),
     "encoding": said(
@@ -136,15 +155,14 @@ _LISTEN: Parameters = {
     "profanity_filter": said(FLAG, "Mask rude words, where the engine can."),
     "tag": said(LIST, "Told back in the metadata; the session's label."),
     "extra": said(LIST, "`name:value`, told back in the metadata."),
-    "callback": said(TEXT, "Post the answer there; its host must be allowed."),
-    "callback_method": said({"enum": ["POST", "PUT"], "default": "POST"}, "How."),
+    **_CALLBACK,
 }
 _UNDONE: Parameters = {
     name: said(TEXT, "Taken and not done; `warnings` says so.")
     for name in (
         "numerals", "dictation", "filler_words", "measurements", "detect_entities",
         "detect_topics", "topics", "intents", "sentiment", "summarize", "redact", "search",
-        "replace",
+        "replace", "language_hint",
     )
 }  # fmt: skip
 
@@ -187,7 +205,18 @@ SPEAK_FILE: Parameters = {
     ),
     "container": said({"enum": ["wav", "ogg", "none"]}, "What it is put into."),
     "bit_rate": said(WHOLE, "Bits a second, of encodings that have one."),
+    **_CALLBACK,
 }
+_IN_TURNS: Parameters = {
+    "model": said(TEXT, "Required. A voice; of `flux-…` the last part chooses the language."),
+    "speed": said(
+        {"type": "number", "minimum": 0.5, "maximum": 1.5, "multipleOf": 0.05, "default": 1},
+        "Pace.",
+    ),
+    "expressivity": said({"type": "integer", "minimum": -2, "maximum": 2}, "Without effect."),
+}
+SPEAK_FLUX: Parameters = {**SPEAK, **_IN_TURNS}
+SPEAK_FLUX_FILE: Parameters = {**SPEAK_FILE, **_IN_TURNS}
 
 FLUX: Parameters = {
     "model": said(TEXT, "Required. `flux-…` is the default engine; any other name routes."),
@@ -213,6 +242,46 @@ FLUX: Parameters = {
     "tag": said(TEXT, "The session's label."),
 }
 
+AMAZON: Parameters = {
+    "language-code": said(TEXT, "The language; exactly one of this and the next two."),
+    "identify-language": said(FLAG, "Find the language out; needs `language-options`."),
+    "identify-multiple-languages": said(FLAG, "The same; options may be absent."),
+    "language-options": said(TEXT, "Languages, separated by commas."),
+    "preferred-language": said(TEXT, "One of them."),
+    "media-encoding": said(
+        {"enum": ["pcm", "flac", "ogg-opus", "g711-alaw", "g711-ulaw"]}, "Required."
+    ),
+    "sample-rate": said(RATE, "Hz; required."),
+    "session-id": said(TEXT, "The session's name; one is made where none is given."),
+    "session-resume-window": said(
+        {"type": "integer", "minimum": 1, "maximum": 300}, "Minutes to wait for a lost client."
+    ),
+    "vocabulary-name": said(TEXT, "A list of `[amazon.vocabularies]`, as hints."),
+    "vocabulary-names": said(TEXT, "The same, several, separated by commas."),
+    "vocabulary-filter-name": said(TEXT, "A list of `[amazon.filters]`."),
+    "vocabulary-filter-names": said(TEXT, "The same, several, separated by commas."),
+    "vocabulary-filter-method": said({"enum": ["mask", "remove", "tag"]}, "`mask` when absent."),
+    "show-speaker-label": said(FLAG, "Tell speakers apart."),
+    "enable-channel-identification": said(FLAG, "Tell two channels apart."),
+    "number-of-channels": said({"const": 2}, "With the one before."),
+    "enable-partial-results-stabilization": said(FLAG, "Say which items are stable."),
+    "partial-results-stability": said({"enum": ["low", "medium", "high"]}, "Read only."),
+    "language-model-name": said(TEXT, "A model, which routes to an engine."),
+    "content-identification-type": said(TEXT, "Ignored."),
+    "content-redaction-type": said(TEXT, "Refused: nothing here redacts."),
+    "pii-entity-types": said(TEXT, "Ignored."),
+    "transcript-format": said({"enum": ["written", "spoken"]}, "Read only."),
+}
+"""In the query of a WebSocket; over HTTP in headers, behind `x-amzn-transcribe-`."""
+
+REALTIME: Parameters = {
+    "model": said(TEXT, "Of a conversation. Routes to an engine."),
+    "intent": said({"enum": ["transcription"]}, "Words only, no answers."),
+    "call_id": said(TEXT, "Join the session of that call, or of that id, as a sideband."),
+}
+
 ASSEMBLYAI: Parameters = _fields(AssemblyParameters)
 ASSEMBLYAI_LEGACY: Parameters = _fields(LegacyParameters)
 ASSEMBLYAI_TOKEN: Parameters = _fields(TokenAsked)
+
+ADVISE: Parameters = _advise()

@@ -21,12 +21,15 @@ from asyncapi_document import asyncapi_document
 from asyncapi_page import message_page
 from configuration_page import configuration_page
 from docstrings import docs_of
+from facts_page import between, comparison, wires_page
 from openapi_document import openapi_document
 from openapi_page import http_page
+from proto_page import proto_page
 from schemas import shape
 from specifications_page import specifications_page
 from surface import command_page, engine_page, metric_page
 
+from ossicle.advisor.drawing import base64_svg, tree_svg
 from ossicle.core import capabilities, errors, events, ledger
 from ossicle.core import options as core_options
 from ossicle.core.errors import CODES
@@ -48,6 +51,7 @@ ABOUT = """\
 |---|---|
 | WebSocket | `GET /v1/stream`: JSON text messages, binary audio |
 | chunked HTTP | `POST /v1/stream`: audio in, answers out while it is still being sent |
+| gRPC | `ossicle.v1.Speech/Stream`: the same messages [in protobuf](ossicle-v1-proto.md) |
 
 **Credential**: `Authorization: Bearer KEY`, or the subprotocols `ossicle.v1, token, KEY`
 (browsers; a token does instead of a key everywhere), or `?token=TOKEN`: tokens that end by
@@ -59,7 +63,13 @@ held until the audio is recognised, so bad audio is a 4xx. Sound is base64 in `a
 there; on a WebSocket it is the binary message after `audio_out`.
 
 **Resume**: `?resume=TOKEN&since=SEQ`. `began.taken_bytes` says where to go on. Add `settled_ms=`
-and `turn=` to let a gateway that does not know the token go on as a new session from there.
+and `turn=` to let a gateway that does not know the token go on as a new session from there. The
+token begins with the name of its gateway and a dot, so that
+[a proxy can route by it](../howto/behind-a-proxy.md#several-gateways).
+
+**Silences**: at least every 20 s (`heartbeat_s`) something is sent, whatever is said: the last
+`flow` again, and to an observer a ping, a comment of server-sent events, or a space before the next
+JSON line.
 
 **Listen in**: `?session=ID`, with `role=observer` (default) or `role=controller`; or
 [without this protocol](../howto/observe-sessions.md).
@@ -104,6 +114,8 @@ def protocol() -> str:
         "| `speaks`, `speaks_rate` | what is heard back | the engine's own |",
         "| `hint` | `word` or `word:boost`; repeat it | |",
         "| `transcript_url` | [post events there](../howto/webhooks.md), too; repeat it | |",
+        "| `node` | [for a proxy to route by](../howto/behind-a-proxy.md#several-gateways) | |",
+        "| `audio_from` | sound for the gateway to [read](../howto/recordings-by-url.md) | |",
         "| `traceparent` | [the trace](../howto/traces-and-logs.md), as in the header | |",
     ]
     held = msgspec.to_builtins(core_options.Options())
@@ -198,12 +210,14 @@ def pages() -> dict[str, str]:
         "messages.md": MADE + message_page(asyncapi),
         "ossicle-v1.md": protocol(),
         "ossicle-v1.schema.json": schema_file(),
+        "ossicle-v1-proto.md": MADE + proto_page(),
         "options.md": option_page(),
         "engines.md": MADE + engine_page(docs_of(capabilities)["Capabilities"]),
         "records-and-webhooks.md": exit_page(),
         "configuration.md": MADE + configuration_page(),
         "cli.md": MADE + command_page(),
         "metrics.md": MADE + metric_page(docs_of(ledger)["LedgerReport"]),
+        "wires.md": MADE + wires_page(),
     }
 
 
@@ -212,7 +226,15 @@ def files() -> dict[Path, str]:
     made = pages()
     served = {SERVED / name: made[name] for name in ("openapi.json", "asyncapi.json")}
     specifications = {FOLDER.parent / "specifications.md": MADE + specifications_page()}
-    return {FOLDER / name: text for name, text in made.items()} | specifications | served
+    advice = FOLDER.parent / "explanation" / "choosing-a-protocol.md"
+    figures = {
+        FOLDER.parent / "images" / "decision-tree.svg": tree_svg(),
+        FOLDER.parent / "images" / "base64.svg": base64_svg(),
+        SERVED / "playground" / "tree.svg": tree_svg(styled=False),
+        advice: between(advice.read_text("utf-8"), "comparison", comparison()),
+    }
+    pages_ = {FOLDER / name: text for name, text in made.items()}
+    return pages_ | specifications | served | figures
 
 
 def main() -> int:

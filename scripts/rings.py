@@ -24,6 +24,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import clients
+
 __all__ = ["RINGS", "Outcome", "Ring", "main"]
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,8 +50,9 @@ RINGS = (
     Ring("unit", 300, ("tests/unit", "tests/test_*.py"), workers=2),
     Ring("laws", 180, ("tests/laws",), workers=2),
     Ring("fuzz", 240, ("tests/fuzz",), workers=2),
-    # These start processes and measure time: they get the machine to themselves.
-    Ring("interop", 780, ("tests/interop",)),
+    # These start processes and wait for them most of the time: two share the machine.
+    Ring("interop", 780, ("tests/interop",), workers=2),
+    # These measure time and load: they get the machine to themselves.
     Ring("reliability", 420, ("tests/reliability",)),
 )
 
@@ -192,31 +195,6 @@ def debian_packages() -> list[str]:
     return list(missing)
 
 
-def javascript() -> str:
-    """Install the pinned JavaScript of tests/interop/js; return what went wrong, if anything."""
-    folder = ROOT / "tests" / "interop" / "js"
-    lock, done = folder / "package-lock.json", folder / "node_modules" / ".package-lock.json"
-    if done.exists() and done.stat().st_mtime >= lock.stat().st_mtime:
-        return ""
-    if not shutil.which("npm"):
-        return "npm is not there"
-    say("Installing the JavaScript SDKs")
-    try:
-        made = subprocess.run(
-            ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=240,
-        )
-    except subprocess.TimeoutExpired:
-        return "npm ci took longer than 240 s"
-    if made.returncode:
-        return (made.stderr.strip().splitlines() or [f"npm ci ended with {made.returncode}"])[-1]
-    return ""
-
-
 def set_up() -> list[str]:
     """Environment, programs, recordings; return what could not be had."""
     made = subprocess.run(
@@ -225,8 +203,10 @@ def set_up() -> list[str]:
     if made.returncode:
         sys.exit(made.returncode)
     missing = [f"Debian package {name}" for name in debian_packages()]
-    if trouble := javascript():
+    if trouble := clients.javascript():
         missing.append(f"the JavaScript of tests/interop/js: {trouble}")
+    if trouble := clients.older():
+        missing.append(f"the older Python SDKs of tests/interop/older: {trouble}")
     clips = subprocess.run(
         [sys.executable, str(ROOT / "scripts" / "clips.py")],
         stdout=subprocess.PIPE,

@@ -29,12 +29,15 @@ OWNERS = {
     "ossicle.dialects.deepgram.flux_messages": "flux.",
     "ossicle.dialects.deepgram.speak_messages": "speak.",
     "ossicle.dialects.deepgram": "deepgram.",
+    "ossicle.dialects.amazon": "amazon.",
     "ossicle.dialects.assemblyai": "assemblyai.",
+    "ossicle.dialects.openai": "openai.",
     "ossicle.dialects.twilio.telnyx": "telnyx.",
     "ossicle.dialects.twilio.vonage": "vonage.",
     "ossicle.dialects.twilio.plivo": "plivo.",
     "ossicle.dialects.twilio": "twilio.",
     "ossicle.gateway": "gateway.",
+    "ossicle.advisor": "advisor.",
 }
 """Whose a type is, by the longest beginning of its module's name. A new dialect adds a line."""
 AT = "#/components/schemas/"

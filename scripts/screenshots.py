@@ -55,8 +55,27 @@ async def finish(page: Page) -> None:
     await page.run("window.scrollTo(0, 0)")
 
 
+async def advice(folder: Path) -> None:
+    """The page of the advice, which needs no sound."""
+    async with gateway_with(folder) as gateway, chromium(folder) as browser:
+        for name, size, dark, query in (
+            ("advise", (1280, 1180), False, "client=browser&latency_ms=100"),
+            ("advise-dark", (1280, 1180), True, "client=browser&provider=google&wire=sip"),
+            ("advise-phone", PHONE, False, "client=server&grpc=yes"),
+        ):
+            page = await browser.open(
+                f"{gateway.url}/advise?{query}", width=size[0], height=size[1], dark=dark
+            )
+            await page.until("document.querySelector('.tree .answer.lit')")
+            if name == "advise-phone":
+                await page.run("document.querySelector('.tree-card').scrollIntoView()")
+            await page.picture(IMAGES / f"{name}.png")
+
+
 async def main(clips: Path) -> None:
     IMAGES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as name:
+        await advice(Path(name))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         engine = Combined(open_engine("pocketsphinx:2"), open_engine("tone"))

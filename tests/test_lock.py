@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-FILES = ("requirements.lock", "requirements-dev.lock")
+OLDER = "tests/interop/older/requirements"
+FILES = ("requirements.lock", "requirements-dev.lock", f"{OLDER}.lock")
 MAY_STAND = re.compile(
     r"""[A-Za-z0-9][\w.-]*==[\w.!+-]+(\ ;\ [^\\]+)?\ \\   # a pin, perhaps for some machines
       | \ {4}--hash=sha256:[0-9a-f]{64}(\ \\)?
@@ -46,3 +47,10 @@ def test_exact_pins_of_the_project_are_in_the_lock() -> None:
     exact = {each for each in asked if re.fullmatch(r"[\w.-]+==[\w.]+", each)}
     assert exact
     assert exact - {pin.split(" ;")[0] for pin in pins("requirements-dev.lock")} == set()
+
+
+def test_the_older_sdks_are_the_ones_asked_for() -> None:
+    lines = (ROOT / f"{OLDER}.in").read_text(encoding="utf-8").splitlines()
+    asked = {line for line in lines if line and not line.startswith("#")}
+    assert asked == {"assemblyai==0.34.0", "deepgram-sdk==4.8.1"}
+    assert asked <= {pin.split(" ;")[0] for pin in pins(f"{OLDER}.lock")}

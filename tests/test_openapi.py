@@ -5,6 +5,7 @@ import asyncio
 import inspect
 import json
 import re
+import struct
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +18,8 @@ from openapi_spec_validator.validation.exceptions import OpenAPIValidationError
 from starlette.routing import Route as WireRoute
 
 from harness import Answer, Talk, ask, gateway_with, heard
+from ossicle.dialects.amazon.eventstream import encode
+from ossicle.dialects.amazon.messages import audio_frame
 from ossicle.dialects.deepgram import flux_query, listen_query, speak_query
 from ossicle.engines.compose import Combined
 from ossicle.engines.open import open_engine
@@ -72,7 +75,11 @@ async def test_every_route_is_in_it_and_nothing_else() -> None:
     ("module", "tables", "elsewhere"),
     [
         (listen_query, ("LISTEN_LIVE", "LISTEN_FILE"), set(listen_query._UNDONE)),
-        (speak_query, ("SPEAK", "SPEAK_FILE"), set[str]()),
+        (
+            speak_query,
+            ("SPEAK", "SPEAK_FILE", "SPEAK_FLUX", "SPEAK_FLUX_FILE"),
+            set[str](),
+        ),
         (flux_query, ("FLUX",), {"eot_threshold", "eager_eot_threshold", "eot_timeout_ms"}),
     ],
 )
@@ -112,8 +119,18 @@ async def test_a_gateway_answers_as_it_says(tmp_path: Path) -> None:
         events = "/v1/sessions/{name}/events"
         await check("GET", "/v1/sessions/gone/events", 404, events)
         await check("GET", "/v1/sessions/gone/events?no=1", 400, events)
-        for path in ("/healthz", "/readyz", "/metrics", "/v1/about", "/v1/snippets", "/"):
+        for path in (
+            "/healthz",
+            "/readyz",
+            "/metrics",
+            "/v1/about",
+            "/v1/snippets",
+            "/",
+            "/advise",
+        ):
             await check("GET", path, 200)
+        await check("GET", "/v1/advise?client=browser&provider=google&browsers=safari+26", 200)
+        await check("GET", "/v1/advise?client=bowser", 400)
         for path in ("/ossicle.js", "/ossicle.d.ts", "/openapi.json", "/asyncapi.json"):
             await check("GET", path, 200)
         await check("GET", "/ossicle/link.js", 200, "/ossicle/{name}")
@@ -132,6 +149,8 @@ async def test_a_gateway_answers_as_it_says(tmp_path: Path) -> None:
         bare = "encoding=linear16&sample_rate=16000"
         await check("POST", "/v1/speak?encoding=linear16", 200, body=b'{"text": "hi"}')
         await check("POST", "/v1/speak", 400, body=b"{}")
+        await check("POST", "/v2/speak?model=flux-haley-en", 200, body=b'{"text": "hi"}')
+        await check("POST", "/v2/speak", 400, body=b'{"text": "hi"}')
         options = "utterances=true&paragraphs=true&numerals=true&tag=a&extra=b:c"
         recording = await check(
             "POST", f"/v1/listen?{bare}&{options}", 200, body=marked_audio([1, 2, 0, 3])
@@ -168,7 +187,49 @@ async def test_a_gateway_answers_as_it_says(tmp_path: Path) -> None:
             await check("DELETE", place, 200, at)
         await check("OPTIONS", "/whip", 204)
         await check("OPTIONS", heard_at, 204, "/whep/{session}")
+        given = {"language-code": "en-US", "media-encoding": "pcm", "sample-rate": "16000"}
+        headers = {f"x-amzn-transcribe-{name}": value for name, value in given.items()}
+        said = encode(audio_frame(marked_audio([1, 2, 0])))
+        amazon = "/stream-transcription"
+        await check("POST", amazon, 200, headers=headers, body=said)
+        await check("POST", amazon, 400, body=said)
+        secrets = "/v1/realtime/client_secrets"
+        await check("POST", secrets, 200, body=b"{}")
+        await check("POST", secrets, 400, body=b"[]")
+        await check("POST", "/v1/realtime/sessions", 200, body=b"{}")
+        await check("POST", "/v1/realtime/transcription_sessions", 200, body=b"{}")
+        hang_up = "/v1/realtime/calls/{call_id}/hangup"
+        async with Talk.open(gateway.url, encoding="pcm_s16le", sample_rate=16000) as talk:
+            name = talk.began["session"]
+            await check("POST", f"/v1/realtime/calls/{name}/hangup", 200, hang_up)
+            await talk.ended()
+        await check("POST", "/v1/realtime/calls/gone/hangup", 404, hang_up)
+        speech = "/v1/audio/speech"
+        for form in ("mp3", "wav", "pcm", "opus", "flac", "aac"):
+            asked = json.dumps({"input": "hi", "response_format": form}).encode()
+            await check("POST", speech, 200, body=asked)
+        await check("POST", speech, 200, body=b'{"input": "hi", "stream_format": "sse"}')
+        await check("POST", speech, 400, body=b"{}")
+        words = "/v1/audio/transcriptions"
+        kind = {"content-type": "multipart/form-data; boundary=x"}
+        for more in ("response_format=json", "response_format=vtt", "response_format=text",
+                     "response_format=verbose_json", "stream=true"):  # fmt: skip
+            await check("POST", words, 200, headers=kind, body=form_of(more))
+        await check("POST", words, 400, headers=kind, body=form_of("response_format=yaml"))
     assert routes() - seen == set(), "ask it here"
+
+
+def form_of(field: str) -> bytes:
+    """A recording as a browser would send it."""
+    name, _, value = field.partition("=")
+    data = marked_audio([1, 2, 0])
+    head = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", len(data) + 36, b"WAVE", b"fmt ", 16, 1, 1,
+                       16_000, 32_000, 2, 16, b"data", len(data))  # fmt: skip
+    fields = {"model": "whisper-1", name: value}
+    parts = [f'--x\r\ncontent-disposition: form-data; name="{n}"\r\n\r\n{v}\r\n'
+             for n, v in fields.items()]  # fmt: skip
+    file = '--x\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
+    return "".join((*parts, file)).encode() + head + data + b"\r\n--x--\r\n"
 
 
 def told(method: str, path: str, answer: Answer) -> None:

@@ -12,8 +12,8 @@ from ossicle.core.events import Flow
 
 def test_all_is_exact():
     found = {name for name in vars(ossicle) if not name.startswith("_")}
-    packages = {"audio", "cli", "client", "core", "dialects", "engines", "gateway", "testing",
-                "transports"}  # fmt: skip
+    packages = {"advisor", "audio", "cli", "client", "core", "dialects", "engines", "gateway",
+                "testing", "transports"}  # fmt: skip
     assert found - packages == set(ossicle.__all__)
     assert sorted(ossicle.__all__) == sorted(set(ossicle.__all__))
 

@@ -54,14 +54,17 @@ from .core.events import (
 from .core.formats import AudioFormat, Encoding
 from .core.ledger import LedgerReport
 from .core.options import (
+    AnswerOptions,
     Hint,
     Options,
     RecognitionOptions,
     SynthesisOptions,
+    Tool,
     TurnOptions,
 )
 
 __all__ = [
+    "AnswerOptions",
     "Asked",
     "AudioFormat",
     "AudioOut",
@@ -97,6 +100,7 @@ __all__ = [
     "Tell",
     "TimedOut",
     "Told",
+    "Tool",
     "Transcript",
     "Transcription",
     "TurnOptions",

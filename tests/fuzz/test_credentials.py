@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ossicle.core.errors import Denied, Refused
-from ossicle.gateway.allowance import address_of, networks
 from ossicle.gateway.jwt import JwtKeys, TokenCheck
 from ossicle.gateway.keyfile import parse
 from ossicle.gateway.minting import Mint
@@ -63,11 +62,3 @@ def test_a_foreign_token(tmp_path_factory, parts):
         path.write_text(json.dumps(KEY_SET))
     with pytest.raises(Denied):
         JwtKeys(path, TokenCheck("i", "a")).owner(".".join(parts))
-
-
-@settings(derandomize=True, max_examples=300, deadline=None)
-@given(st.text(max_size=40), st.lists(st.text(max_size=60), max_size=4))
-def test_addresses_behind_proxies(peer, forwarded):
-    trusted = networks(["10.0.0.0/8"])
-    assert "," not in address_of(peer, forwarded, trusted)
-    assert address_of("203.0.113.7:1", forwarded, trusted) == "203.0.113.7"

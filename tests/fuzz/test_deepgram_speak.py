@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from ossicle.audio.speechfile import speech_file
 from ossicle.core.legs import Leg
 from ossicle.core.wire import Accept, Binary, ChannelTraits, Close, Fin, Opening, Text
+from ossicle.dialects.deepgram.flux_speak_server import FluxSpeakServer
 from ossicle.dialects.deepgram.speak_request import SpeakRequest
 from ossicle.dialects.deepgram.speak_server import SpeakServer
 from ossicle.engines.tone import ToneEngine
@@ -79,6 +80,55 @@ def test_a_conversation(query, said):
             if "sequence_id" in message
         ]
         assert numbers == list(range(len(numbers)))
+
+
+flux_messages = messages | st.one_of(
+    st.sampled_from([None, 0, 10, 500]).map(
+        lambda at: json.dumps(
+            {"type": "Interrupt"}
+            | ({} if at is None else {"playback_offset": {"type": "time_ms", "value": at}})
+        )
+    ),
+    st.sampled_from([0.5, 1, 1.01, 9, None, "x"]).map(
+        lambda speed: json.dumps({"type": "Configure", "speed": speed})
+    ),
+)
+
+
+@settings(max_examples=150, derandomize=True, deadline=None)
+@given(queries, st.lists(flux_messages | st.binary(max_size=20), max_size=10))
+def test_a_conversation_in_turns(query, said):
+    house, leg, channel = started(FluxSpeakServer(), (("model", "flux-haley-en"), *query))
+    for each in said:
+        if isinstance(each, bytes):
+            leg.binary(each)
+        else:
+            leg.received(Text(each))
+        house.serve()
+    leg.received(Text('{"type":"Close"}'))
+    assert not channel.aborted
+    first, last = channel.sent[0], channel.sent[-1]
+    assert isinstance(last, Close)
+    assert isinstance(first, Accept) or (first is last and first.code == 400)
+    told = [json.loads(m.data) for m in channel.sent if isinstance(m, Text)]
+    if isinstance(first, Accept):
+        assert told[0]["type"] == "Connected"
+        assert told[-1]["type"] == ("SessionMetadata" if last.code == 1000 else "Error")
+    speaking = None
+    for message in channel.sent:  # all sound is of the turn that was started last
+        if isinstance(message, Binary):
+            assert speaking
+        elif isinstance(message, Text):
+            match json.loads(message.data):
+                case {"type": "SpeechStarted", "speech_id": name}:
+                    assert speaking is None
+                    speaking = name
+                case {"type": "SpeechMetadata", "speech_id": name}:
+                    assert name == speaking
+                    speaking = None
+                case {"type": "SpeechInterrupted", "metadata": {"speech_id": name}}:
+                    assert name == speaking
+                    speaking = None
 
 
 @settings(max_examples=150, derandomize=True, deadline=None)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ossicle.core.commands import Cancel, End, Finalize, Speak
-from ossicle.core.errors import OssicleError
+from ossicle.core.errors import OssicleError, Refused
 from ossicle.core.options import Options
 from ossicle.engines.compose import Combined
 from ossicle.engines.espeak.pipe import Unpacker
@@ -71,6 +71,9 @@ async def test_any_order_of_commands_keeps_the_order_law(steps, script):
                 stream.audio(step)
         elif isinstance(step, int):
             stream.credit(step)
+        elif isinstance(step, Speak) and step.text is None:
+            with pytest.raises(Refused):
+                stream.ask(step)
         else:
             stream.ask(step)
             asked += [step.ref] if isinstance(step, Finalize) else []

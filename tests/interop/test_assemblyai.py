@@ -8,25 +8,27 @@ them: no event loop, no trust, no import.
 import asyncio
 import base64
 import contextlib
-import importlib.util
 import json
 import os
-import shutil
-import sys
+import re
 import wave
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError
 
 from harness import Talk, gateway_with, missing
+from ossicle.dialects.assemblyai.messages import Changes
+from ossicle.dialects.assemblyai.query import PASSED_OVER, Parameters
 from ossicle.engines.open import open_engine
 from ossicle.engines.scripted import ScriptedEngine
 from ossicle.gateway.serve import Gateway
 from ossicle.testing.marked import marked_audio
+from sdks import Client, javascript, python, ran
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(90)]
 
@@ -35,6 +37,7 @@ KEY = "a-secret-key-of-a-test"
 SPOKEN = [1, 2, 3, 0, 4, 5, 0, 6]
 WORDS = [f"w{n}" for n in SPOKEN if n]
 EVERYWHERE = ("sync", "async", "js")
+LEGACY = "AssemblyAI /v2/realtime/ws"
 
 
 class Door:
@@ -57,43 +60,25 @@ async def door(tmp_path: Path, engine: Any = None, **settings: Any) -> AsyncIter
         yield Door(gateway, authority)
 
 
-def python(package: str = "assemblyai") -> str:
-    if importlib.util.find_spec(package) is None:
-        missing(f"the Python package {package} is not installed")
-    return sys.executable
+def client(program: str, major: int | None = None) -> Client:
+    """The SDK that a program uses."""
+    language = python if program.endswith(".py") else javascript
+    return language("assemblyai", major=major)
 
 
-def node() -> tuple[str, str]:
-    """Node, and the folder that holds the SDK."""
-    program = shutil.which("node")
-    if program is None:
-        missing("node is not installed")
-    for folder in (Path(__file__).parent / "js" / "node_modules", os.environ.get("NODE_PATH", "")):
-        if folder and (Path(folder) / "assemblyai").is_dir():
-            return str(program), str(folder)
-    missing("the JavaScript package assemblyai is not installed (tests/interop/js)")
-    raise AssertionError
-
-
-async def run(program: str, orders: dict[str, Any], authority: Path) -> list[dict[str, Any]]:
+async def run(
+    program: str, orders: dict[str, Any], authority: Path, major: int | None = None
+) -> list[dict[str, Any]]:
     """What an SDK's handlers were given."""
+    sdk = client(program, major)
     variables = {
         name: value
         for name, value in os.environ.items()
         if not any(part in name for part in ("CERT", "CA_BUNDLE", "SSL", "proxy", "PROXY"))
-    }
-    if program.endswith(".py"):
-        command = [orders.pop("python", None) or python(), str(PROGRAMS / program)]
-        variables["SSL_CERT_FILE"] = str(authority)
-    else:
-        executable, modules = node()
-        command = [executable, str(PROGRAMS / program)]
-        variables |= {
-            "NODE_PATH": orders.pop("modules", None) or modules,
-            "NODE_EXTRA_CA_CERTS": str(authority),
-        }
+    } | sdk.variables
+    variables |= {"SSL_CERT_FILE": str(authority), "NODE_EXTRA_CA_CERTS": str(authority)}
     process = await asyncio.create_subprocess_exec(
-        *command,
+        *sdk.command(PROGRAMS / program),
         env=variables,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
@@ -129,6 +114,16 @@ async def live(
     host = f"localhost:{at.secure}" if wire == "tls" else f"ws://localhost:{at.plain}"
     orders |= {"api_host": host, "api_key": key, "async": kind == "async"}
     return await run("live.py", orders | {"parameters": parameters}, at.authority)
+
+
+def of_kind(kind: str) -> Client:
+    return client("live.cjs" if kind == "js" else "live.py")
+
+
+def noted(kind: str, wire: str, use: str) -> None:
+    """A row in the table of clients."""
+    use = use if kind == "js" else f"{use}, {kind}"
+    ran(of_kind(kind), "AssemblyAI /v3/ws", door=wire, use=use)
 
 
 def of(events: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
@@ -185,6 +180,7 @@ async def test_live(kind: str, wire: str, tmp_path: Path, spoken: Path):
         assert of(events, "Termination")[0]["audio_duration_seconds"] == 2
     else:
         assert events[-1]["ms"] < 4_000, "the SDK gave up waiting for Termination (5 s)"
+    noted(kind, "ws" if wire == "plain" else "wss", "live, format_turns, Terminate")
 
 
 @pytest.mark.parametrize("kind", ["sync", "js"])
@@ -195,6 +191,7 @@ async def test_force_endpoint_and_a_change_on_the_way(kind: str, tmp_path: Path,
     assert closed(events, formatted=True) == WORDS
     assert len([t for t in of(events, "Turn") if t["end_of_turn"]]) == 8
     assert not of(events, "Error")
+    noted(kind, "wss", "ForceEndpoint, UpdateConfiguration")
 
 
 @pytest.mark.parametrize("kind", EVERYWHERE)
@@ -231,6 +228,30 @@ async def test_heartbeats_silence_and_idleness(tmp_path: Path):
         events = await live("sync", at, None, parameters=parameters, linger_s=5.7)
     assert 4 <= len(of(events, "Heartbeat")) <= 5
     assert of(events, "Error")[0]["code"] == 4031
+
+
+# ── parameters ──
+
+
+def test_every_parameter_of_the_python_sdk_is_known():
+    """Taken, or named among what is not; a newer SDK that says more fails here."""
+    assert python("assemblyai").version
+    from assemblyai.streaming.v3 import StreamingParameters, StreamingSessionParameters
+
+    taken = {field.name for field in msgspec.structs.fields(Parameters)}
+    changes = {field.name for field in msgspec.structs.fields(Changes)}
+    assert set(StreamingParameters.model_fields) - taken - PASSED_OVER == set()
+    assert set(StreamingSessionParameters.model_fields) - changes - PASSED_OVER == set()
+
+
+def test_every_parameter_of_the_javascript_sdk_is_known():
+    source = javascript("assemblyai").folder / "dist" / "index.mjs"
+    # two classes have such a method; the one of v3 comes last
+    url = source.read_text("utf-8").rpartition("connectionUrl() {")[2].partition("\n    on(")[0]
+    said = set(re.findall(r'searchParams\.set\(\s*"(\w+)"', url))
+    assert {"sample_rate", "token", "format_turns"} <= said, "the SDK says it elsewhere now"
+    taken = {field.name for field in msgspec.structs.fields(Parameters)}
+    assert said - taken - PASSED_OVER == set()
 
 
 # ── refusals ──
@@ -278,19 +299,22 @@ async def test_a_temporary_token(kind: str, tmp_path: Path, spoken: Path):
     assert of(events, "Token")[0]["token"]
     assert of(events, "Token")[0]["token"] != KEY
     assert closed(events, formatted=True) == WORDS
+    ran(of_kind(kind), "AssemblyAI /v3/token", door="https", use="token, then live")
 
 
 # ── the legacy API ──
 
 
-async def legacy(at: Door, audio: Path, program: str = "legacy.cjs", **more: Any) -> Any:
+async def legacy(
+    at: Door, audio: Path, program: str = "legacy.cjs", major: int | None = None, **more: Any
+) -> Any:
     host = f"localhost:{at.secure}"
     orders = {
         "url": f"wss://{host}/v2/realtime/ws", "baseUrl": f"https://{host}", "apiKey": KEY,
         "base_url": f"https://{host}", "api_key": KEY, "audio": str(audio), "sample_rate": 16_000,
         **more,
     }  # fmt: skip
-    return await run(program, orders, at.authority)
+    return await run(program, orders, at.authority, major)
 
 
 @pytest.mark.parametrize("form", ["binary", "base64", "mixed"])
@@ -360,30 +384,18 @@ async def test_the_legacy_class_in_javascript(mint: Any, tmp_path: Path, spoken:
     assert [len(f["text"].split()) for f in finals] == [3, 2, 1]
     assert of(events, "SessionInformation")
     assert not of(events, "Error")
+    ran(client("legacy.cjs"), LEGACY, door="wss", use="token, then live" if mint else "live")
 
 
-async def test_the_legacy_class_in_javascript_3(tmp_path: Path, spoken: Path):
-    """3.x sends base64: OSSICLE_ASSEMBLYAI_JS_3 names a node_modules that has it."""
-    older = os.environ.get("OSSICLE_ASSEMBLYAI_JS_3")
-    if not older:
-        pytest.skip("OSSICLE_ASSEMBLYAI_JS_3 names no node_modules that has assemblyai 3.x")
+@pytest.mark.parametrize(("program", "major"), [("legacy.cjs", 3), ("legacy.py", 0)])
+async def test_older(program: str, major: int, tmp_path: Path, spoken: Path):
+    """JavaScript 3.x sends base64; Python 0.x is of the time of this API."""
     async with door(tmp_path) as at:
-        events = await legacy(at, spoken, modules=older)
-    finals = of(events, "FinalTranscript")
-    assert " ".join(f["text"] for f in finals).split() == WORDS
+        events = await legacy(at, spoken, program, major)
+    kind = "FinalTranscript" if program == "legacy.cjs" else "RealtimeFinalTranscript"
+    assert " ".join(f["text"] for f in of(events, kind)).split() == WORDS
     assert not of(events, "Error")
-
-
-async def test_the_legacy_class_in_python(tmp_path: Path, spoken: Path):
-    """0.x cannot live beside the current SDK: OSSICLE_ASSEMBLYAI_0 names a Python that has it."""
-    older = os.environ.get("OSSICLE_ASSEMBLYAI_0")
-    if not older:
-        pytest.skip("OSSICLE_ASSEMBLYAI_0 names no Python that has assemblyai 0.x")
-    async with door(tmp_path) as at:
-        events = await legacy(at, spoken, "legacy.py", python=older)
-    finals = of(events, "RealtimeFinalTranscript")
-    assert " ".join(f["text"] for f in finals).split() == WORDS
-    assert not of(events, "Error")
+    ran(client(program, major), LEGACY, door="wss", use="live")
 
 
 # ── real speech ──

@@ -22,7 +22,9 @@ COMMAND = (sys.executable, "-c", "from ossicle.cli import main; main()", "transc
 
 @pytest.fixture
 async def url() -> AsyncIterator[str]:
-    settings = GatewaySettings(port=0, tls_port=None, drain_s=1.0, keys=(("me", "secret"),))
+    settings = GatewaySettings(
+        port=0, tls_port=None, grpc_port=None, drain_s=1.0, keys=(("me", "secret"),)
+    )
     async with serving(settings, ScriptedEngine("Hello there. How are you?")) as gateway:
         yield gateway.url
 

@@ -8,7 +8,6 @@ import json
 import os
 import struct
 import wave
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from desk import Desk
 from harness import Talk, address, ask, gateway_with, missing, refusal, until
 from ossicle.core.formats import AudioFormat
 from ossicle.engines.open import open_engine
@@ -207,56 +207,23 @@ async def test_a_client_that_just_goes_frees_its_slot(tmp_path: Path) -> None:
         await until(lambda: not gateway.house.sessions, 2.0)
 
 
-class Desk:
-    """Takes what is posted."""
-
-    def __init__(self) -> None:
-        self.bodies: list[dict[str, Any]] = []
-        self.lines: list[str] = []
-        self.port = 0
-
-    @contextlib.asynccontextmanager
-    async def open(self) -> AsyncIterator["Desk"]:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
-        try:
-            yield self
-        finally:
-            server.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode().lower().split("\r\n")
-                fields = dict(line.split(": ", 1) for line in head[1:] if line)
-                body = await reader.readexactly(int(fields["content-length"]))
-                self.lines.append(head[0])
-                self.bodies.append(json.loads(body))
-                writer.write(b"HTTP/1.1 200 ok\r\ncontent-length: 0\r\n\r\n")
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
-
-
 async def test_a_callback_gets_what_the_client_would_have(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OSSICLE_WEBHOOK_SECRET", "whsec_" + "a" * 32)
     audio = marked_audio([1, 2, 0, 3])
-    async with Desk().open() as desk, gateway_with(tmp_path, session={"resume_window_s": 5}) as it:
+    async with Desk.open() as desk, gateway_with(tmp_path, session={"resume_window_s": 5}) as it:
         callback = f"callback=http://127.0.0.1:{desk.port}/done&callback_method=put"
         answer = await ask(it.url, wav(audio), path=f"/v1/listen?{callback}")
         assert answer.status == 200
         assert set(answer.json) == {"request_id"}
         await until(lambda: desk.bodies)
         (posted,) = desk.bodies
-        assert desk.lines[0].startswith("put /done")
+        assert desk.posts[0].line.startswith("PUT /done")
         assert posted["metadata"]["request_id"] == answer.json["request_id"]
         reading = posted["results"]["channels"][0]["alternatives"][0]
         assert reading["transcript"] == "w1 w2 w3"
-        desk.bodies.clear()
+        desk.posts.clear()
         messages, _, _ = await live(it.url, f"{RAW}&{callback}", pieces(audio))
         await until(lambda: any(body["type"] == "Metadata" for body in desk.bodies))
         assert words(desk.bodies) == words(messages) == ["w1", "w2", "w3"]

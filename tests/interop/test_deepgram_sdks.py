@@ -3,72 +3,51 @@ TLS with the local authority. No word lost, none twice, and exactly one close.""
 
 import asyncio
 import hashlib
-import importlib.metadata
 import json
 import os
-import shutil
 import struct
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
-from harness import GatewayProcess, missing
-from interop.sdk_table import record
+from harness import GatewayProcess
 from ossicle.testing.marked import marked_audio
+from sdks import Client, javascript, python, ran
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.asyncio(loop_scope="module")]
 
 SCRIPTS = Path(__file__).parent / "deepgram"
 WORDS = [1, 2, 3, 0, 4, 5, 0, 6]
 SAID = ["w1", "w2", "w3", "w4", "w5", "w6"]
 AUDIO = marked_audio(WORDS)
+LISTEN = "Deepgram /v1/listen"
 
 
-@pytest.fixture
-async def gateway(tmp_path: Path) -> AsyncIterator[GatewayProcess]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[GatewayProcess]:
+    """One for all tests: a session disturbs no other."""
+    folder = tmp_path_factory.mktemp("gateway")
     flags = ("--engine", "scripted:heard", "--tls-port", "0")
-    async with GatewayProcess.start(*flags, tmp_path=tmp_path, OSSICLE_KEYS="me:KEY") as it:
+    async with GatewayProcess.start(*flags, tmp_path=folder, OSSICLE_KEYS="me:KEY") as it:
+        it.authority = next(folder.rglob("ca.pem"))
         yield it
 
 
-def python_sdk() -> str:
-    try:
-        version = importlib.metadata.version("deepgram-sdk")
-    except importlib.metadata.PackageNotFoundError:
-        missing("deepgram-sdk is needed (pip install deepgram-sdk==7.17.0)")
-        raise
-    if not version.startswith("7."):
-        missing(f"deepgram-sdk 7 is needed, {version} is installed")
-    return version
-
-
-def javascript_sdk() -> tuple[str, str, str]:
-    """node, the folder that holds `@deepgram/sdk`, and its version."""
-    node = shutil.which("node")
-    if node is None:
-        missing("node is needed")
-    for folder in (Path(__file__).parent / "js", Path(os.environ.get("NODE_PATH") or ".").parent):
-        manifest = folder / "node_modules" / "@deepgram" / "sdk" / "package.json"
-        if manifest.exists():
-            return str(node), str(folder), json.loads(manifest.read_text())["version"]
-    missing("@deepgram/sdk is needed: npm ci in tests/interop/js, or NODE_PATH")
-    raise AssertionError
-
-
 async def run(
-    gateway: GatewayProcess, door: str, command: list[str], file: Path, *more: str, **env: str
+    gateway: GatewayProcess, door: str, client: Client, program: str, file: Path, *more: str
 ) -> list[dict[str, Any]]:
     """One client process; the JSON objects it printed."""
     base = gateway.url if door == "plain" else gateway.secure_url
     ws = base.replace("http", "ws", 1)
+    env = dict(client.variables)
     if door == "tls":
-        authority = next(file.parent.rglob("ca.pem"))
-        env |= {"SSL_CERT_FILE": str(authority), "NODE_EXTRA_CA_CERTS": str(authority)}
+        authority = str(gateway.authority)
+        env |= {"SSL_CERT_FILE": authority, "NODE_EXTRA_CA_CERTS": authority}
     process = await asyncio.create_subprocess_exec(
-        *command, base, ws, str(file), *more,
+        *client.command(SCRIPTS / program), base, ws, str(file), *more,
         env={**os.environ, **env},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -117,26 +96,22 @@ def check_file(answer: dict[str, Any], body: bytes) -> None:
 @pytest.mark.parametrize("door", ["plain", "tls"])
 @pytest.mark.parametrize("how", ["sync", "async"])
 async def test_python_live(gateway: GatewayProcess, tmp_path: Path, door: str, how: str) -> None:
-    version = python_sdk()
+    sdk = python("deepgram-sdk")
     file = tmp_path / "speech.raw"
     file.write_bytes(AUDIO)
-    check_live(
-        await run(gateway, door, [sys.executable, str(SCRIPTS / "python_live.py")], file, how)
-    )
-    record("Deepgram /v1/listen", sdk="deepgram-sdk", version=version, language="Python",
-           door="ws" if door == "plain" else "wss", use=f"live, {how}")  # fmt: skip
+    check_live(await run(gateway, door, sdk, "python_live.py", file, how))
+    ran(sdk, LISTEN, door=named(door, "live"), use=f"live, {how}")
 
 
 @pytest.mark.parametrize("door", ["plain", "tls"])
 async def test_javascript_live(gateway: GatewayProcess, tmp_path: Path, door: str) -> None:
-    node, folder, version = javascript_sdk()
+    sdk = javascript("@deepgram/sdk")
     file = tmp_path / "speech.raw"
     file.write_bytes(AUDIO)
-    messages = await run(gateway, door, [node, str(SCRIPTS / "live.mjs")], file, OSSICLE_JS=folder)
+    messages = await run(gateway, door, sdk, "live.mjs", file)
     check_live(messages)
     assert messages[-1] == {"type": "CLOSED", "code": 1000, "opened": 1}
-    record("Deepgram /v1/listen", sdk="@deepgram/sdk", version=version, language="JavaScript",
-           door="ws" if door == "plain" else "wss", use="live")  # fmt: skip
+    ran(sdk, LISTEN, door=named(door, "live"), use="live")
 
 
 @pytest.mark.parametrize("how", ["sync", "async", "javascript"])
@@ -146,21 +121,16 @@ async def test_another_key_is_refused_and_nothing_is_heard(tmp_path: Path, how: 
     file.write_bytes(AUDIO)
     async with GatewayProcess.start(*flags, tmp_path=tmp_path, OSSICLE_KEYS="me:OTHER") as closed:
         if how == "javascript":
-            node, folder, _ = javascript_sdk()
-            command = [node, str(SCRIPTS / "live.mjs"), closed.url, closed.url, str(file)]
-            variables = {"OSSICLE_JS": folder}
+            sdk, program = javascript("@deepgram/sdk"), "live.mjs"
         else:
-            python_sdk()
-            script = str(SCRIPTS / "python_live.py")
-            ws = closed.url.replace("http", "ws", 1)
-            command = [sys.executable, script, closed.url, ws, str(file), how]
-            variables = {}
+            sdk, program = python("deepgram-sdk"), "python_live.py"
+        ws = closed.url.replace("http", "ws", 1)
         process = await asyncio.create_subprocess_exec(
-            *command,
-            env={**os.environ, **variables},
+            *sdk.command(SCRIPTS / program), closed.url, ws, str(file), how,
+            env={**os.environ, **sdk.variables},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-        )
+        )  # fmt: skip
         try:
             out, complaint = await asyncio.wait_for(process.communicate(), 30)
         finally:
@@ -188,26 +158,22 @@ def wav(data: bytes) -> bytes:
 @pytest.mark.parametrize("door", ["plain", "tls"])
 @pytest.mark.parametrize("how", ["sync", "async", "chunked"])
 async def test_python_file(gateway: GatewayProcess, tmp_path: Path, door: str, how: str) -> None:
-    version = python_sdk()
+    sdk = python("deepgram-sdk")
     file = tmp_path / "speech.wav"
     file.write_bytes(wav(AUDIO))
-    (answer,) = await run(
-        gateway, door, [sys.executable, str(SCRIPTS / "python_file.py")], file, how
-    )
+    (answer,) = await run(gateway, door, sdk, "python_file.py", file, how)
     check_file(answer, wav(AUDIO))
-    record("Deepgram /v1/listen", sdk="deepgram-sdk", version=version, language="Python",
-           door="http" if door == "plain" else "https", use=f"pre-recorded, {how}")  # fmt: skip
+    ran(sdk, LISTEN, door=named(door, "file"), use=f"pre-recorded, {how}")
 
 
 @pytest.mark.parametrize("door", ["plain", "tls"])
 async def test_javascript_file(gateway: GatewayProcess, tmp_path: Path, door: str) -> None:
-    node, folder, version = javascript_sdk()
+    sdk = javascript("@deepgram/sdk")
     file = tmp_path / "speech.wav"
     file.write_bytes(wav(AUDIO))
-    (answer,) = await run(gateway, door, [node, str(SCRIPTS / "file.mjs")], file, OSSICLE_JS=folder)
+    (answer,) = await run(gateway, door, sdk, "file.mjs", file)
     check_file(answer, wav(AUDIO))
-    record("Deepgram /v1/listen", sdk="@deepgram/sdk", version=version, language="JavaScript",
-           door="http" if door == "plain" else "https", use="pre-recorded")  # fmt: skip
+    ran(sdk, LISTEN, door=named(door, "file"), use="pre-recorded")
 
 
 # ── one older major version of each ──
@@ -215,43 +181,24 @@ async def test_javascript_file(gateway: GatewayProcess, tmp_path: Path, door: st
 
 @pytest.mark.parametrize("door", ["plain", "tls"])
 @pytest.mark.parametrize("how", ["live", "file"])
-async def test_older_python(gateway: GatewayProcess, tmp_path: Path, door: str, how: str) -> None:
-    """Its own environment: OSSICLE_DEEPGRAM4 names its python."""
-    python = os.environ.get("OSSICLE_DEEPGRAM4", "")
-    if not python:
-        pytest.skip("OSSICLE_DEEPGRAM4 may name a python with deepgram-sdk 4.8.1")
-    file = tmp_path / "speech"
-    file.write_bytes(AUDIO if how == "live" else wav(AUDIO))
-    command = [python, str(SCRIPTS / "python4_live.py")]
-    messages = await run(gateway, door, command, file, how)
-    if how == "live":
-        check_live(messages)
-    else:
-        check_file(messages[0], wav(AUDIO))
-    record("Deepgram /v1/listen", sdk="deepgram-sdk", version="4.8.1", language="Python",
-           door=_door(door, how), use="live" if how == "live" else "pre-recorded")  # fmt: skip
-
-
-@pytest.mark.parametrize("door", ["plain", "tls"])
-@pytest.mark.parametrize("how", ["live", "file"])
-async def test_older_javascript(
-    gateway: GatewayProcess, tmp_path: Path, door: str, how: str
+@pytest.mark.parametrize("language", ["python", "javascript"])
+async def test_older(
+    gateway: GatewayProcess, tmp_path: Path, door: str, how: str, language: str
 ) -> None:
-    """Its own folder: OSSICLE_JS4 names it."""
-    node, folder = shutil.which("node"), os.environ.get("OSSICLE_JS4", "")
-    if not node or not folder:
-        pytest.skip("OSSICLE_JS4 may name a folder with @deepgram/sdk 4.11.3")
+    if language == "python":
+        sdk, program = python("deepgram-sdk", major=4), "python4_live.py"
+    else:
+        sdk, program = javascript("@deepgram/sdk", major=4), "live4.cjs"
     file = tmp_path / "speech"
     file.write_bytes(AUDIO if how == "live" else wav(AUDIO))
-    command = [str(node), str(SCRIPTS / "live4.cjs")]
-    messages = await run(gateway, door, command, file, how, OSSICLE_JS=folder)
+    messages = await run(gateway, door, sdk, program, file, how)
     if how == "live":
         check_live(messages)
     else:
         check_file(messages[0], wav(AUDIO))
-    record("Deepgram /v1/listen", sdk="@deepgram/sdk", version="4.11.3", language="JavaScript",
-           door=_door(door, how), use="live" if how == "live" else "pre-recorded")  # fmt: skip
+    use = "live" if how == "live" else "pre-recorded"
+    ran(sdk, LISTEN, door=named(door, how), use=use)
 
 
-def _door(door: str, how: str) -> str:
+def named(door: str, how: str) -> str:
     return ("ws" if how == "live" else "http") + ("s" if door == "tls" else "")

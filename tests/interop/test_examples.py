@@ -53,7 +53,9 @@ def here(tmp_path: Path) -> Path:
 @pytest.fixture
 async def url(here: Path) -> AsyncIterator[str]:
     """A gateway that hears `TURNS`."""
-    settings = GatewaySettings(port=0, tls_port=None, state_dir=here / "state", drain_s=2)
+    settings = GatewaySettings(
+        port=0, tls_port=None, grpc_port=None, state_dir=here / "state", drain_s=2
+    )
     heard = open_engine("scripted:" + " ".join(TURNS))
     async with serving(settings, Combined(heard, open_engine("tone"))) as gateway:
         yield gateway.url

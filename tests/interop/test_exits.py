@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -38,15 +39,19 @@ class Receiver:
         self.delay_s = 0.0
         self.headers = ""
         self.port = 0
+        self._scheme = "http"
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/words?key=hush"
+        return f"{self._scheme}://127.0.0.1:{self.port}/words?key=hush"
 
     @contextlib.asynccontextmanager
-    async def running(self, port: int = 0) -> AsyncIterator["Receiver"]:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", port)
+    async def running(
+        self, port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> AsyncIterator["Receiver"]:
+        server = await asyncio.start_server(self._serve, "127.0.0.1", port, ssl=tls)
+        self._scheme = "https" if tls is not None else "http"
         self.port = server.sockets[0].getsockname()[1]
         try:
             yield self
@@ -277,6 +282,23 @@ async def test_an_event_source_goes_on_where_it_was(tmp_path: Any) -> None:
         assert b'"text":"w1"' not in body
 
 
+async def test_a_controller_that_leaves_ends_nothing(tmp_path: Any) -> None:
+    """It may ask, an end included; closing its window asks nothing."""
+    async with gateway_with(tmp_path) as gateway, Talk.open(gateway.url, **FORMAT) as talk:
+        beside = {"session": talk.began["session"], "role": "controller"}
+        async with Talk.open(gateway.url, **beside) as desk:
+            await desk.socket.close(1000)
+        where = f"/v1/stream?session={beside['session']}&role=controller"
+        following = asyncio.create_task(ask(gateway.url, path=where))
+        await until(lambda: len(gateway.house.sessions[beside["session"]].legs) == 2)
+        await talk.audio(marked_audio([1, 0]))
+        await talk.until("transcript", text="w1", final=True)
+        async with Talk.open(gateway.url, **beside) as desk:
+            await desk.say("end")
+            assert (await talk.ended())["reason"] == "done"
+        assert (await following).words == ["w1"]
+
+
 async def test_an_observer_only_reads(tmp_path: Any) -> None:
     async with gateway_with(tmp_path) as gateway, Talk.open(gateway.url, **FORMAT) as talk:
         host, port = address(gateway.url)
@@ -478,3 +500,70 @@ async def test_spans_arrive_at_a_collector(tmp_path: Any, monkeypatch: pytest.Mo
         assert session.start_time_unix_nano <= span.start_time_unix_nano + 1_000_000
         assert span.end_time_unix_nano <= session.end_time_unix_nano + 1_000_000
     assert b"4711" not in b"".join(collector.raw)
+
+
+async def test_a_session_is_followed_by_its_label(tmp_path: Any) -> None:
+    """A dashboard knows a desk, not a session: the newest, and its own owner's only."""
+    keys = (("ann", "ka"), ("bob", "kb"))
+    mine, theirs = {"authorization": "Bearer ka"}, {"authorization": "Bearer kb"}
+    async with gateway_with(tmp_path, keys=keys) as gateway:
+        host, port = address(gateway.url)
+        where = f"ws://{host}:{port}/v1/sessions/night/events"
+        async with (
+            connect(
+                f"{where}?wait_s=5", proxy=None, compression=None, additional_headers=mine
+            ) as early,
+            Talk.open(gateway.url, headers=theirs, label="night", **FORMAT),
+            Talk.open(gateway.url, headers=mine, label="desk,night", **FORMAT) as first,
+        ):
+            assert json.loads(await early.recv())["code"] == "waiting"
+            assert json.loads(await early.recv())["session"] == first.began["session"]
+            async with Talk.open(gateway.url, headers=mine, label="night", **FORMAT) as newest:
+                async with connect(
+                    where, proxy=None, compression=None, additional_headers=mine
+                ) as wire:
+                    assert json.loads(await wire.recv())["session"] == newest.began["session"]
+                found = [
+                    (await ask(gateway.url, method="GET", path=path, headers=mine)).json
+                    for path in ("/v1/sessions/night", "/v1/sessions/desk")
+                ]
+                assert [each["session"] for each in found] == [
+                    newest.began["session"], first.began["session"],
+                ]  # fmt: skip
+                for label, count in (("night", 2), ("desk", 1), ("desk,night", 1), ("nigh", 0)):
+                    path = f"/v1/sessions?label={label}"
+                    listed = await ask(gateway.url, method="GET", path=path, headers=mine)
+                    assert len(listed.json["sessions"]) == count, label
+            # a name that a client gave comes before a label
+            session = gateway.house.sessions[first.began["session"]]
+            gateway.house.extend(session, session.owner, Configure(names=("desk",)))
+            assert gateway.house.find("desk", "ann").id == session.id
+
+
+async def test_tags_and_parameters_of_other_protocols_are_labels(tmp_path: Any) -> None:
+    async with gateway_with(tmp_path) as gateway:
+        host, port = address(gateway.url)
+        query = "encoding=linear16&sample_rate=16000&tag=billing&tag=vip"
+        start = {
+            "event": "start", "sequenceNumber": "1", "streamSid": "MZ1",
+            "start": {
+                "streamSid": "MZ1", "accountSid": "AC1", "callSid": "CA1", "tracks": ["inbound"],
+                "customParameters": {"label": "line-7"},
+                "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
+            },
+        }  # fmt: skip
+        async with (
+            connect(f"ws://{host}:{port}/v1/listen?{query}", proxy=None, compression=None),
+            connect(f"ws://{host}:{port}/twilio/media", proxy=None, compression=None) as call,
+        ):
+            await call.send('{"event":"connected","protocol":"Call","version":"1.0.0"}')
+            await call.send(json.dumps(start))
+            await until(lambda: len(gateway.house.sessions) == 2)
+            for label in ("billing", "vip", "line-7"):
+                path = f"/v1/sessions?label={label}"
+                listed = await ask(gateway.url, method="GET", path=path)
+                assert len(listed.json["sessions"]) == 1, label
+                path = f"ws://{host}:{port}/v1/sessions/{label}/events"
+                async with connect(path, proxy=None, compression=None) as wire:
+                    began = json.loads(await wire.recv())
+                    assert began["session"] == listed.json["sessions"][0]["session"]

@@ -139,7 +139,8 @@ async def test_a_session_ends_with_its_seconds(tmp_path, book):
 
 async def test_audio_is_capped_and_the_cap_outlives_the_gateway(tmp_path, book):
     new = book.add("web", KeyLimits(audio_s_per_day=2.0))
-    async with gateway_with(tmp_path) as gateway:
+    open_to_all = AccessSettings(metrics_for=("*",))
+    async with gateway_with(tmp_path, access=open_to_all) as gateway:
         async with Talk.open(gateway.url, headers=bearer(new.key), **FORMAT) as talk:
             await talk.audio(bytes(FRAME) * 150)
             ended = await talk.ended()
@@ -207,3 +208,15 @@ async def test_a_key_in_a_url_is_refused_and_a_token_is_not(tmp_path, book):
             assert len(gateway.house.listing("web")) == 1
         again = await ask(gateway.url, path="/v1/tokens", headers=bearer(made.json["token"]))
         assert again.status == 401
+
+
+async def test_the_figures_open_to_whom_they_are_for(tmp_path, book):
+    """They name the owners of keys and what each used."""
+    mine, other = book.add("prometheus").key, book.add("web").key
+    access = AccessSettings(metrics_for=("prometheus",))
+    async with gateway_with(tmp_path, access=access) as gateway:
+        for headers, status in ((None, 401), (bearer(other), 403), (bearer(mine), 200)):
+            answer = await ask(gateway.url, method="GET", path="/metrics", headers=headers)
+            assert answer.status == status
+        refused = await ask(gateway.url, method="GET", path="/metrics", headers=bearer(other))
+        assert "name it in access.metrics_for" in refused.body.decode()

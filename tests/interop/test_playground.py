@@ -14,7 +14,8 @@ from ossicle.engines.compose import Combined
 from ossicle.engines.open import open_engine
 from ossicle.gateway.keyfile import KeyFile, KeyLimits
 from ossicle.testing.marked import marked_audio
-from page import finals, loud, module, node_modules, recording, said
+from page import finals, loud, module, recording, said
+from sdks import node_modules
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(120)]
 
@@ -198,6 +199,35 @@ async def test_it_speaks_and_falls_silent_when_somebody_talks(tmp_path: Path) ->
         assert 1000 < over[0]["heard_ms"] < 4400
         assert "w50" in [e["text"] for e in told["events"]
                          if e["type"] == "transcript" and e.get("side") != "out"]  # fmt: skip
+
+
+async def test_somebody_else_cancels_and_nothing_more_is_played(tmp_path: Path) -> None:
+    """The voice was done with it long ago: only the page can be silent now."""
+    engine = Combined(heard(), open_engine("tone"))
+    async with gateway_with(tmp_path, engine) as gateway, chromium(tmp_path) as browser:
+        page = await browser.open(gateway.url + "/")
+        running = asyncio.create_task(page.run(module("""
+          const stream = await js.connect();
+          const player = new js.Player(stream);
+          await stream.speak('a story of some seconds');
+          for await (const event of stream) {
+            const playing = player.playing;
+            player.take(event);
+            if (event.type === 'marked') {
+              await stream.end();
+              return {playing, still: player.playing, name: event.name, heard: event.heard_ms};
+            }
+          }
+        """)))  # fmt: skip
+        await until(lambda: gateway.house.sessions)
+        (session,) = gateway.house.sessions.values()
+        async with Talk.open(gateway.url, session=session.id, role="controller") as desk:
+            await desk.until("speech_ended", side="out", reason="done")
+            await until(lambda: session.speech.playback.heard(now=0.0)[0])
+            await desk.say("cancel")
+            told = await running
+        assert (told["playing"], told["still"], told["name"]) == (True, False, "")
+        assert 0 < told["heard"] < 1_500
 
 
 async def test_it_says_what_is_typed(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Every text that `ossicle snippet` prints, run as it stands with the real SDK."""
 
 import asyncio
-import importlib.util
 import json
 import os
 import shutil
@@ -15,15 +14,19 @@ from harness import ask, gateway_with, missing
 from ossicle.gateway.bind import BINDINGS
 from ossicle.gateway.snippets import TEMPLATES, Address, Snippet, Template, fill
 from ossicle.testing.marked import marked_audio
+from sdks import javascript, python
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(60)]
 
 WORDS = [1, 2, 3, 0, 4, 5]
 SAID = [f"w{number}" for number in WORDS if number]
-PACKAGES = {"ossicle": "ossicle", "deepgram": "deepgram", "flux": "deepgram",
-            "assemblyai": "assemblyai", "twilio": "twilio"}  # fmt: skip
+PACKAGES = {"deepgram": "deepgram-sdk", "flux": "deepgram-sdk", "assemblyai": "assemblyai",
+            "twilio": "twilio", "google": "google-cloud-speech",
+            "riva": "nvidia-riva-client", "openai": "openai",
+            "amazon": "amazon-transcribe"}  # fmt: skip
 MODULES = {"deepgram": "@deepgram/sdk", "flux": "@deepgram/sdk", "assemblyai": "assemblyai",
-           "twilio": "twilio", "websocket": "ws"}  # fmt: skip
+           "twilio": "twilio", "websocket": "ws", "google": "@google-cloud/speech",
+           "openai": "openai", "amazon": "@aws-sdk/client-transcribe-streaming"}  # fmt: skip
 RUN = [each for each in TEMPLATES if each.language != "xml" and each.path != "/ossicle.js"]
 """TwiML is parsed by its own test, and a page's module by the tests of the playground."""
 KEY = "a-key-of-a-test"
@@ -35,28 +38,21 @@ BEFORE = {
 """What the text says is the reader's own."""
 
 
-def node_modules(package: str) -> Path:
-    for folder in (Path(__file__).parent / "js" / "node_modules", os.environ.get("NODE_PATH", "")):
-        if folder and (Path(folder) / package).is_dir():
-            return Path(folder)
-    missing(f"the JavaScript package {package} is not installed (tests/interop/js)")
-    raise AssertionError
-
-
 def command(template: Template, text: Snippet, folder: Path) -> list[str]:
     """How a reader would run it."""
     name = {"python": "python", "javascript": "node", "shell": "bash"}[template.language]
     if template.language == "python":
-        if importlib.util.find_spec(PACKAGES[template.sdk]) is None:
-            missing(f"the Python package {PACKAGES[template.sdk]} is not installed")
         program = sys.executable
+        if template.sdk != "ossicle":
+            program = python(PACKAGES[template.sdk]).program
     else:
         program = shutil.which(name) or ""
         if not program:
             missing(f"{name} is not installed")
     if template.language == "javascript":
         # an import looks for packages beside the file, not along NODE_PATH
-        (folder / "node_modules").symlink_to(node_modules(MODULES[template.sdk]))
+        sdk = javascript(MODULES[template.sdk])
+        (folder / "node_modules").symlink_to(sdk.variables["NODE_PATH"])
     file = folder / f"text{text.suffix}"
     file.write_text(BEFORE.get(template.sdk, "") + text.text)
     return [program, str(file), "speech.wav"]
@@ -85,7 +81,9 @@ async def run(arguments: list[str], folder: Path, **variables: str) -> str:
 
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
 @pytest.mark.parametrize("template", RUN, ids=lambda each: f"{each.sdk}-{each.language}")
-async def test_a_text_runs_as_it_stands(template: Template, secure: bool, tmp_path: Path) -> None:
+async def test_a_text_runs_as_it_stands(
+    template: Template, secure: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if template.path not in {binding.path for binding in BINDINGS}:
         pytest.skip(f"nothing answers at {template.path} in this version")
     if template.secure and not secure:
@@ -93,13 +91,16 @@ async def test_a_text_runs_as_it_stands(template: Template, secure: bool, tmp_pa
     with wave.open(str(tmp_path / "speech.wav"), "wb") as file:
         file.setparams((1, 2, 16_000, 0, "NONE", ""))
         file.writeframes(marked_audio(WORDS))
-    doors = {"tls_port": 0, "port": None if secure else 0}
+    monkeypatch.setenv("OSSICLE_AWS_SECRET_ME", KEY)  # who signs has the key's owner for a name
+    doors = {"tls_port": 0, "port": None if secure else 0, "grpc_tls_port": 0}
     keys = (("me", KEY),) if template.sdk != "websocket" else ()  # that one says what to put there
     async with gateway_with(tmp_path, keys=keys, **doors) as gateway:
         await gateway.ready()
         here = gateway.house.address
         text = fill(template, here)
-        trust = {"SSL_CERT_FILE": here.ca, "NODE_EXTRA_CA_CERTS": here.ca} if secure else {}
+        names = ("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH")
+        trust = dict.fromkeys(names, here.ca) if secure else {}
+        trust |= {"AWS_ACCESS_KEY_ID": "me", "AWS_SECRET_ACCESS_KEY": KEY}
         said = await run(command(template, text, tmp_path), tmp_path, **trust)
     if template.sdk == "twilio":
         assert (
@@ -118,13 +119,13 @@ async def test_javascript_is_javascript(template: Template, tmp_path: Path) -> N
     if not program:
         missing("node is not installed")
     file = tmp_path / "text.mjs"
-    file.write_text(fill(template, Address("http://a:1", "https://a:2", "/ca.pem")).text)
+    here = Address("http://a:1", "https://a:2", "/ca.pem", "grpc://a:3", "grpcs://a:4")
+    file.write_text(fill(template, here).text)
     await run([program, "--check", str(file)], tmp_path)
 
 
 def test_twiml_is_what_their_builder_makes() -> None:
-    if importlib.util.find_spec("twilio") is None:
-        missing("the Python package twilio is not installed")
+    python("twilio")
     from xml.etree.ElementTree import canonicalize
 
     from twilio.twiml.voice_response import Connect, VoiceResponse

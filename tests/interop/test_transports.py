@@ -10,6 +10,8 @@ from ossicle.core.wire import ChannelTraits, Opening
 from ossicle.testing.loopback import loopback
 from ossicle.testing.recorder import Recorder
 from ossicle.testing.transport import Answer, Pair, check_transport
+from ossicle.transports.grpc import client as grpc_client
+from ossicle.transports.grpc.server import GrpcServer
 from ossicle.transports.http import client as http_client
 from ossicle.transports.http.server import http_protocol, stream_endpoint
 from ossicle.transports.memory.pair import MemoryPair
@@ -96,3 +98,25 @@ async def test_memory() -> None:
         yield Pair(near[0], await far.leg)
 
     await check_transport(make_pair, half_close=True, pause_bound=1)
+
+
+async def test_grpc() -> None:
+    @asynccontextmanager
+    async def make_pair(answer: Answer) -> AsyncIterator[Pair]:
+        far = Far(answer)
+        near: list[Recorder] = []
+
+        def leg(channel) -> Recorder:
+            near.append(Recorder(channel))
+            return near[0]
+
+        server = GrpcServer(far, {"/kit.v1.Kit/Talk": "stream"})
+        port = server.listen("127.0.0.1:0")
+        await server.start()
+        opening = Opening(path="/kit.v1.Kit/Talk", method="stream")
+        channel = await grpc_client.connect(opening, leg, url=f"grpc://127.0.0.1:{port}")
+        yield Pair(near[0], await far.leg)
+        channel.abort()
+        await server.stop(0)
+
+    await check_transport(make_pair, speaks_first=True, pause_bound=160_000)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import ossicle
-from harness import gateway_with
+from harness import ask, gateway_with
 from ossicle.core.errors import OssicleError
 from ossicle.core.events import Ended, Notice, Transcript
 from ossicle.engines.scripted import ScriptedEngine
@@ -97,3 +97,20 @@ async def test_the_key_of_the_environment_opens_it(tmp_path: Path) -> None:
         finals, _, ended = await spoken(front.url)
         assert ended.error is None
         assert len(finals) == 2
+
+
+async def test_what_the_provider_calls_it_stands_in_the_record(tmp_path: Path) -> None:
+    async with (
+        gateway_with(tmp_path / "b", ScriptedEngine(WORDS)) as behind,
+        gateway_with(tmp_path / "a", open_upstream(f"deepgram@{behind.url}")) as front,
+    ):
+        async with ossicle.connect(front.url) as stream:
+            await stream.send(bytes(3_200))
+            (session,) = front.house.sessions
+            await stream.end()
+            told = [event async for event in stream]
+        record = (await ask(front.url, method="GET", path=f"/v1/sessions/{session}")).json
+        (theirs,) = [n.text for n in told if isinstance(n, Notice) and n.code == "upstream"]
+        assert record["provider_ids"] == [theirs]
+        assert theirs.startswith("deepgram: ")
+        assert len(theirs) == len("deepgram: ") + 36

@@ -14,7 +14,10 @@ from harness import Talk, address, ask, gateway_with, until
 from ossicle.engines.compose import Combined
 from ossicle.engines.open import open_engine
 from ossicle.gateway.keyfile import KeyFile, KeyLimits
+from ossicle.gateway.settings import AccessSettings
 from ossicle.testing.marked import marked_audio
+
+OPEN = AccessSettings(metrics_for=("*",))
 
 pytestmark = pytest.mark.interop
 
@@ -117,7 +120,7 @@ async def used(tmp_path: Path) -> list[dict[str, str]]:
 async def test_what_every_dialect_hears_is_counted(tmp_path):
     book = KeyFile(tmp_path / "state" / "keys.json")
     keys = {way.__name__: book.add(way.__name__) for way in WAYS}
-    async with gateway_with(tmp_path) as gateway:
+    async with gateway_with(tmp_path, access=OPEN) as gateway:
         for way in WAYS:
             await way(gateway.url, keys[way.__name__].key)
         await until(lambda: not gateway.house.sessions)
@@ -170,7 +173,7 @@ async def test_what_is_spoken_is_counted_beside_what_is_heard(tmp_path):
     keys = {way.__name__: book.add(way.__name__) for way in ways}
     capped = book.add("capped", KeyLimits(audio_s_per_day=0.1)).key
     engine = Combined(open_engine("scripted:heard"), open_engine("tone"))
-    async with gateway_with(tmp_path, engine) as gateway:
+    async with gateway_with(tmp_path, engine, access=OPEN) as gateway:
         made = {way.__name__: await way(gateway.url, keys[way.__name__].key) for way in ways}
         await speak(gateway.url, capped)
         await until(lambda: not gateway.house.sessions)

@@ -234,7 +234,7 @@ async def test_only_through_a_relay(tmp_path: Path, transport: str) -> None:
         talking(
             tmp_path,
             webrtc=WebRtcSettings(turn=(f"turn:127.0.0.1:{port}?transport={transport}",)),
-        ) as (gateway, page),
+        ) as (_gateway, page),
     ):
         (tmp_path / "state/secrets").mkdir(parents=True, mode=0o700)
         secret = tmp_path / "state/secrets/turn_secret"

@@ -33,7 +33,7 @@ from ossicle.testing.dialect import check_pair, check_server
 
 PCM = (("sample_rate", "16000"),)
 TIMED = (*PCM, ("inactivity_timeout", "5"), ("session_heartbeat", "true"))
-TURNS = {"silence_ms": 900, "confidence": 0.7, "threshold": 0.3}
+TURNS = {"silence_ms": 900, "confidence": 0.7, "least_ms": 300, "threshold": 0.3}
 
 CONFIGURE = Configure(
     patch={

@@ -31,6 +31,23 @@ REQUEST = "6f0c0000-0000-4000-8000-000000000001"
 FRAME = 640
 
 
+GOLDEN: list[tuple[Any, ...]] = [
+    ("SpeechStarted", 0.0),
+    ("interim", "w1"),
+    ("finalized", "w1"),
+    ("SpeechStarted", 0.22),
+    ("interim", "w2"),
+    ("speech_final", "w2"),
+    ("UtteranceEnd", 0.42),
+    ("SpeechStarted", 2.44),
+    ("interim", "w3"),
+    ("interim", "w3 w4"),
+    ("speech_final", "w3 w4"),
+    ("Metadata",),
+]
+"""Repeated interim results count once."""
+
+
 class Caller:
     """A live client over the real session, with the scripted engine behind it."""
 
@@ -227,6 +244,30 @@ def test_finalize_in_mid_word_loses_none_and_doubles_none() -> None:
     assert words == ["w1", "w2", "w3"]
     assert [m["from_finalize"] for m in finals].count(True) == 1
     check_segments(caller.all)
+
+
+def test_the_order_of_everything_with_finalize_in_mid_word_and_close_in_mid_utterance() -> None:
+    caller = Caller(
+        "heard", ("interim_results", "true"), ("vad_events", "true"), ("utterance_end_ms", "1000")
+    )
+    said = marked_audio([1, 2])
+    caller.say(said[: 32 * 300])  # the middle of the second word
+    caller.text('{"type":"Finalize"}')
+    caller.say(said[32 * 300 :] + bytes(32 * 2000))
+    caller.say(marked_audio([3, 4])[: 32 * 380])  # the middle of the last word
+    caller.text('{"type":"CloseStream"}')
+    told = [short(m) for m in caller.all]
+    order = [one for one, before in zip(told, [None, *told], strict=False) if one != before]
+    assert order == GOLDEN, order
+    words = [
+        w["word"]
+        for m in caller.all
+        if m.get("is_final")
+        for w in m["channel"]["alternatives"][0]["words"]
+    ]
+    assert words == ["w1", "w2", "w3", "w4"]
+    check_segments(caller.all)
+    assert caller.close == Close(1000)
 
 
 def test_finalize_of_nothing_is_answered() -> None:

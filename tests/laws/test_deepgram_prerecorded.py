@@ -4,6 +4,8 @@ import hashlib
 import json
 from typing import Any
 
+import msgspec
+
 from ossicle.core.commands import Configure, Report
 from ossicle.core.errors import CODES
 from ossicle.core.events import Began, Configured, Ended, Event, Transcript, Word
@@ -151,6 +153,31 @@ def test_a_url_is_read_by_the_gateway() -> None:
     assert isinstance(configure, Configure)
     assert configure.audio_from == "https://example.org/a.wav"
     assert configure.credential == "k"
+    assert server.send(Began(engine="e"), 0.0) == ()
+    assert server.tap(b"by the gateway")
+    (close,) = server.send(Ended(audio_ms=9), 0.0)
+    assert isinstance(close, Close)
+    summed = json.loads(close.body)["metadata"]["sha256"]
+    assert summed == hashlib.sha256(b"by the gateway").hexdigest()
+    assert not server.tap(b"late")
+
+
+def test_a_url_with_a_callback_is_answered_before_it_is_read() -> None:
+    query = (("callback", "https://example.org/done"),)
+    asked = opening(*query, content_type="application/json")
+    server, twin = PrerecordedServer(), PrerecordedServer()
+    server.open(asked, 0.0)
+    server.receive(Binary(b'{"url": "https://example.org/a.wav"}'), 0.0)
+    server.receive(Fin(), 0.0)
+    (queued,) = server.send(Began(engine="e"), 0.0)
+    assert isinstance(queued, Close)
+    assert (queued.code, json.loads(queued.body)) == (200, {"request_id": REQUEST})
+    twin.open(msgspec.structs.replace(asked, transport="webhook"), 0.0)
+    twin.send(Began(engine="e"), 0.0)
+    fault = CODES["remote_content"]("answers 404", code="remote_content").fault()
+    text, _ = twin.send(Ended(reason="refused", error=fault), 0.0)
+    assert isinstance(text, Text)
+    assert json.loads(text.data)["err_code"] == "REMOTE_CONTENT_ERROR"
 
 
 def test_a_json_body_that_names_nothing_is_refused() -> None:
@@ -174,7 +201,7 @@ def test_a_callback_is_answered_at_once_and_its_twin_writes_the_answer() -> None
     (configure,) = owner.open(opening(*query), 0.0)
     assert isinstance(configure, Configure)
     assert configure.report_to == (Report("https://example.org/done", "PUT", own=True),)
-    twin.open(opening(*query), 0.0)
+    twin.open(msgspec.structs.replace(opening(*query), transport="webhook"), 0.0)
     for half in (owner, twin):
         half.send(Began(engine="e"), 0.0)
     owner.receive(Binary(bytes(100)), 0.0)

@@ -1,16 +1,24 @@
 """The observers' door keeps the laws of every dialect."""
 
+import json
+
 import pytest
 
 from ossicle.core.commands import Configure
 from ossicle.core.events import AudioOut, Began, Flow, Transcript
-from ossicle.core.wire import Accept, Binary, ChannelTraits, Close, Fin, Opening, Text
+from ossicle.core.wire import Accept, Binary, ChannelTraits, Close, Fin, Opening, Ping, Text
 from ossicle.dialects.native import NativeObserver
 from ossicle.testing.dialect import check_server
 
 PATH = "/v1/sessions/CA1/events"
 SOCKET = Opening(id="o", path=PATH)
 BODY = Opening(id="o", path=PATH, traits=ChannelTraits(framed=False), transport="http")
+WORDS = Opening(
+    id="o",
+    path=PATH,
+    traits=ChannelTraits(framed=False),
+    headers=(("accept", "text/plain"),),
+)
 SSE = Opening(
     id="o",
     path=PATH,
@@ -96,3 +104,34 @@ def test_whoever_talks_is_told_once_and_asks_nothing():
     said = dialect.receive(Text('{"type":"end"}'), 0.0)
     assert "only reads" in said[0].data
     assert dialect.receive(Binary(b"x"), 0.0) == ()
+
+
+@pytest.mark.parametrize(
+    ("opening", "sign"),
+    [
+        (SOCKET, Ping()),
+        (BODY, Text(" ")),
+        (SSE, Text(": still here\n\n")),
+        (WORDS, None),
+    ],
+    ids=["socket", "lines", "sse", "words"],
+)
+def test_a_silence_is_broken_by_a_sign_of_life_that_nobody_reads(opening, sign):
+    dialect = NativeObserver(heartbeat_s=2.0)
+    dialect.open(opening, 0.0)
+    dialect.send(Began(session="s"), 1.0)
+    assert dialect.deadline == 3.0
+    assert dialect.expire(2.9) == ()
+    assert dialect.expire(3.0) == ((sign,) if sign else ())
+    assert dialect.deadline == 5.0
+    dialect.send(Transcript("a"), 4.0)
+    assert dialect.deadline == 6.0
+
+
+def test_a_sign_of_life_in_json_lines_is_part_of_the_next_line():
+    dialect, _ = following(BODY)
+    beat = dialect.expire(dialect.deadline)
+    said = dialect.send(Transcript("a", final=True), 30.0)
+    line = "".join(step.data for step in (*beat, *beat, *said))
+    assert json.loads(line.removesuffix("\n"))["text"] == "a"
+    assert line.count("\n") == 1

@@ -92,30 +92,41 @@ class CuttingProxy:
 
 
 @contextlib.asynccontextmanager
-async def gateway(script: str = "heard", **session: object) -> AsyncGenerator[Gateway]:
+async def gateway(
+    script: str = "heard", *, rpc: bool = False, **session: object
+) -> AsyncGenerator[Gateway]:
     settings = GatewaySettings(
         port=0,
         tls_port=None,
+        grpc_port=0 if rpc else None,
         drain_s=1.0,
         session=SessionSettings(**session),  # type: ignore[arg-type]
     )
     async with serving(settings, ScriptedEngine(script)) as running:
+        if rpc:
+            await running.ready()
         yield running
 
 
 class GatewayProcess:
     """`kill -9` needs a process of its own."""
 
-    def __init__(self, port: int) -> None:
-        self.port = port
+    def __init__(self, port: int, *, rpc: int | None = None) -> None:
+        """`rpc`: a gRPC port, too; 0 = any free one."""
+        self.port, self.rpc = port, rpc
 
     async def start(self) -> None:
         self.process = await asyncio.create_subprocess_exec(
-            sys.executable, str(PROGRAM), str(self.port), stdout=asyncio.subprocess.PIPE
+            sys.executable,
+            str(PROGRAM),
+            str(self.port),
+            "off" if self.rpc is None else str(self.rpc),
+            stdout=asyncio.subprocess.PIPE,
         )
         assert self.process.stdout is not None
         line = await asyncio.wait_for(self.process.stdout.readline(), 30)
-        self.port = int(line)
+        self.port, rpc = map(int, line.split())
+        self.rpc = rpc or None
 
     async def kill(self) -> None:
         os.kill(self.process.pid, signal.SIGKILL)

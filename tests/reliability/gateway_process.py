@@ -1,4 +1,5 @@
-"""A gateway with the `scripted:heard` engine on a port; prints the port when it listens."""
+"""A gateway with the `scripted:heard` engine on a port; prints its ports (HTTP,
+gRPC or 0) when it listens."""
 
 import asyncio
 import signal
@@ -9,13 +10,16 @@ from ossicle.gateway.serve import serving
 from ossicle.gateway.settings import GatewaySettings
 
 
-async def main(port: int) -> None:
-    settings = GatewaySettings(port=port, tls_port=None, drain_s=0.8)
+async def main(port: int, rpc: int | None) -> None:
+    settings = GatewaySettings(port=port, tls_port=None, grpc_port=rpc, drain_s=0.8)
     async with serving(settings, ScriptedEngine("heard")) as gateway:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, gateway.stop)
-        print(gateway.doors["http"].port, flush=True)
+        if gateway.rpc is not None:
+            await gateway.ready()
+        grpc = gateway.rpc.urls["grpc"].rpartition(":")[2] if gateway.rpc else "0"
+        print(gateway.doors["http"].port, grpc, flush=True)
         await gateway.wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1])))
+    asyncio.run(main(int(sys.argv[1]), None if sys.argv[2] == "off" else int(sys.argv[2])))

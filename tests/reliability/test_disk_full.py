@@ -12,6 +12,7 @@ import pytest
 
 from harness import Talk, ask, beside, gateway_with, missing, refusal, until
 from ossicle.gateway.keyfile import KeyFile, KeyLimits
+from ossicle.gateway.settings import AccessSettings
 from ossicle.gateway.usage import read_lines, totals
 
 pytestmark = [
@@ -21,6 +22,8 @@ pytestmark = [
 
 FORMAT = {"encoding": "pcm_s16le", "sample_rate": 16000}
 PAGE = 4_096
+
+OPEN = AccessSettings(metrics_for=("*",))
 
 
 def root(*command: str) -> bool:
@@ -79,7 +82,7 @@ async def test_a_full_disk(tmp_path: Path, state: Path, caplog):
     book = KeyFile(state / "keys.json")
     new, disk = book.add("web", KeyLimits(audio_s_per_day=3_600)), Filler(state)
     kept = book.path.read_bytes()
-    async with gateway_with(tmp_path) as gateway:
+    async with gateway_with(tmp_path, access=OPEN) as gateway:
         house = gateway.house
         async with beside(gateway.url, headers=bearer(new.key)):
             disk.fill()

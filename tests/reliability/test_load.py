@@ -39,7 +39,9 @@ from ossicle.gateway.settings import GatewaySettings
 from ossicle.transports.http.server import HttpSettings
 
 async def main():
-    settings = GatewaySettings(port=0, tls_port=None, sessions=20_000, state_dir=Path(sys.argv[1]))
+    settings = GatewaySettings(
+        port=0, tls_port=None, grpc_port=None, sessions=20_000, state_dir=Path(sys.argv[1])
+    )
     async with serving(settings, ScriptedEngine(parse_script("heard"))) as gateway:
         door = gateway.doors["http"]
         door.config.http_protocol_class.settings = HttpSettings(head_timeout=float(sys.argv[2]))
@@ -285,6 +287,9 @@ async def test_fifty_sessions_again_and_again_leave_nothing(tmp_path):
             timers = sum(1 for timer in loop._scheduled if not timer.cancelled())
             return len(os.listdir("/proc/self/fd")), timers  # noqa: PTH208
 
+        await gateway.ready()
+        await one(4)  # what only a gateway's first moments need is over
+        await until(lambda: not gateway.house.sessions)
         before, tasks = alive(), len(asyncio.all_tasks())
         files, timers = await round_of(50)
         for _ in range(3):

@@ -22,11 +22,14 @@ from chromium import chromium
 from harness import Talk, ask, beside, gateway_with, refusal, until
 from ossicle.gateway import serve
 from ossicle.gateway.keyfile import KeyFile
+from ossicle.gateway.settings import AccessSettings
 from ossicle.testing.marked import marked_audio
 
 pytestmark = [pytest.mark.reliability, pytest.mark.timeout(90)]
 
 FORMAT = {"encoding": "pcm_s16le", "sample_rate": 16000}
+
+OPEN = AccessSettings(metrics_for=("*",))
 
 
 def bearer(key):
@@ -58,7 +61,7 @@ async def troubled(gateway, kind):
 async def test_a_keys_file_that_cannot_be_used(tmp_path, caplog, damage, log):
     book = KeyFile(tmp_path / "state" / "keys.json")
     key = book.add("web").key
-    async with gateway_with(tmp_path) as gateway:
+    async with gateway_with(tmp_path, access=OPEN) as gateway:
         assert await notes(gateway) == []
         whole = book.path.read_bytes()
         async with beside(gateway.url, headers=bearer(key)):

@@ -2,6 +2,7 @@
 
 import typer
 
+from .advise import advise
 from .certs import certs
 from .config import config
 from .demo import demo
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(transcribe)
+app.command()(advise)
 app.command()(certs)
 app.command()(demo)
 app.command()(engines)

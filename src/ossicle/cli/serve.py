@@ -17,6 +17,7 @@ from rich.table import Table
 
 from ossicle.core.errors import OssicleError
 from ossicle.core.ports import Engine
+from ossicle.engines.agents import open_agent
 from ossicle.engines.compose import Combined
 from ossicle.engines.open import default_voice, open_engine
 from ossicle.gateway.access import keys_from_environment
@@ -45,8 +46,8 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port_: Annotated[str, typer.Option("--port", help="HTTP and WebSocket.")] = "8080",
     tls_port: Annotated[str, typer.Option(help="The same over TLS.")] = "8443",
-    grpc_port: Annotated[str, typer.Option(help="gRPC.")] = "",
-    grpc_tls_port: Annotated[str, typer.Option(help="gRPC over TLS.")] = "",
+    grpc_port: Annotated[str, typer.Option(help="gRPC.")] = "50051",
+    grpc_tls_port: Annotated[str, typer.Option(help="gRPC over TLS.")] = "50052",
     quic_port: Annotated[str, typer.Option(help="WebTransport and MoQ.")] = "",
     sip_port: Annotated[str, typer.Option(help="SIP, UDP and TCP.")] = "",
     sip_tls_port: Annotated[str, typer.Option(help="SIP over TLS.")] = "",
@@ -79,6 +80,10 @@ def serve(
     drain_s: Annotated[
         float, typer.Option("--drain-s", "--drain", help="Seconds from SIGTERM to the end.")
     ] = 30.0,
+    take_over: Annotated[
+        bool,
+        typer.Option(help="Take the ports from the gateway that has them, and let it drain."),
+    ] = False,
     public_url: Annotated[
         str, typer.Option(help="https://HOST that the world reaches this gateway by.")
     ] = "",
@@ -99,6 +104,8 @@ def serve(
             ("host", host),
             ("port", port(port_)),
             ("tls_port", port(tls_port)),
+            ("grpc_port", port(grpc_port)),
+            ("grpc_tls_port", port(grpc_tls_port)),
             ("engine", engine),
             ("voice", voice),
             ("models", dict(_route(each) for each in model or ())),
@@ -107,6 +114,7 @@ def serve(
             ("tls_cert", str(tls_cert)),
             ("tls_key", str(tls_key)),
             ("drain_s", drain_s),
+            ("take_over", take_over),
             ("public_url", public_url),
             ("ice_ports", ice_ports),
             ("announce", announce),
@@ -146,11 +154,18 @@ def build_engine(settings: GatewaySettings) -> Engine:
 
     def opened(spec: str) -> Engine:
         name, _, argument = spec.partition(":")
-        return open_upstream(argument, entries) if name == "upstream" else open_engine(spec)
+        match name:
+            case "upstream":
+                return open_upstream(argument, entries)
+            case "agent":
+                return open_agent(argument, opened, settings.voice or default_voice())
+            case _:
+                return open_engine(spec)
 
     def with_voice(spec: str) -> Engine:
         recogniser = open_choice(spec, opened)
-        if settings.voice == "off" or recogniser.capabilities.speaks:
+        able = recogniser.capabilities
+        if settings.voice == "off" or able.speaks or able.answers:
             return recogniser
         return Combined(recogniser, opened(settings.voice or default_voice()))
 
@@ -192,7 +207,10 @@ def welcome(gateway: Gateway, settings: GatewaySettings, console: Console = cons
     table.add_column(overflow="fold")
     for door in gateway.doors.values():
         table.add_row("listening", f"[bold green]{door.url}[/]")
-    if "https" in gateway.doors and settings.certificate is None:
+    for url in gateway.rpc.urls.values() if gateway.rpc is not None else ():
+        table.add_row("", f"[bold green]{url}[/]")
+    secure = "https" in gateway.doors or (gateway.rpc is not None and "grpcs" in gateway.rpc.urls)
+    if secure and settings.certificate is None:
         authority = certificate_files(settings).authority
         table.add_row("trust", f"{authority}  [dim](ossicle certs)[/]")
     able = gateway.house.engine.capabilities

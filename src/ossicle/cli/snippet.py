@@ -3,6 +3,7 @@
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import msgspec
 import typer
@@ -17,7 +18,7 @@ from ossicle.gateway.snippets import TEMPLATES, Address, Snippet, find, snippets
 
 from .config import load
 
-__all__ = ["snippet"]
+__all__ = ["address", "snippet"]
 
 
 def snippet(
@@ -42,7 +43,7 @@ def snippet(
 
     They read the key from OSSICLE_KEY. `GET /v1/snippets` of a running gateway gives the same.
     """
-    here = _address(load(config).settings, url, tls_url, ca)
+    here = address(load(config).settings, url, tls_url, ca)
     paths = _answered()
     try:
         found = find(here, paths, sdk, language) if sdk else snippets(here, paths)
@@ -57,7 +58,7 @@ def snippet(
         typer.echo("\n".join(_shown(each, headed=len(found) > 1) for each in found), nl=False)
 
 
-def _address(settings: GatewaySettings, url: str, tls_url: str, ca: str) -> Address:
+def address(settings: GatewaySettings, url: str, tls_url: str, ca: str) -> Address:
     """Where the gateway is, as it is configured or as it was said."""
     host = "localhost" if loopback(settings.host) or settings.host in _ANY else settings.host
     own = settings.certificate is not None
@@ -66,6 +67,8 @@ def _address(settings: GatewaySettings, url: str, tls_url: str, ca: str) -> Addr
         _door(url, "http", host, settings.port),
         _door(tls_url, "https", host, settings.tls_port),
         "" if ca == "none" else ca or authority,
+        _rpc("grpc", url, host, settings.grpc_port),
+        _rpc("grpcs", tls_url or url, host, settings.grpc_tls_port),
     )
 
 
@@ -75,6 +78,14 @@ def _door(said: str, scheme: str, host: str, port: int | None) -> str:
         return "" if said == "off" else said.rstrip("/")
     host = f"[{host}]" if ":" in host else host
     return f"{scheme}://{host}:{port or 'PORT'}" if port is not None else ""
+
+
+def _rpc(scheme: str, said: str, host: str, port: int | None) -> str:
+    """The gRPC doors stand beside the others: the same name, and the port that is configured."""
+    if said == "off" or port is None:
+        return ""
+    name = urlsplit(said).hostname if said else None
+    return _door("", scheme, name or host, port)
 
 
 _ANY = {"0.0.0.0", "::", "*"}  # noqa: S104  shown, not bound

@@ -11,18 +11,26 @@ from urllib.parse import urlsplit, urlunsplit
 
 from ossicle.core.errors import Refused
 
-__all__ = ["DEFAULT_URL", "Wire", "address"]
+__all__ = ["DEFAULT_RPC_URL", "DEFAULT_URL", "Wire", "address", "wire_of"]
 
-Wire: TypeAlias = Literal["websocket", "http"]
+Wire: TypeAlias = Literal["websocket", "http", "grpc"]
 
 DEFAULT_URL = "http://localhost:8080"
 """Where `ossicle serve` listens unless told otherwise."""
+DEFAULT_RPC_URL = "grpc://localhost:50051"
+"""And where for gRPC."""
 
-_SCHEMES: dict[Wire, tuple[str, str]] = {"websocket": ("ws", "wss"), "http": ("http", "https")}
+_SCHEMES: dict[Wire, tuple[str, str]] = {
+    "websocket": ("ws", "wss"),
+    "http": ("http", "https"),
+    "grpc": ("grpc", "grpcs"),
+}
+_SECURE = {"http": 0, "ws": 0, "grpc": 0, "https": 1, "wss": 1, "grpcs": 1}
 
 
 def address(url: str, wire: Wire) -> str:
-    """The URL for a wire, from one of any: http, https, ws, wss, or none.
+    """The URL for a wire, from one of any: http, https, ws, wss, grpc, grpcs, or none. gRPC takes
+    several places, separated by commas.
 
     Raises:
         Refused: another scheme, no host, or a port that is none.
@@ -30,15 +38,28 @@ def address(url: str, wire: Wire) -> str:
     if "://" not in url:
         url = "http://" + url
     parts = urlsplit(url)
-    secure = {"http": 0, "ws": 0, "https": 1, "wss": 1}.get(parts.scheme.lower())
-    try:
-        usable = bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if secure is None or not usable:
+    secure = _SECURE.get(parts.scheme.lower())
+    if secure is None or not all(_usable(place) for place in _places(parts.netloc, wire)):
         raise Refused(
-            "the URL of a gateway is http(s)://host:port or ws(s)://host:port, with or without "
-            "/v1/stream",
+            "the URL of a gateway is http(s)://host:port, ws(s)://host:port or "
+            "grpc(s)://host:port, with or without /v1/stream",
             code="bad_request",
         )
     return urlunsplit((_SCHEMES[wire][secure], parts.netloc, parts.path, parts.query, ""))
+
+
+def wire_of(url: str, wire: Wire) -> Wire:
+    """The wire that a URL names by its scheme, where it is one that has only that: gRPC."""
+    return "grpc" if url.partition("://")[0].lower() in {"grpc", "grpcs"} else wire
+
+
+def _places(netloc: str, wire: Wire) -> list[str]:
+    return netloc.split(",") if wire == "grpc" else [netloc]
+
+
+def _usable(place: str) -> bool:
+    try:
+        parts = urlsplit(f"//{place}")
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

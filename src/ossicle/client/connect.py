@@ -16,11 +16,13 @@ from ossicle.core.commands import Configure
 from ossicle.core.errors import Refused
 from ossicle.core.formats import AudioFormat
 from ossicle.core.options import Options, RecognitionOptions, difference
+from ossicle.core.ports import ClientDialect
+from ossicle.dialects.native.rpc_client import RpcClient
 
-from .address import DEFAULT_URL, Wire
+from .address import DEFAULT_RPC_URL, DEFAULT_URL, Wire, wire_of
 from .backoff import Reconnect
 from .dial import Dial, dialer
-from .dialects import provider
+from .dialects import Provider, provider
 from .stream import Buffering, SpeechStream
 from .unresumed import Unresumed
 
@@ -46,7 +48,8 @@ def connect(
     """A live stream to a gateway: `async with connect(...) as stream`.
 
     Args:
-        url: http(s) or ws(s), with or without `/v1/stream`. None = this machine, port 8080; of
+        url: http(s) or ws(s), with or without `/v1/stream`; or grpc(s), which may list several
+            addresses, separated by commas. None = this machine, port 8080 (gRPC: 50051); of
             another dialect, the provider itself.
         options: how to hear and to speak.
         format: what will be sent; None = 16 kHz, 16 bit, mono. `AudioFormat("auto")` lets the
@@ -55,24 +58,37 @@ def connect(
         key: API key, where the gateway wants one.
         ca: PEM file of a CA to believe besides the platform's (`ossicle certs` prints its path).
         dialect: whose protocol to speak: `native`, or a provider's (`deepgram`, `deepgram-flux`,
-            `deepgram-speak`, `assemblyai`), whose own service or a gateway answers.
-        transport: `websocket`; `http` where nothing else gets through (audio in, events out, no
-            other commands); or a `Dial` of your own.
+            `deepgram-speak`, `assemblyai`, `google`, `riva`), whose own service or a gateway
+            answers.
+        transport: `websocket`; `grpc`, which a URL of grpc:// means by itself; `http` where
+            nothing else gets through (audio in, events out, no other commands); or a `Dial` of
+            your own. A provider's is its own.
         reconnect: how to survive a broken connection; False = not at all.
         on_buffering: told while audio waits here because nobody takes it.
 
     Raises:
         Refused: a URL, transport or option that is none. Connecting itself happens on entering.
     """
-    framed = transport != "http"
     source = format or AudioFormat()
     spoken = provider(dialect)
-    if dialect != "native" and not framed:
-        raise Refused(
-            f"{dialect} goes over {spoken.wire}, not over {transport}: leave transport out",
-            code="bad_option",
-        )
     where = url or spoken.url or DEFAULT_URL
+    if isinstance(transport, str):
+        if dialect != "native" and transport not in {"websocket", spoken.wire}:
+            raise Refused(
+                f"{dialect} goes over {spoken.wire}, not over {transport}: leave transport out",
+                code="bad_option",
+            )
+        transport = wire_of(where, transport) if dialect == "native" else spoken.wire
+    framed = transport != "http"
+    make: Callable[[], ClientDialect]
+    if not spoken.resumes:
+        make = partial(_unresumed, spoken, source)
+    elif transport == "grpc":
+        make = RpcClient
+    else:
+        make = partial(spoken.make, framed=framed)
+    if transport == "grpc" and where == DEFAULT_URL:  # that port speaks HTTP
+        where = DEFAULT_RPC_URL
     if reconnect is True:
         plan = Reconnect()
     elif reconnect is False:
@@ -81,9 +97,7 @@ def connect(
         plan = reconnect
     return SpeechStream(
         dialer(where, transport, ca=ca) if isinstance(transport, str) else transport,
-        partial(spoken.make, framed=framed)
-        if spoken.resumes
-        else lambda: Unresumed(spoken.make(), source),
+        make,
         Configure(
             patch=patch_of(options),
             format=source,
@@ -94,6 +108,11 @@ def connect(
         reconnect=plan,
         on_buffering=on_buffering,
     )
+
+
+def _unresumed(spoken: Provider, source: AudioFormat) -> ClientDialect:
+    """A provider has no way back to a broken session; this makes one."""
+    return Unresumed(spoken.make(), source)
 
 
 def patch_of(options: AnyOptions) -> dict[str, Any]:

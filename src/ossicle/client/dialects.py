@@ -16,7 +16,7 @@ import msgspec
 
 from ossicle.core.capabilities import Capabilities
 from ossicle.core.errors import Refused
-from ossicle.core.formats import AudioFormat
+from ossicle.core.formats import MAX_CHANNELS, AudioFormat
 from ossicle.core.ports import ClientDialect
 
 from .address import Wire
@@ -37,7 +37,10 @@ class Provider(msgspec.Struct, frozen=True):
     key: str = ""
     """The variable its own SDK reads its key from."""
     silent_s: float = 0.0
-    """It always says something within this time while audio flows; 0 = it may be silent."""
+    """Whoever speaks this says something within this time while audio flows; 0 = it may be
+    silent."""
+    own_silent_s: float = 0.0
+    """The same of the provider itself, at `url`: another server of its protocol may be silent."""
     limit_s: float = 0.0
     """How long one stream may live; 0 = no limit is known."""
     resumes: bool = False
@@ -68,7 +71,7 @@ _ALL = (
             name="",
             hears=(*_PCM, *_TELEPHONE),
             speaks=(AudioFormat("pcm_s16le", 16_000),),
-            channels=1,
+            channels=MAX_CHANNELS,
             word_times=True,
             confidence=True,
             hints=True,
@@ -88,6 +91,7 @@ _ALL = (
         _hears(
             *_PCM,
             *_TELEPHONE,
+            channels=MAX_CHANNELS,
             hints=True,
             diarize=True,
             punctuate=True,
@@ -96,6 +100,7 @@ _ALL = (
         ),
         url="wss://api.deepgram.com",
         key="DEEPGRAM_API_KEY",
+        own_silent_s=30.0,  # it sends results for silence, too: empty ones, every few seconds
     ),
     Provider(
         "deepgram-flux",
@@ -111,6 +116,7 @@ _ALL = (
         ),
         url="wss://api.deepgram.com",
         key="DEEPGRAM_API_KEY",
+        silent_s=10.0,  # an Update every 0.25 s of audio
     ),
     Provider(
         "deepgram-speak",
@@ -139,6 +145,69 @@ _ALL = (
         url="wss://streaming.assemblyai.com",
         key="ASSEMBLYAI_API_KEY",
         limit_s=10_800.0,
+    ),
+    Provider(
+        "openai",
+        "ossicle.dialects.openai:RealtimeClient",
+        "websocket",
+        Capabilities(
+            name="",
+            hears=(AudioFormat("pcm_s16le", 24_000), *_TELEPHONE),
+            hints=True,
+            punctuate=True,
+            note="OpenAI Realtime, transcription.",
+        ),
+        url="wss://api.openai.com",
+        key="OPENAI_API_KEY",
+        limit_s=3_600.0,
+    ),
+    Provider(
+        "openai-realtime",
+        "ossicle.dialects.openai.client:ConversationClient",
+        "websocket",
+        Capabilities(
+            name="",
+            hears=(AudioFormat("pcm_s16le", 24_000), *_TELEPHONE),
+            speaks=(AudioFormat("pcm_s16le", 24_000),),
+            answers=True,
+            punctuate=True,
+            note="OpenAI Realtime, conversation: it hears, answers and speaks.",
+        ),
+        url="wss://api.openai.com",
+        key="OPENAI_API_KEY",
+        limit_s=3_600.0,
+    ),
+    Provider(
+        "google",
+        "ossicle.dialects.google:GoogleClient",
+        "grpc",
+        _hears(
+            *_PCM,
+            AudioFormat("mulaw", 8_000),
+            hints=True,
+            diarize=True,
+            punctuate=True,
+            profanity_filter=True,
+            note="Google Cloud Speech v1.",
+        ),
+        url="grpcs://speech.googleapis.com:443",
+        key="GOOGLE_API_KEY",
+        limit_s=300.0,
+    ),
+    Provider(
+        "riva",
+        "ossicle.dialects.riva:RivaClient",
+        "grpc",
+        _hears(
+            *_PCM,
+            *_TELEPHONE,
+            hints=True,
+            diarize=True,
+            punctuate=True,
+            profanity_filter=True,
+            note="NVIDIA Riva, a server of your own.",
+        ),
+        key="NVIDIA_API_KEY",
     ),
 )
 

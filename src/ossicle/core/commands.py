@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from .formats import AudioFormat
-from .options import SynthesisOptions
+from .options import AnswerOptions, SynthesisOptions
 
 __all__ = [
     "Audio",
@@ -19,6 +19,7 @@ __all__ = [
     "End",
     "Finalize",
     "Join",
+    "Line",
     "Played",
     "Report",
     "Speak",
@@ -82,9 +83,12 @@ class Configure(_Command, frozen=True, gc=False):
     """Attach to an existing session."""
     report_to: tuple[Report, ...] = ()
     """Where its events are posted, if allow-listed."""
+    within_s: float | None = None
+    """How long the client waits for the end, from now; the session ends before. None = no limit of
+    its own."""
     audio_from: str = ""
-    """URL of the session's audio, of which the client then sends none. Carried; no gateway reads it
-    yet, and a session that names one is refused. Empty = the client sends its audio."""
+    """URL of the session's audio, which the gateway reads; the client then sends none. Only when a
+    session is opened. Empty = the client sends its audio."""
 
 
 class Audio(_Command, frozen=True, gc=False):
@@ -105,6 +109,16 @@ class Finalize(_Command, frozen=True, gc=False):
     channel: int | None = None
 
 
+class Line(msgspec.Struct, frozen=True, gc=False):
+    """Something that was said, in writing."""
+
+    text: str
+    role: str = "user"
+    """system, user, assistant, or result (of a tool)."""
+    call: str = ""
+    """The `Asked.call` that a result answers."""
+
+
 class Speak(_Command, frozen=True, gc=False):
     """Say this. Text None = answer yourself (an agent)."""
 
@@ -113,6 +127,11 @@ class Speak(_Command, frozen=True, gc=False):
     """Text continues in the next Speak of the same utterance."""
     options: SynthesisOptions | None = None
     """Only for this utterance."""
+    answer: AnswerOptions | None = None
+    """How to answer, where `text` is None; only for this one."""
+    lines: tuple[Line, ...] | None = None
+    """What to answer instead of the conversation, which then stays as it is; None = the
+    conversation."""
 
 
 class Tell(_Command, frozen=True, gc=False):

@@ -91,6 +91,15 @@ class Desk(Protocol):
         """
         ...
 
+    async def end(self, credential: str | None, session: str) -> None:
+        """End a session of the credential's owner, by its id or one of its names.
+
+        Raises:
+            Denied: as `owner`, or it is somebody else's.
+            Refused: there is none.
+        """
+        ...
+
     def secret(self, name: str) -> bytes | None:
         """A secret that verifies a signature, by name; None = none is configured."""
         ...

@@ -167,6 +167,7 @@ CODES: dict[str, type[OssicleError]] = {
     "bad_option": Refused,
     "not_found": Refused,
     "too_large": Refused,
+    "remote_content": Refused,
     "replaced": Refused,
     "bad_message": BadMessage,
     "bad_audio": BadAudio,

@@ -188,6 +188,8 @@ class Marked(_Event, frozen=True, gc=False):
     """A mark was heard, or cleared away unheard."""
 
     name: str = ""
+    """Empty, and `cleared`: not a mark, but everything of the utterance that was sent and not heard
+    yet. Somebody cancelled it, and a wire that still holds it throws it away."""
     utterance: str = ""
     heard_ms: int = 0
     cleared: bool = False

@@ -42,6 +42,7 @@ class Feed:
         "_draining",
         "_frame",
         "_give",
+        "_given",
         "_limit",
         "_now",
         "_refused",
@@ -65,6 +66,7 @@ class Feed:
         refused: Callable[[Command, Refused], None],
         converted: Callable[[float], None],
         now: Callable[[], float],
+        given: Callable[[Command], None],
     ) -> None:
         """
         Args:
@@ -73,12 +75,14 @@ class Feed:
             refused: the stream refused one command; it goes on.
             converted: seconds spent converting one piece.
             now: the clock `converted` is measured with.
+            given: a command is handed to the stream.
         """
         self._slow = slow
         self._broke = broke
         self._refused = refused
         self._convert_cost = converted
         self._now = now
+        self._given = given
         self.journal = Journal(replay=0)
         self.credit = Credit(0)
         self.source: AudioFormat | None = None
@@ -127,11 +131,16 @@ class Feed:
         self.sink = StreamSink(listener, start=start, start_ms=start_ms)
         return self.sink
 
-    def connect(self, stream: Stream, converter: Converter | None) -> None:
-        """A stream is there; `drain` feeds it."""
+    def connect(
+        self, stream: Stream, converter: Converter | None, speak_until_ms: int | None = None
+    ) -> None:
+        """A stream is there; `drain` feeds it. It is told how far it may speak before it is asked
+        to, since until then it may speak without end."""
         self.stream = stream
         self.converter = converter
         self._give = self._way(stream, converter)
+        if speak_until_ms is not None:
+            self.speak_until(speak_until_ms)
         early, self.early = self.early, []
         for command in early:
             self.ask(command)
@@ -199,6 +208,7 @@ class Feed:
                     stream.audio(rest)
                 if self.stream is not stream:
                     return  # it broke on the rest: another one is asked
+            self._given(command)
             stream.ask(command)
         except Refused as error:
             if isinstance(command, End):

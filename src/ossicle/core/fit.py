@@ -1,6 +1,7 @@
 """Which engine, fed and heard in which formats; and what it cannot do of what was asked, in words,
 before it is opened."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
@@ -10,9 +11,9 @@ from .errors import BadAudio, Refused
 from .formats import AudioFormat
 from .host import Host
 from .options import Options
-from .ports import Converter, Engine
+from .ports import Codecs, Converter, Engine
 
-__all__ = ["Fit", "fitted", "heard_as", "misfits", "splits", "spoken_as"]
+__all__ = ["Fit", "chosen_for", "fitted", "heard_as", "misfits", "splits", "spoken_as"]
 
 
 class Fit(NamedTuple):
@@ -23,8 +24,9 @@ class Fit(NamedTuple):
     """With the formats chosen."""
     channels: int
     """Channels whose words come apart."""
-    way: Converter | None
-    """From the engine's voice to the client's ear; None = they are the same."""
+    way: Callable[[], Converter | None] | None
+    """Makes what is between the engine's voice and the client's ear, one for each utterance; it
+    makes None where they are the same."""
     unable: tuple[str, ...]
     """What the engine cannot honour."""
 
@@ -60,9 +62,27 @@ def fitted(host: Host, options: Options, source: AudioFormat, wanted: AudioForma
         engine,
         msgspec.structs.replace(options, hears=hears, speaks=speaks),
         hears.channels if hears is not None and split else 1,
-        host.codecs.converter(able.speaks[0], speaks) if speaks is not None else None,
+        _way(host.codecs, able.speaks[0], speaks) if speaks is not None else None,
         unable,
     )
+
+
+def _way(codecs: Codecs, voice: AudioFormat, ear: AudioFormat) -> Callable[[], Converter | None]:
+    """Checked at once, so that what cannot be converted is refused before anything is said.
+
+    Raises:
+        BadAudio: nothing converts between the two.
+    """
+    codecs.converter(voice, ear)
+    return lambda: codecs.converter(voice, ear)
+
+
+def chosen_for(options: Options) -> tuple[str, bool]:
+    """What an engine is chosen for: its model, and whether ends of turns are judged. Where this
+    changes it may have to be another one."""
+    turns = options.recognition.turns
+    judged = turns.confidence is not None or turns.eager is not None
+    return options.recognition.model, judged
 
 
 def splits(options: Options, source: AudioFormat) -> bool:
@@ -110,7 +130,7 @@ def heard_as(source: AudioFormat, able: Capabilities, split: bool) -> AudioForma
     """
     if not able.hears:
         raise BadAudio(f"engine {able.name} does not listen", code="unsupported_audio")
-    channels = source.channels if split else min(source.channels, able.channels)
+    channels = source.channels if split else 1
     same = [
         f
         for f in able.hears

@@ -96,6 +96,14 @@ class Hearing:
         """What answers a question in the engine's stead."""
         return self.turns.answer(command.ref, command.channel or 0, at_ms)
 
+    def answered(self, ref: str) -> None:
+        """A question of that name was answered by something else than words."""
+        journal = self._session.feed.journal
+        for command in journal.asked:
+            if ref and isinstance(command, Finalize) and command.ref == ref:
+                journal.answered(command)
+                return
+
     def close(self, at_ms: int, reason: TurnReason) -> list[Event]:
         """What keeps every promise at the end: questions answered, open turns closed."""
         journal = self._session.feed.journal

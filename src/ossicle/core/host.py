@@ -22,6 +22,9 @@ class SessionSettings(msgspec.Struct, frozen=True):
     """Sent audio kept for a replay."""
     resume_window_s: float = 30.0
     """How long a session waits for its owner to come back."""
+    finish_s: float = 600.0
+    """How long a session whose audio came whole is still worked on when its owner has left and
+    somebody else waits for the words: a recording with a callback."""
     session_s: float = 0.0
     """Longest session; 0 = no limit."""
     idle_s: float = 0.0

@@ -19,7 +19,7 @@ from .errors import BadMessage, Fault, OssicleError, Overloaded
 from .events import Ended, Event, Notice
 from .log import Log
 from .measure import Measure
-from .ports import Channel, Dialect, Steps, Tapped, Timer, Timers
+from .ports import Channel, Dialect, Steps, Tapped, Timer, Timers, Wrapped
 from .wire import (
     Accept,
     Binary,
@@ -153,6 +153,8 @@ class Leg:
                 binary = session.audio
             elif isinstance(self.dialect, Tapped):
                 binary = _tapped(self.dialect.tap, session.audio, self._binary)
+            elif isinstance(self.dialect, Wrapped):
+                binary = _wrapped(self.dialect.unwrap, session.audio, self._binary)
             self.binary = self._measure.meter(binary) if self._measure is not None else binary
         self.resume("admission")
 
@@ -381,6 +383,23 @@ def _tapped(
             audio(data)
         else:
             slow(data)
+
+    return binary
+
+
+def _wrapped(
+    unwrap: Callable[[bytes], bytes | None],
+    audio: Callable[[bytes], None],
+    slow: Callable[[bytes], None],
+) -> Callable[[bytes], None]:
+    """The hot path of a dialect whose messages wrap the audio."""
+
+    def binary(data: bytes) -> None:
+        sound = unwrap(data)
+        if sound is None:
+            slow(data)
+        else:
+            audio(sound)
 
     return binary
 

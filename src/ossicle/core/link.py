@@ -13,7 +13,8 @@ from typing import Protocol, cast
 from .commands import Audio, Command
 from .errors import OssicleError
 from .events import Event
-from .ports import Channel, ClientDialect, ClientSteps, PlainClient
+from .ports import Channel, ClientDialect, ClientSteps, PlainClient, Timer, Timers
+from .timers import LoopTimers
 from .wire import (
     Accept,
     Binary,
@@ -48,7 +49,10 @@ class LinkOwner(Protocol):
 class Link:
     """Made before the channel; `attach` is what a transport calls with it."""
 
-    def __init__(self, dialect: ClientDialect, owner: LinkOwner) -> None:
+    def __init__(
+        self, dialect: ClientDialect, owner: LinkOwner, timers: Timers | None = None
+    ) -> None:
+        """`timers`: the clock of its keep-alives; None = the event loop's."""
         self.dialect = dialect
         self.over: asyncio.Future[OssicleError | None] = asyncio.get_running_loop().create_future()
         """Done when the channel is closed, with the error that closed it."""
@@ -59,8 +63,8 @@ class Link:
         """Send audio. The hot path of an engine that is elsewhere."""
         self._can_write = True
         self._owner = owner
-        self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timers = timers or LoopTimers()
+        self._timer: Timer | None = None
 
     def attach(self, channel: Channel) -> "Link":
         """The receiver of `channel`."""
@@ -82,10 +86,10 @@ class Link:
 
     def ask(self, command: Command) -> None:
         """Send a command, or audio."""
-        self._run(self.dialect.send(command, self._loop.time()))
+        self._run(self.dialect.send(command, self._timers.now()))
 
     def _audio(self, data: bytes) -> None:
-        self._run(self.dialect.send(Audio(data=data), self._loop.time()))
+        self._run(self.dialect.send(Audio(data=data), self._timers.now()))
 
     def pause(self) -> None:
         """Stop reading."""
@@ -118,11 +122,11 @@ class Link:
 
     def received(self, message: Message) -> None:
         """A message came."""
-        self._run(self.dialect.receive(message, self._loop.time()))
+        self._run(self.dialect.receive(message, self._timers.now()))
 
     def binary(self, data: bytes) -> None:
         """A binary message came."""
-        self._run(self.dialect.receive(Binary(data), self._loop.time()))
+        self._run(self.dialect.receive(Binary(data), self._timers.now()))
 
     def writable(self, yes: bool) -> None:
         """The channel takes more, or not."""
@@ -150,11 +154,11 @@ class Link:
     def _arm(self) -> None:
         deadline = self.dialect.deadline
         if self._timer is None and deadline != inf and not self.over.done():
-            self._timer = self._loop.call_at(deadline, self._expire)
+            self._timer = self._timers.call_at(deadline, self._expire)
 
     def _expire(self) -> None:
         self._timer = None
-        now = self._loop.time()
+        now = self._timers.now()
         if self.dialect.deadline <= now:
             self._run(self.dialect.expire(now))
         self._arm()

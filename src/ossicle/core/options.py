@@ -12,11 +12,13 @@ from .errors import Refused
 from .formats import AudioFormat
 
 __all__ = [
+    "AnswerOptions",
     "Hint",
     "Options",
     "Overload",
     "RecognitionOptions",
     "SynthesisOptions",
+    "Tool",
     "TurnOptions",
     "changed",
     "difference",
@@ -55,6 +57,8 @@ class TurnOptions(msgspec.Struct, frozen=True):
     decides."""
     detect: bool = True
     """False: only `Finalize` and `End` close a turn."""
+    least_ms: Milliseconds = 0
+    """Non-speech before which no confidence ends a turn."""
 
 
 class RecognitionOptions(msgspec.Struct, frozen=True):
@@ -99,11 +103,46 @@ class SynthesisOptions(msgspec.Struct, frozen=True):
     """1.0 = natural pace."""
 
 
+class Tool(msgspec.Struct, frozen=True):
+    """A function that whoever answers may ask the client to call."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    """What the question names."""
+    description: Annotated[str, msgspec.Meta(max_length=10_000)] = ""
+    """What it is good for, for a model to read."""
+    parameters: Annotated[str, msgspec.Meta(max_length=65_536)] = "{}"
+    """JSON Schema of its arguments, as text."""
+
+
+class AnswerOptions(msgspec.Struct, frozen=True):
+    """How to answer, for an engine that replies by itself. Others do not look at it."""
+
+    wanted: bool = False
+    """The client expects answers: an engine that gives none is given a responder."""
+    auto: bool = True
+    """Answer at the end of each turn; False = only when asked (`Speak` without a text)."""
+    interrupt: bool = True
+    """Stop speaking when the other side begins to."""
+    resume: bool = True
+    """Go on by itself when the tools that were asked for have answered."""
+    aloud: bool = True
+    """Say it; False = text alone."""
+    instructions: Annotated[str, msgspec.Meta(max_length=200_000)] = ""
+    """For the model that answers."""
+    tools: Annotated[tuple[Tool, ...], msgspec.Meta(max_length=128)] = ()
+    """What may be asked of the client."""
+    tool_choice: Annotated[str, msgspec.Meta(max_length=200)] = "auto"
+    """auto, none, required, or the name of one of them."""
+    max_tokens: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
+    """Longest answer, in tokens of the model; None = the model decides."""
+
+
 class Options(msgspec.Struct, frozen=True):
     """Everything a session was asked for. Formats are chosen by the session."""
 
     recognition: RecognitionOptions = RecognitionOptions()
     synthesis: SynthesisOptions = SynthesisOptions()
+    answers: AnswerOptions = AnswerOptions()
     overload: Overload = "pause"
     """What to do when the engine is slower than the client."""
     label: Annotated[str, msgspec.Meta(max_length=200)] = ""

@@ -50,6 +50,8 @@ class Cleared(msgspec.Struct, frozen=True, gc=False):
     """By a clock, not by a report."""
     marks: tuple[Marked, ...]
     """Marks due: those heard up to now, then those cleared away."""
+    unheard_ms: int = 0
+    """How much was sent, and is not to be heard any more."""
 
 
 class _Span(msgspec.Struct):
@@ -205,6 +207,7 @@ class Playback:
         hearing = self._spans[0].utterance if self._spans else ""
         subject = utterance or hearing or self._current
         kept: deque[_Span] = deque()
+        before = self._ahead
         for span in self._spans:
             if utterance and span.utterance != utterance:
                 kept.append(span)
@@ -220,7 +223,7 @@ class Playback:
         known = self._known(subject) if subject else _Utterance()
         known.cleared = True
         self._forget()
-        return Cleared(subject, known.heard, known.estimated, self._take())
+        return Cleared(subject, known.heard, known.estimated, self._take(), before - self._ahead)
 
     def stale(self, utterance: str) -> bool:
         """It was cleared: what the engine still makes of it is not to be sent."""

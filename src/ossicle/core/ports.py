@@ -40,6 +40,7 @@ __all__ = [
     "Tapped",
     "Timer",
     "Timers",
+    "Wrapped",
 ]
 
 Steps: TypeAlias = tuple[Message | Command, ...]
@@ -93,6 +94,16 @@ class Tapped(Protocol):
         """A reliable Binary of the owner. True: it was noted, and is audio that goes on as it is.
         False: nothing was noted, and `receive` gets it. Must not raise; there is no clock here,
         so an idle rule compares counts when its deadline passes."""
+        ...
+
+
+@runtime_checkable
+class Wrapped(Protocol):
+    """A dialect that is not plain only because its messages wrap the audio (protobuf)."""
+
+    def unwrap(self, data: bytes) -> bytes | None:
+        """A reliable Binary of the owner. The audio in it, where it holds nothing else; None: it
+        is something else, and `receive` gets it. Must not raise, and must not change anything."""
         ...
 
 
@@ -199,7 +210,8 @@ class Stream(Protocol):
 
     def ask(self, command: Command) -> None:
         """Anything else, in order with the audio. `End` finishes: tell what is left, then
-        `Ended`. `Finalize` is answered by one final with `ends_turn` and its `ref`."""
+        `Ended`. `Finalize` is answered by one final with `ends_turn` and its `ref`. `Refused`:
+        this command is not taken, and the stream goes on."""
         ...
 
     def credit(self, until_ms: int) -> None:

@@ -11,7 +11,7 @@ reads the clock through `Timers`.
 The hot path is `Feed.audio`; what it leaves comes to `_audio_slow`.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from math import inf
 
@@ -20,8 +20,10 @@ import msgspec
 from .arrival import Arrival
 from .audience import Audience
 from .commands import Audio, Cancel, Command, Configure, End, Finalize, Join, Played, Speak, Tell
+from .deadline import Deadline, too_late
 from .errors import BadAudio, EngineFailed, Fault, OssicleError, Overloaded, Refused
 from .events import (
+    Asked,
     AudioOut,
     Began,
     Configured,
@@ -36,7 +38,7 @@ from .events import (
     Transcript,
 )
 from .feed import Feed, abort
-from .fit import fitted, heard_as, misfits, splits
+from .fit import chosen_for, fitted, heard_as, misfits, splits
 from .formats import AudioFormat
 from .hearing import Hearing
 from .host import Host, SessionSettings
@@ -46,9 +48,10 @@ from .legs import Leg, Role
 from .lifecycle import Lifecycle
 from .limits import expired
 from .log import Log
-from .options import Options, merged
+from .options import AnswerOptions, Options, merged
 from .options import changed as changed_names
 from .ports import Engine, Stream
+from .replies import Replies
 from .retries import Retries
 from .sink import StreamSink
 from .speech import Speech
@@ -102,8 +105,8 @@ class Session:
         """What the client sends, once known."""
         self.engine: Engine | None = None
         self.engine_name = ""
-        self._model = ""
-        """The name that `engine` was chosen for."""
+        self._chosen_for = ("", False)
+        """What `engine` was chosen for."""
         self._voice: tuple[AudioFormat, ...] = ()
         self.wants_engine = False
         """The supervisor should open `engine` (not before `retry_at`)."""
@@ -118,15 +121,19 @@ class Session:
 
         self.arrival = Arrival(host.codecs)
         self.speech = Speech(self.settings.speak_ahead_ms)
+        self.replies = Replies()
         self.feed = Feed(
             slow=self._audio_slow,
             broke=self._stream_broke,
             refused=self._stream_refused,
             converted=self.ledger.converted,
             now=host.timers.now,
+            given=self.replies.given,
         )
         self.audio: Callable[[bytes], None] = self.feed.audio
         """Sound from the owner, as the client sent it. The hot path."""
+        self.deadline = Deadline(host.timers, self._last_words, self._late)
+        """Of the client that owns it."""
         self._wants_to_hear: AudioFormat | None = None
         self._beside = 0
         self._flow_told = (0, 0)
@@ -136,6 +143,8 @@ class Session:
         self._anonymous = 0
         self.notices: Counter[str] = Counter()
         """How often each code was told."""
+        self.upstream_ids: deque[str] = deque(maxlen=20)
+        """What providers call their part of this session, the newest."""
         self._dropped = 0
         self._dropped_told = -inf
         self._last_heard = now
@@ -255,9 +264,10 @@ class Session:
         able = fit.engine.capabilities
         self.options = fit.options
         self.speech.shape(fit.options.speaks, fit.way)
+        self.replies.shape(able.speaks[0] if able.speaks else None)
         self.source = source
         self.engine, self.engine_name = fit.engine, able.name
-        self._model, self._voice = self.options.recognition.model, able.speaks
+        self._chosen_for, self._voice = chosen_for(self.options), able.speaks
         self.turns.whole_turns = able.turns
         self.hearing.channels = fit.channels
         self.feed.shape(
@@ -270,14 +280,15 @@ class Session:
         self.host.wake(self)
 
     def _engine_for(self, options: Options) -> Engine:
-        """The engine for options that changed: another one where another model is asked for.
+        """The engine for options that changed: another one where another model is asked for, or
+        ends of turns are to be judged that were not.
 
         Raises:
             Refused: no engine has that model, or it cannot take this one's place.
         """
         engine, source = self.engine, self.source
         assert engine is not None
-        if source is None or options.recognition.model == self._model:
+        if source is None or chosen_for(options) == self._chosen_for:
             return engine
         other = self.host.choose(options, source)
         able = other.capabilities
@@ -290,13 +301,13 @@ class Session:
         return other
 
     def _change_engine(self) -> None:
-        """Go on with the engine of the model asked for; the next stream is opened on it."""
+        """Go on with the engine for what is asked now; the next stream is opened on it."""
         try:
             engine = self._engine_for(self.options)
         except OssicleError as error:
             self.fail(error)
             return
-        self._model = self.options.recognition.model
+        self._chosen_for = chosen_for(self.options)
         source = self.source
         if engine is self.engine or source is None:
             return
@@ -353,9 +364,10 @@ class Session:
             self.fail(error)
             return
         self.life.step("opened")
-        self.ledger.ready(self.host.timers.now())
-        self.feed.connect(stream, converter)
-        self._credit_speech()
+        now = self.host.timers.now()
+        self.ledger.ready(now)
+        until_ms = self.speech.credit(now) if self.speech.possible else None
+        self.feed.connect(stream, converter, until_ms)
         self.feed.drain()
         self._after_audio()
 
@@ -374,10 +386,12 @@ class Session:
         match event:
             case Transcript(side="in") | SpeechStarted(side="in") | SpeechEnded(side="in"):
                 self.hearing.told(event)
+                if type(event) is SpeechStarted:
+                    self._barge_in()
                 if self._roll_due and self.turns.idle and self.life.state != "ended":
                     self._roll()
-            case AudioOut():
-                self._sound(event)
+            case AudioOut() | SpeechStarted() | Transcript() | SpeechEnded() | Asked():
+                self._reply(event)
             case Ended():
                 self.feed.disconnect()
                 if event.error is None:
@@ -386,6 +400,8 @@ class Session:
                     self._lost_stream(event.error)
             case Notice():
                 self.notices[event.code] += 1
+                if event.code == "upstream":
+                    self.upstream_ids.append(event.text)
                 self.say(event)
             case _:
                 self.say(event)
@@ -428,6 +444,7 @@ class Session:
         return EngineFailed(f"engine {self.engine_name} {what}: {type(error).__name__}")
 
     def _stream_refused(self, command: Command, error: Refused) -> None:
+        self.replies.refused(command)
         self._notice("error", error.code, str(error), ref=command.ref)
 
     def _lost_stream(self, fault: Fault) -> None:
@@ -463,8 +480,18 @@ class Session:
                 f"{self._span(lost)} ms of audio could not be replayed to another engine: only "
                 f"{self.settings.replay_ms} ms are kept",
             )
+        self._speak_again()
         self.wants_engine = True
         self.host.wake(self)
+
+    def _speak_again(self) -> None:
+        """Replies that were not said to their end go on with the next stream."""
+        asked, ended, skipped_ms = self.replies.restart()
+        self.speech.restart(skipped_ms, self.host.timers.now())
+        self.feed.early[:0] = asked
+        for event in ended:
+            self._sound(event)
+            self.say(event)
 
     # ── commands ──
 
@@ -513,7 +540,7 @@ class Session:
                     self.say(Told(**msgspec.structs.asdict(command)))
                 self.feed.ask(command)
             case Cancel():
-                self._hush(command)
+                self._hush(command, unasked=leg is not self.owner)
             case Played():
                 self._played(command)
 
@@ -609,9 +636,30 @@ class Session:
 
     # ── the voice ──
 
-    def _sound(self, event: AudioOut) -> None:
+    def _reply(self, event: Event) -> None:
+        """An event of the output side."""
+        known = self.replies.told(event)
+        match known:
+            case None:
+                return
+            case AudioOut():
+                self._sound(known)
+            case SpeechEnded():
+                self._sound(known)
+                if self.options.hears is None:  # a voice alone answers with the end of its speech
+                    self.hearing.answered(known.ref)
+                self.say(known)
+            case _:
+                self.say(known)
+
+    def _sound(self, event: AudioOut | SpeechEnded) -> None:
+        """Sound of the engine's, or the end of it."""
+        now = self.host.timers.now()
         try:
-            due = self.speech.sound(event, self.host.timers.now())
+            if isinstance(event, AudioOut):
+                due = self.speech.sound(event, now)
+            else:
+                due = self.speech.rest(event.utterance, now)
         except OssicleError as error:
             self.fail(error)
             return
@@ -627,11 +675,25 @@ class Session:
         self.log.forget_audio(command.utterance, command.until_ms)
         self._credit_speech()
 
-    def _hush(self, command: Cancel) -> None:
-        command, cleared = self.speech.hush(command, self.host.timers.now())
+    def _hush(self, command: Cancel, *, unasked: bool) -> None:
+        command, cleared = self.speech.hush(command, self.host.timers.now(), unasked=unasked)
         for event in cleared:
             self.say(event)
-        self.feed.ask(command)
+        withdrawn = self.replies.withdrawn(command)
+        for speak, ended in withdrawn:
+            self.feed.early = [each for each in self.feed.early if each is not speak]
+            self.say(ended)
+        if not (withdrawn and command.utterance):
+            self.feed.ask(self.replies.named(command))
+
+    def _barge_in(self) -> None:
+        """Somebody speaks while an answer can be heard: it stops, and the engine is told how much
+        of it was."""
+        engine = self.engine
+        if engine is None or not engine.capabilities.answers or self.life.state == "ended":
+            return
+        if self.options.answers.interrupt and self.speech.audible(self.host.timers.now()):
+            self._hush(Cancel(side="out"), unasked=True)
 
     def _credit_speech(self) -> None:
         if self.speech.possible:
@@ -684,7 +746,11 @@ class Session:
             self.detached_until = self.detached_until or window
             return
         taken = self.taken_bytes or self.taken_commands
-        if (resumable and taken) or (self.life.state == "draining" and self.audience.observed):
+        if self.life.state == "draining" and self.audience.observed:
+            self.read_out = not resumable
+            finish = self.host.timers.now() + self.settings.finish_s
+            self.detached_until = max(finish, window)
+        elif resumable and taken:
             self.detached_until = window
         else:
             self.read_out = True  # nobody has a reason, or a way, to come back
@@ -777,6 +843,14 @@ class Session:
             if self.journal.end != self._flow_told[0]:
                 self._flow()
 
+    def _last_words(self) -> None:
+        if self.life.state in {"opening", "live"}:
+            self.deadline.forced = True
+            self._end(End())
+
+    def _late(self) -> None:
+        self.finish("limit", too_late(self.deadline.within_s).fault())
+
     def fail(self, error: OssicleError) -> None:
         """End with an error."""
         self.finish("refused" if error.whose == "client" else "failed", error.fault())
@@ -793,8 +867,11 @@ class Session:
         unless the gateway stops and the client can take them along."""
         if self.life.state == "ended":
             return
+        if error is None and self.deadline.forced:
+            reason, error = "limit", too_late(self.deadline.within_s).fault()
         # Ended before anything is said: whoever hears it may ask again, from inside.
         self.life.step("finish")
+        self.deadline.cancel()
         self.feed.disconnect()
         self.wants_engine = False
         at = self.ms(self.journal.sent)
@@ -815,8 +892,9 @@ class Session:
         self.ended = ended
         if self.owner is not None:
             self.owner.resume("overload")
-        elif self.detached_until is None:
-            self.detached_until = now + self.settings.resume_window_s
+        else:
+            window = now + self.settings.resume_window_s
+            self.detached_until = min(self.detached_until or window, window)
         for event in (*last, ended):
             self.say(event)
         self.host.wake(self)
@@ -855,8 +933,12 @@ class Session:
 _MOST_COMMANDS = 1_000
 """Commands that wait behind audio, or for an answer, before a client is told to wait."""
 
-_OURS = frozenset({"label", "overload", "strict", "recognition.interim_results"})
-"""Options the session itself honours, whatever the engine."""
+_OURS = frozenset(
+    {"label", "overload", "strict", "recognition.interim_results"}
+    | {f"answers.{name}" for name in AnswerOptions.__struct_fields__}
+)
+"""Options the session itself honours, whatever the engine; and what an engine that answers takes
+at any time, while no other looks at it."""
 
 
 def _patch_of(command: Configure) -> dict[str, object]:

@@ -15,6 +15,9 @@ __all__ = ["Listener", "StreamSink"]
 class Listener(Protocol):
     """Who a sink reports to: the session."""
 
+    id: str
+    """Its public name."""
+
     def told(self, sink: "StreamSink", event: Event) -> None: ...
     def granted(self, sink: "StreamSink", until_ms: int) -> None: ...
     def silent_until(self, sink: "StreamSink", until_ms: int) -> None: ...

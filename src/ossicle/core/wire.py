@@ -93,6 +93,8 @@ class Accept(msgspec.Struct, frozen=True, gc=False):
     subprotocol: str = ""
     flush: bool = False
     """Send the head now even where the wire would wait for a first byte of body."""
+    max_message: int = 0
+    """The peer's messages may be this large, where that is more than the wire takes by itself."""
 
 
 class Close(msgspec.Struct, frozen=True, gc=False):

@@ -23,9 +23,11 @@ import msgspec
 from ..core.capabilities import Capabilities
 from ..core.errors import MissingExtra, Refused
 from ..core.ports import Engine
+from .agents import open_agent
 from .echo import EchoEngine
 from .espeak.engine import MISSING, EspeakEngine
 from .espeak.library import available
+from .openai_http import open_transcription_server
 from .scripted import ScriptedEngine
 from .tone import ToneEngine
 
@@ -171,6 +173,18 @@ _TABLE: dict[str, _Entry] = {
         lambda: "" if available() else MISSING,
     ),
     "python": _Entry(_python, "MODULE:ATTRIBUTE", "An engine of your own.", _here),
+    "openai_http": _Entry(
+        open_transcription_server,
+        "URL?model=NAME&key_env=VARIABLE&words=1",
+        "Sends each turn to an OpenAI-compatible /v1/audio/transcriptions; no partials.",
+        _here,
+    ),
+    "agent": _Entry(
+        lambda argument: open_agent(argument, open_engine, default_voice()),
+        "RECOGNISER > RESPONDER > VOICE",
+        "Answers what it hears: parrot, chat:URL?model=NAME or python:MODULE:NAME.",
+        _here,
+    ),
 }
 
 _KNOWN: dict[str, Capabilities] = {

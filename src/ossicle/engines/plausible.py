@@ -27,15 +27,27 @@ _Said = tuple[str, int | None, int | None]
 class Plausible:
     """Of one stream."""
 
-    __slots__ = ("_ends", "_finals", "_name", "_troubles")
+    __slots__ = ("_ends", "_finals", "_name", "_open", "_troubles")
 
     def __init__(self, name: str) -> None:
         """`name`: of the provider, for the notices."""
         self._name = name
         self._ends: dict[int, int] = {}
         """Where the last final of each channel ended."""
+        self._open: set[int] = set()
+        """Channels whose last words are not final."""
         self._finals: dict[int, deque[_Said]] = {}
         self._troubles: dict[str, int] = {}
+
+    @property
+    def open(self) -> bool:
+        """Words were told that are not final yet."""
+        return bool(self._open)
+
+    @property
+    def end_ms(self) -> int:
+        """Where the last final of all channels ended."""
+        return max(self._ends.values(), default=0)
 
     def checked(self, event: Event) -> tuple[Event, ...]:
         """What of it may be believed."""
@@ -51,6 +63,10 @@ class Plausible:
     def _transcript(self, event: Transcript) -> tuple[Event, ...]:
         end = self._ends.get(event.channel, 0)
         trouble: tuple[Event, ...] = ()
+        if event.final:
+            self._open.discard(event.channel)
+        elif event.text:
+            self._open.add(event.channel)
         if event.final and event.text:
             said = (event.text, event.start_ms, event.end_ms)
             finals = self._finals.setdefault(event.channel, deque(maxlen=_REMEMBERED))
@@ -60,7 +76,10 @@ class Plausible:
                     return (*twice, msgspec.structs.replace(event, text="", words=None))
                 return twice
             finals.append(said)
-        if event.end_ms is not None and event.end_ms < end:
+        if event.final and not event.text and event.end_ms is None:
+            # "nothing to finalize": not a word about what was sent meanwhile, which stays unsettled
+            event = msgspec.structs.replace(event, start_ms=end, end_ms=end)
+        elif event.end_ms is not None and event.end_ms < end:
             trouble = self._trouble(
                 "upstream_times", "gave times running backwards; they are moved"
             )

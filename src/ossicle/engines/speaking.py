@@ -148,23 +148,24 @@ class Speaking:
     # what the session asks
 
     def speak(self, command: Speak) -> None:
-        """Queue text; an utterance goes on while `more`. Empty text without `more` closes it."""
+        """Queue text; an utterance goes on while `more`. Empty text without `more` closes it.
+
+        Raises:
+            Refused: there is no text, or too much waits; the stream goes on.
+        """
         if self._dead or self._ending:
             return
         text = command.text
         if text is None and not self._answers:
-            self._refuse(command, "bad_request", "this voice needs a text; it has no answers")
-            return
+            raise Refused("this voice needs a text; it has no answers")
         text = text or ""
         waiting = self._waiting + len(text)
         if waiting > MAX_WAITING or len(self._queue) >= MAX_UTTERANCES:
-            self._refuse(
-                command,
-                "overloaded",
+            raise Refused(
                 f"{waiting} characters in {len(self._queue) + 1} utterances wait to be said; the"
                 f" limits are {MAX_WAITING} and {MAX_UTTERANCES}; wait for SpeechEnded or cancel",
+                code="overloaded",
             )
-            return
         utterance = self._queue[-1] if self._queue and self._queue[-1].more else None
         if utterance is None:
             self._count += 1
@@ -244,9 +245,6 @@ class Speaking:
         utterance.more = False
         utterance.pieces.extend(sentences(utterance.held))
         utterance.held = ""
-
-    def _refuse(self, command: Speak, code: str, text: str) -> None:
-        self._sink.tell(Notice(level="error", code=code, text=text, ref=command.ref))
 
     # sound
 

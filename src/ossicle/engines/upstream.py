@@ -12,18 +12,31 @@ is told by credit, so that no more than that waits in front of a slow provider.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 
 import msgspec
 
 from ..core.capabilities import PCM16K, Capabilities
-from ..core.commands import Command, Configure, End
-from ..core.errors import ConnectionLost, EngineFailed, Fault, OssicleError
-from ..core.events import AudioOut, Began, Configured, Ended, Event, Flow, Marked, Notice, Told
+from ..core.commands import Command, Configure, End, Finalize
+from ..core.errors import CODES, ConnectionLost, EngineFailed, Fault, OssicleError
+from ..core.events import (
+    AudioOut,
+    Began,
+    Configured,
+    Ended,
+    Event,
+    Flow,
+    Marked,
+    Notice,
+    Told,
+    Transcript,
+)
 from ..core.formats import AudioFormat
 from ..core.link import Link
 from ..core.options import Options, difference
-from ..core.ports import ClientDialect, Dial, Sink
+from ..core.ports import ClientDialect, Dial, Sink, Timer, Timers
+from ..core.timers import LoopTimers
 from .plausible import Plausible
 
 __all__ = ["Upstream", "UpstreamSettings"]
@@ -41,6 +54,11 @@ class UpstreamSettings(msgspec.Struct, frozen=True):
     silent_s: float = 0.0
     """How long it may say nothing at all while audio flows. Only for protocols that always say
     something; many are silent while nobody speaks."""
+    finish_s: float = 15.0
+    """How long it may say nothing after it was asked to finish, and has not finished."""
+    answer_s: float = 3.0
+    """How long it may leave a `Finalize` unanswered; then it is answered here, with no words. Some
+    say nothing when there is nothing to finish."""
     ahead_ms: int = 2_000
     """Audio that may be on its way to it."""
 
@@ -58,6 +76,7 @@ class Upstream:
         credential: Callable[[], str | None] = lambda: None,
         model: str = "",
         settings: UpstreamSettings | None = None,
+        timers: Timers | None = None,
     ) -> None:
         """
         Args:
@@ -68,6 +87,7 @@ class Upstream:
             credential: looked up for each stream, so that a new one counts at once.
             model: what to ask it for, whatever the client called its own.
             settings: patience.
+            timers: the clock; None = the event loop's.
         """
         self.name = name
         self.capabilities = msgspec.structs.replace(capabilities, name=name)
@@ -76,6 +96,7 @@ class Upstream:
         self._credential = credential
         self._model = model
         self._settings = settings or UpstreamSettings()
+        self._timers = timers
 
     async def open(self, options: Options, sink: Sink) -> "UpstreamStream":
         """Dial, ask, and wait until it said that it listens.
@@ -90,7 +111,9 @@ class Upstream:
         if self._model:
             recognition["model"] = self._model
         dialect = self._dialect()
-        stream = UpstreamStream(self.name, dialect, sink, options, self._settings)
+        stream = UpstreamStream(
+            self.name, dialect, sink, options, self._settings, self._timers or LoopTimers()
+        )
         configure = Configure(
             patch=patch,
             format=options.hears,
@@ -121,15 +144,16 @@ class UpstreamStream:
 
     __slots__ = (
         "_ahead",
+        "_asked",
         "_began",
         "_deaf",
+        "_due",
         "_ending",
         "_fed",
         "_fed_then",
         "_format",
         "_granted",
         "_heard_at",
-        "_loop",
         "_name",
         "_plausible",
         "_said",
@@ -140,6 +164,9 @@ class UpstreamStream:
         "_stuck_at",
         "_theirs",
         "_tick",
+        "_timers",
+        "_told_unable",
+        "_unable",
         "_until_ms",
         "link",
     )
@@ -151,15 +178,16 @@ class UpstreamStream:
         sink: Sink,
         options: Options,
         settings: UpstreamSettings,
+        timers: Timers,
     ) -> None:
-        self._loop = asyncio.get_running_loop()
+        self._timers = timers
         self._name = name
         self._sink = sink
         self._plausible = Plausible(name)
         self._settings = settings
         self._format: AudioFormat = options.hears or PCM16K
         self._speaks = options.speaks
-        self._began: asyncio.Future[None] = self._loop.create_future()
+        self._began: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._deaf = False
         self._ending = False
         self._said = False
@@ -171,12 +199,18 @@ class UpstreamStream:
         """Bytes, or packets' units, at which the next grant is due."""
         self._theirs: int | None = None
         """What it says it takes, in ms; None = it says nothing of that."""
-        self._heard_at = self._loop.time()
+        self._heard_at = self._timers.now()
         self._stuck_at: float | None = None
         self._spoken_ms = 0
         self._until_ms: int | None = None
-        self._tick: asyncio.TimerHandle | None = None
-        self.link = Link(dialect, self)
+        self._tick: Timer | None = None
+        self._due: Timer | None = None
+        self._asked: deque[tuple[str, float]] = deque()
+        """Questions it owes an answer, and until when."""
+        self._unable: deque[str] = deque()
+        """Those of them that it has no word for."""
+        self._told_unable = False
+        self.link = Link(dialect, self, timers)
         self.link.over.add_done_callback(self._closed)
 
     async def began(self) -> None:
@@ -186,8 +220,10 @@ class UpstreamStream:
             OssicleError: it refused, or went away.
         """
         await self._began
-        self._heard_at = self._loop.time()
-        self._tick = self._loop.call_later(_TICK_S, self._look)
+        if self._said or self._deaf:
+            return  # and went away at once: that was told
+        self._heard_at = self._timers.now()
+        self._tick = self._timers.call_at(self._timers.now() + _TICK_S, self._look)
         self._grant()
 
     # ── the session's side ──
@@ -199,8 +235,15 @@ class UpstreamStream:
             self._grant()
 
     def ask(self, command: Command) -> None:
-        if isinstance(command, End):
-            self._ending = True
+        match command:
+            case End():
+                self._ending = True
+                self._heard_at = self._timers.now()
+            case Finalize(ref=ref) if ref and self._settings.answer_s:
+                self._asked.append((ref, self._timers.now() + self._settings.answer_s))
+                self._await_answer()
+            case _:
+                pass
         self.link.ask(command)
 
     def credit(self, until_ms: int) -> None:
@@ -221,7 +264,7 @@ class UpstreamStream:
         """An event of the client half."""
         if self._deaf:
             return
-        self._heard_at = self._loop.time()
+        self._heard_at = self._timers.now()
         match event:
             case Began():
                 self._open(event.session)
@@ -236,7 +279,11 @@ class UpstreamStream:
             case Notice(level="error"):
                 text = f"{self._name}: {event.text}"
                 self._sink.tell(msgspec.structs.replace(event, level="warning", text=text))
+            case Notice(ref=ref) if any(ref == asked for asked, _ in self._asked):
+                self._cannot(event)
             case _:
+                if self._asked and isinstance(event, Transcript):
+                    event = self._answered(event)
                 for believed in self._plausible.checked(event):
                     self._sink.tell(believed)
 
@@ -265,7 +312,7 @@ class UpstreamStream:
             return
         if not self.link.can_write:
             if self._stuck_at is None:
-                self._stuck_at = self._loop.time()
+                self._stuck_at = self._timers.now()
             return
         self._granted = self._fed + self._ahead // 2
         until = self._format.ms(self._fed + self._ahead)
@@ -298,13 +345,50 @@ class UpstreamStream:
         error = over.result() or ConnectionLost("it closed the connection before the end")
         self._end(Ended(reason="failed", error=error.fault()))
 
+    def _answered(self, event: Transcript) -> Transcript:
+        if not (event.final and event.ends_turn):
+            return event
+        if not event.ref and self._unable:
+            event = msgspec.structs.replace(event, ref=self._unable.popleft())
+        self._asked = deque(each for each in self._asked if each[0] != event.ref)
+        return event
+
+    def _cannot(self, event: Notice) -> None:
+        """It decides by itself when a turn is over: the next end is the answer, if one comes in
+        time. That is told once."""
+        self._unable.append(event.ref)
+        if not self._told_unable:
+            self._told_unable = True
+            text = f"{self._name}: {event.text}"
+            self._sink.tell(Notice(level="info", code=event.code, text=text))
+
+    def _await_answer(self) -> None:
+        if self._asked and self._due is None:
+            self._due = self._timers.call_at(self._asked[0][1], self._answer)
+
+    def _answer(self) -> None:
+        """In its stead: nothing new was heard. Not a word is settled by that, and while words are
+        open their final is waited for."""
+        self._due = None
+        now = self._timers.now()
+        if self._asked and self._plausible.open:
+            self._due = self._timers.call_at(now + _TICK_S, self._answer)
+            return
+        while self._asked and self._asked[0][1] <= now:
+            ref, _ = self._asked.popleft()
+            if ref in self._unable:
+                self._unable.remove(ref)
+            at = self._plausible.end_ms
+            self._sink.tell(Transcript(start_ms=at, end_ms=at, final=True, ends_turn=True, ref=ref))
+        self._await_answer()
+
     def _refuse(self, fault: Fault) -> None:
         self._began.set_exception(OssicleError.of(fault))
 
     def _look(self) -> None:
         """Once a second: whether it still takes and says something."""
         self._tick = None
-        settings, now = self._settings, self._loop.time()
+        settings, now = self._settings, self._timers.now()
         fed, self._fed_then = self._fed - self._fed_then, self._fed
         if not self.link.can_write and self._stuck_at is None:
             self._stuck_at = now
@@ -313,10 +397,12 @@ class UpstreamStream:
             self._give_up(f"took nothing for {stuck:.0f} s (stuck_s)")
         elif fed and settings.silent_s and now - self._heard_at >= settings.silent_s:
             self._give_up(f"said nothing for {now - self._heard_at:.0f} s of audio (silent_s)")
+        elif self._ending and settings.finish_s and now - self._heard_at >= settings.finish_s:
+            self._give_up(f"did not finish within {settings.finish_s:g} s (finish_s)")
         else:
-            if not fed:
+            if not fed and not self._ending:
                 self._heard_at = now  # it was asked nothing
-            self._tick = self._loop.call_later(_TICK_S, self._look)
+            self._tick = self._timers.call_at(now + _TICK_S, self._look)
 
     def _give_up(self, why: str) -> None:
         fault = EngineFailed(f"{self._name} {why}").fault()
@@ -326,19 +412,26 @@ class UpstreamStream:
         self._sink.tell(Ended(reason="failed", error=fault))
 
     def _stop(self) -> None:
-        if self._tick is not None:
-            self._tick.cancel()
-            self._tick = None
+        for timer in (self._tick, self._due):
+            if timer is not None:
+                timer.cancel()
+        self._tick = self._due = None
 
 
 _OURS = frozenset({"unauthorized", "forbidden", "not_found", "replaced", "resume_denied"})
 """What a provider says of us and not of our client: its key, its path."""
 
 
+_BROKEN = frozenset(
+    {"connection_lost", "timed_out", "idle", "session_limit", "draining", "bad_message", "internal"}
+)
+"""What is between it and us, and is not the client's doing."""
+
+
 def of_upstream(name: str, fault: Fault) -> Fault:
     """A provider's fault as our client is told it: it is not the client's, and a client whose own
     key is good is not to hear that a key was bad."""
     code = "engine_unavailable" if fault.code in _OURS else fault.code
-    if code in {"connection_lost", "timed_out", "idle", "session_limit", "draining"}:
+    if code in _BROKEN or code not in CODES:
         code = "engine_failed"
     return Fault(code, f"{name}: {fault.text}", "upstream", fault.retryable)

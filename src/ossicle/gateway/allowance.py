@@ -10,17 +10,15 @@ import calendar
 import ipaddress
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
-from ossicle.core.errors import Overloaded, Refused
+from ossicle.core.errors import Overloaded
 
 from .keyfile import KeyLimits
 
-__all__ = ["Addresses", "Allowance", "Bucket", "address_of", "networks"]
+__all__ = ["Addresses", "Allowance", "Bucket"]
 
-_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _MOST_ADDRESSES = 10_000
-_MOST_FORWARDS = 32
 _MOST_BUCKETS = 10_000
 
 
@@ -94,68 +92,6 @@ def _group(address: str) -> str:
             return str(ipaddress.IPv6Network((int(number) >> 64 << 64, 64)))
         number = number.ipv4_mapped
     return "" if number.is_loopback else str(number)
-
-
-def networks(texts: Iterable[str]) -> tuple[_Network, ...]:
-    """Addresses and CIDR networks.
-
-    Raises:
-        Refused: one is neither.
-    """
-    found: list[_Network] = []
-    for text in texts:
-        try:
-            found.append(ipaddress.ip_network(text.strip(), strict=False))
-        except ValueError as error:
-            raise Refused(
-                f"access.trust_proxies: {text[:60]!r} is no address or network; "
-                "write 10.0.0.0/8 or 127.0.0.1",
-                code="bad_option",
-            ) from error
-    return tuple(found)
-
-
-def address_of(peer: str, forwarded: Iterable[str], trusted: tuple[_Network, ...]) -> str:
-    """Whose request it is.
-
-    Args:
-        peer: `address:port` of the connection.
-        forwarded: values of X-Forwarded-For, in order. Believed only as far as each address that
-            vouches for the next one is a trusted proxy: the rest anybody can write.
-        trusted: those proxies.
-    """
-    address = _bare(peer)
-    if not trusted:
-        return address
-    chain = [item.strip() for value in forwarded for item in value.split(",")]
-    for item in reversed(chain[-_MOST_FORWARDS:]):
-        if not _within(address, trusted):
-            break
-        given = _bare(item)
-        if not given:
-            break
-        address = given
-    return address
-
-
-def _bare(text: str) -> str:
-    """The address alone, of `a`, `a:port` or `[a]:port`; "" = none."""
-    for candidate in (text, text.rpartition(":")[0]):
-        try:
-            return str(ipaddress.ip_address(candidate.strip("[]").partition("%")[0]))
-        except ValueError:
-            continue
-    return ""
-
-
-def _within(address: str, trusted: tuple[_Network, ...]) -> bool:
-    try:
-        number = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    if isinstance(number, ipaddress.IPv6Address) and number.ipv4_mapped is not None:
-        number = number.ipv4_mapped
-    return any(number in network for network in trusted)
 
 
 class Allowance:

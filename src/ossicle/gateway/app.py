@@ -6,12 +6,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ossicle.core.errors import OssicleError, Refused
+from ossicle.core.errors import Denied, OssicleError, Refused
 from ossicle.core.wire import Opening
 from ossicle.dialects.native.errors import status
 from ossicle.dialects.native.messages import ErrorBody, encode
 from ossicle.transports.http.server import stream_endpoint
 
+from .advice import advice_route
 from .bind import BINDINGS, ENDPOINTS, router
 from .desk import endpoint_route
 from .house import House
@@ -36,7 +37,11 @@ def make_app(house: House, webrtc: WebRtcDoor | None = None) -> Starlette:
             return JSONResponse({"ready": True, **notes})
         return JSONResponse({"ready": False, "missing": missing, **notes}, status_code=503)
 
-    async def metrics(_request: Request) -> Response:
+    async def metrics(request: Request) -> Response:
+        try:
+            await _may_see_figures(house, request)
+        except OssicleError as error:
+            return _refused(error)
         return Response(house.metrics.page(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def sessions(request: Request) -> Response:
@@ -88,6 +93,7 @@ def make_app(house: House, webrtc: WebRtcDoor | None = None) -> Starlette:
             ),
             *webrtc.routes,
             Route("/v1/snippets", lines_to_change),
+            advice_route(house),
             *(endpoint_route(house, method, path, make(house)) for method, path, make in ENDPOINTS),
         ]
     )
@@ -106,6 +112,22 @@ def _refused(error: OssicleError) -> Response:
     )
 
 
+async def _may_see_figures(house: House, request: Request) -> None:
+    """The figures name every owner of a key and what each used: not for the world.
+
+    Raises:
+        OssicleError: keys are on, and this is none of those who may.
+    """
+    allowed = house.settings.access.metrics_for
+    if not house.access.on or "*" in allowed:
+        return
+    owner = await _owner(house, request)
+    if owner not in allowed:
+        raise Denied(
+            f"{owner} may not see the figures: name it in access.metrics_for", code="forbidden"
+        )
+
+
 async def _owner(house: House, request: Request) -> str:
     """Whose request it is.
 
@@ -113,7 +135,7 @@ async def _owner(house: House, request: Request) -> str:
         OssicleError: too many from there, a page that is not ours, or no key or token of ours.
     """
     peer = f"{request.client.host}:{request.client.port}" if request.client else ""
-    opening = Opening(headers=tuple(request.headers.items()), peer=peer)
+    opening = house.forwarding.seen(Opening(headers=tuple(request.headers.items()), peer=peer))
     house.knock(opening)
     house.access.check_page(opening)
     scheme, _, value = opening.header("authorization").partition(" ")

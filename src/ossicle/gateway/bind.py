@@ -1,5 +1,5 @@
-"""Bindings: which dialect answers which path on which wire. The registry of what the HTTP and
-WebSocket doors understand; adding a dialect adds its lines here."""
+"""Bindings: which dialect answers which path on which wire. The registry of what the
+doors understand; adding a dialect adds its lines here."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -17,15 +17,22 @@ from ossicle.dialects.assemblyai.endpoints import legacy_token, v3_token
 from ossicle.dialects.deepgram import ListenServer, PrerecordedServer
 from ossicle.dialects.deepgram.endpoints import grant
 from ossicle.dialects.deepgram.flux_server import FluxServer
+from ossicle.dialects.deepgram.flux_speak_server import FluxSpeakServer
 from ossicle.dialects.deepgram.speak_request import SpeakRequest
 from ossicle.dialects.deepgram.speak_server import SpeakServer
 from ossicle.dialects.native import NativeObserver, NativeServer
 from ossicle.dialects.native.endpoints import new_token
 from ossicle.dialects.native.errors import refusal
+from ossicle.dialects.native.rpc_server import RpcListener, RpcRecognizer, RpcServer
+from ossicle.dialects.openai import Books, RealtimeServer
+from ossicle.dialects.openai.endpoints import beta_secret, client_secret, hang_up
+from ossicle.dialects.openai.speech_request import SpeechRequest
+from ossicle.dialects.openai.transcription_request import TranscriptionRequest
 from ossicle.dialects.twilio import CallServer, header_token, signed
 from ossicle.dialects.twilio.endpoints import STATUS_PATH, VOICE_PATH, status_at, voice_at
 
 from .house import House
+from .rpcbind import CALLS
 from .traces import Greeting, trace_of
 
 __all__ = ["BINDINGS", "ENDPOINTS", "Binding", "each", "router"]
@@ -39,7 +46,7 @@ class Binding(NamedTuple):
     dialect: Callable[[House], Dialect]
     """Makes one for each channel; most need nothing of the house."""
     methods: tuple[str, ...] = ("POST",)
-    """Of HTTP."""
+    """Of HTTP; of gRPC `("unary",)` where the client asks once, else it streams."""
 
 
 def each(make: Callable[[], Dialect]) -> Callable[[House], Dialect]:
@@ -58,29 +65,64 @@ def _telnyx() -> Dialect:
     return CallServer("telnyx", guard=header_token("x-telnyx-streaming-auth-token"))
 
 
+def _realtime(house: House) -> Dialect:
+    return RealtimeServer(house.shared.setdefault("openai", Books()))
+
+
+def _amazon(house: House) -> Dialect:
+    return house.amazon.server()
+
+
+def _native(house: House) -> Dialect:
+    return NativeServer(heartbeat_s=house.settings.heartbeat_s)
+
+
+def _observer(house: House) -> Dialect:
+    return NativeObserver(heartbeat_s=house.settings.heartbeat_s)
+
+
+def _rpc(make: Callable[..., Dialect]) -> Callable[[House], Dialect]:
+    return lambda house: make(heartbeat_s=house.settings.heartbeat_s)
+
+
 BINDINGS: tuple[Binding, ...] = (
+    Binding("http", "/stream-transcription", _amazon),
+    Binding("websocket", "/stream-transcription-websocket", _amazon),
     Binding("http", "/v1/listen", each(PrerecordedServer)),
     Binding("websocket", "/v1/listen", each(ListenServer)),
     Binding("http", "/v1/speak", each(partial(SpeakRequest, speech_file))),
     Binding("websocket", "/v1/speak", each(SpeakServer)),
+    Binding("websocket", "/v1/realtime", _realtime),
+    Binding("http", "/v1/audio/transcriptions", each(TranscriptionRequest)),
+    Binding("http", "/v1/audio/speech", each(partial(SpeechRequest, speech_file))),
     Binding("websocket", "/v2/listen", each(FluxServer)),
+    Binding("http", "/v2/speak", each(partial(SpeakRequest, speech_file, flux=True))),
+    Binding("websocket", "/v2/speak", each(FluxSpeakServer)),
     Binding("websocket", "/v2/realtime/ws", each(LegacyServer)),
     Binding("websocket", "/v3/ws", each(AssemblyServer)),
     Binding("websocket", "/twilio/media", _twilio),
     Binding("websocket", "/telnyx/media", each(_telnyx)),
     Binding("websocket", "/vonage/media", each(lambda: CallServer("vonage"))),
     Binding("websocket", "/plivo/media", each(lambda: CallServer("plivo"))),
-    Binding("websocket", "/v1/stream", each(NativeServer)),
-    Binding("http", "/v1/stream", each(NativeServer)),
-    Binding("websocket", "/v1/sessions/{name}/events", each(NativeObserver)),
-    Binding("http", "/v1/sessions/{name}/events", each(NativeObserver), ("GET",)),
-    Binding("webrtc", "/whip", each(NativeServer)),
-    Binding("webrtc", "/whep/{name}", each(NativeObserver)),
+    Binding("websocket", "/v1/stream", _native),
+    Binding("http", "/v1/stream", _native),
+    Binding("grpc", "/ossicle.v1.Speech/Stream", _rpc(RpcServer)),
+    Binding("grpc", "/ossicle.v1.Speech/Listen", _rpc(RpcListener)),
+    Binding("grpc", "/ossicle.v1.Speech/Recognize", each(RpcRecognizer), ("unary",)),
+    *(Binding("grpc", path, make, ("unary",) if once else ()) for path, make, once in CALLS),
+    Binding("websocket", "/v1/sessions/{name}/events", _observer),
+    Binding("http", "/v1/sessions/{name}/events", _observer, ("GET",)),
+    Binding("webrtc", "/whip", _native),
+    Binding("webrtc", "/whep/{name}", _observer),
 )
 
 ENDPOINTS: tuple[tuple[str, str, Callable[[House], Endpoint]], ...] = (
     ("POST", "/v1/auth/grant", lambda _house: grant),
     ("POST", "/v1/tokens", lambda _house: new_token),
+    ("POST", "/v1/realtime/client_secrets", lambda _house: client_secret),
+    ("POST", "/v1/realtime/sessions", lambda _house: beta_secret),
+    ("POST", "/v1/realtime/transcription_sessions", lambda _house: beta_secret),
+    ("POST", "/v1/realtime/calls/{call_id}/hangup", lambda _house: hang_up),
     ("POST", "/v2/realtime/token", lambda _house: legacy_token),
     ("GET", "/v3/token", lambda _house: v3_token),
     ("GET", VOICE_PATH, lambda house: voice_at(house.settings.public_url)),
@@ -124,7 +166,7 @@ def router(house: House, transport: str, bindings: Iterable[Binding] = BINDINGS)
             return _Nobody()
         greeting = Greeting(channel, trace_of(opening))
         greeting.leg = leg = Leg(make(house), greeting, house)
-        leg.start(opening)
+        leg.start(house.forwarding.seen(opening))
         # `binary` is an instance attribute; the checker takes it for a method and binds it
         return leg  # pyright: ignore[reportReturnType]
 

@@ -123,6 +123,8 @@ class ReloadingContext:
 
     context: ssl.SSLContext
     """Give this to the server; it is the same object for ever."""
+    pem: tuple[bytes, bytes]
+    """Chain and key that are loaded, for a server with a TLS of its own (gRPC)."""
     ends: datetime
     """When the certificate that new handshakes get expires."""
 
@@ -180,6 +182,7 @@ class ReloadingContext:
                     f"OpenSSL does not take the certificate {files.certificate}: {error.reason}",
                     code="bad_option",
                 ) from error
+        self.pem = chain, key
         self.ends = ends
 
 

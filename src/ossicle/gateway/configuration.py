@@ -18,6 +18,7 @@ from typing import Any, cast
 import msgspec
 
 from ossicle.core.errors import Refused
+from ossicle.dialects.google.v2_config import preset
 from ossicle.engines.open import NAMES
 
 from .choices import choices
@@ -273,6 +274,11 @@ def _together(settings: GatewaySettings, found: _Gathered) -> None:
         if low >= high:
             names = (f"{table}.write_low", f"{table}.write_high")
             found.wrong(at(*names), f"{names[0]} ({low}) must be below {names[1]} ({high})")
+    if settings.access.proxy_protocol and not settings.access.trust_proxies:
+        found.wrong(
+            at("access.proxy_protocol"),
+            "access.proxy_protocol needs access.trust_proxies: who may write the header?",
+        )
     wire = settings.websocket
     if wire.silence_s <= wire.keepalive_s:
         names = ("websocket.silence_s", "websocket.keepalive_s")
@@ -289,6 +295,11 @@ def _together(settings: GatewaySettings, found: _Gathered) -> None:
             entry(name, upstream)
         except Refused as error:
             found.wrong(at("upstreams"), str(error))
+    for name, recognizer in settings.google.recognizers:
+        try:
+            preset(name, recognizer)
+        except Refused as error:
+            found.wrong(at("google.recognizers"), str(error))
     for name, spec in specs:
         for problem in _unopenable(spec, dict(settings.upstreams)):
             found.wrong(at(name), f"{name}: {problem}")

@@ -46,6 +46,10 @@ class FrontDesk:
         """A token for the owner of a key."""
         return self._house.access.mint(credential, ttl_s, limits, once=once)
 
+    async def end(self, credential: str | None, session: str) -> None:
+        """End a session of the credential's owner."""
+        self._house.end(session, await self.owner(credential))
+
     def secret(self, name: str) -> bytes | None:
         """A secret that verifies a signature."""
         return self._house.secrets(name)
@@ -59,8 +63,9 @@ def endpoint_route(house: House, method: str, path: str, endpoint: Endpoint) -> 
         try:
             headers = tuple(request.headers.items())
             peer = f"{request.client.host}:{request.client.port}" if request.client else ""
-            house.knock(Opening(headers=headers, peer=peer))
-            house.access.check_page(Opening(headers=headers))
+            opening = house.forwarding.seen(Opening(headers=headers, peer=peer))
+            house.knock(opening)
+            house.access.check_page(opening)
             response = await endpoint(
                 Request(
                     method=request.method,
@@ -68,7 +73,7 @@ def endpoint_route(house: House, method: str, path: str, endpoint: Endpoint) -> 
                     query=tuple(request.query_params.multi_items()),
                     headers=headers,
                     body=await _body(request),
-                    peer=peer,
+                    peer=opening.peer,
                     secure=request.url.scheme == "https",
                 ),
                 desk,

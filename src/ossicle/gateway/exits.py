@@ -1,5 +1,6 @@
-"""What leaves a gateway beside the answers to clients: records, log lines, traces, reports, and
-observers that look a session up by name. One object, so that the house calls it and knows none.
+"""What a gateway does beside answering clients: records, log lines, traces, reports, recordings
+read by URL, and observers that look a session up by name. One object, so that the house calls it
+and knows none.
 """
 
 import logging
@@ -15,8 +16,9 @@ from ossicle.core.ports import Dialect
 from ossicle.core.session import Session
 from ossicle.core.wire import Opening
 
-from .names import Names, Waiting
+from .names import Names, Waiting, labels_of
 from .reach import Reach
+from .recordings import Recordings
 from .records import Known, Records, SessionRecord, dialect_name, peer_class
 from .secrets import Secrets
 from .settings import GatewaySettings
@@ -38,6 +40,7 @@ class Exits:
         settings: GatewaySettings,
         *,
         count: Callable[[str, int], None],
+        fetched: Callable[[str, int], None],
         spawn: Callable[[Coroutine[Any, Any, None], str], object],
     ) -> None:
         """
@@ -45,6 +48,7 @@ class Exits:
             house: its clock.
             settings: the gateway's.
             count: counts what became of a post.
+            fetched: counts what became of a recording, and its bytes.
             spawn: starts a task that the house ends.
         """
         self._timers = house.timers
@@ -54,14 +58,22 @@ class Exits:
         self.twins: dict[str, Callable[[Opening], Dialect | None]] = {}
         """By transport: another instance of the dialect that answers an opening."""
         self.spans: Spans | None = None
-        self.reach = Reach(settings.allow_hosts)
+        self.reach = Reach(settings.allow_hosts, trust_ca=settings.trust_ca)
         self.reports = Reports(
             house,
             self.reach,
             Signer(lambda: webhook_secret(Secrets(settings.state_dir))),
+            settings.webhooks,
             count=count,
             spawn=spawn,
             twin=self._twin,
+        )
+        self.recordings = Recordings(
+            house,
+            Reach(settings.allow_hosts, inside=False, trust_ca=settings.trust_ca),
+            settings.fetch,
+            count=fetched,
+            spawn=spawn,
         )
 
     def _twin(self, opening: Opening) -> Dialect | None:
@@ -78,6 +90,7 @@ class Exits:
         """
         self.names.check(configure.names)
         self.reports.check(configure.report_to)
+        self.recordings.check(configure)
 
     def began(self, session: Session, leg: Leg, configure: Configure, owner: str) -> None:
         """A session is made; its owner is not attached yet."""
@@ -95,6 +108,7 @@ class Exits:
             },
         )
         self._more(known, configure)
+        self.recordings.start(session, leg, configure)
 
     def extend(self, session: Hosted, configure: Configure) -> None:
         """More names, more reports.
@@ -112,7 +126,8 @@ class Exits:
         if configure.report_to:
             self.reports.start(session, configure.report_to, known.opening, known.trace)
             known.reports += len(configure.report_to)
-        for join, leg in self.waiting.arrived(known.owner, (session.id, *known.names)):
+        names = (session.id, *known.names, *labels_of(session.options.label))
+        for join, leg in self.waiting.arrived(known.owner, names):
             self.joined(session)
             session.attach(leg, join.role, since=join.since)
 
@@ -124,8 +139,8 @@ class Exits:
             known.observers += not resumed
 
     def find(self, name: str, owner: str) -> str:
-        """The id of a session by id or name."""
-        return self.names.find(owner, name) or name
+        """The id of a session by a name that its owner gave it, or else by its label."""
+        return self.names.find(owner, name) or self.records.labelled(name, owner) or name
 
     def wait(self, leg: Leg, join: Join, owner: str) -> None:
         """The session is not there yet.
@@ -149,12 +164,14 @@ class Exits:
         )
 
     def changed(self, session: Hosted) -> None:
-        """It may be over: then its reports go on alone."""
+        """It may be over: then its reports go on alone, and nothing more is read for it."""
         if session.life.state == "ended" and isinstance(session, Session):
+            self.recordings.session_over(session.id)
             self.reports.session_over(session)
 
     def ended(self, session: Session) -> None:
         """It is forgotten; its record stays for a while."""
+        self.recordings.session_over(session.id)
         self.reports.session_over(session)
         self.names.drop(session.id)
         known = self.records.live.get(session.id)
@@ -211,6 +228,7 @@ def _spans(known: Known, record: SessionRecord, now: float) -> tuple[Span, Itera
             "ossicle.reason": end.reason if end is not None else "failed",
             "ossicle.audio_ms": record.counts.audio_ms,
             "ossicle.turns": record.counts.turns,
+            "ossicle.provider_ids": " ".join(id_.replace(" ", "") for id_ in record.provider_ids),
         },
         end.code if end is not None else "internal",
     )

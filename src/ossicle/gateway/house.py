@@ -30,17 +30,23 @@ from ossicle.core.session import Session
 from ossicle.core.timers import LoopTimers
 from ossicle.core.wire import Opening
 from ossicle.engines.wrap.endpointed import Endpointed
+from ossicle.engines.wrap.record import Recorded
 from ossicle.engines.wrap.split import Split
 from ossicle.transports.faults import report_fault
 
 from .access import Access, Verdict
 from .accounts import Accounts
-from .allowance import Addresses, address_of, networks
+from .allowance import Addresses
+from .amazon import AmazonDoor
+from .answering import Answering
 from .exits import Exits
+from .forwarded import Forwarding, address_of
 from .judges import judge_of
 from .keyfile import KeyFile
 from .metrics import Metrics
 from .minting import Mint, signing_secret
+from .names import labels_of
+from .recorder import recorder_of
 from .routing import chosen, cold
 from .secrets import Secrets
 from .settings import GatewaySettings
@@ -78,11 +84,18 @@ class House:
             settings.access.judge_s,
         )
         self.addresses = Addresses(settings.access.handshakes_per_s)
-        self._proxies = networks(settings.access.trust_proxies)
+        self.forwarding = Forwarding(
+            settings.access.trust_proxies, settings.access.forwarded_header
+        )
         self._judging = 0
         self.secrets = Secrets(settings.state_dir)
+        self.recorder = recorder_of(settings)
         self.node = settings.node or uuid.uuid4().hex[:8]
         self.sessions: dict[str, Session] = {}
+        self.answering = Answering()
+        self.shared: dict[str, Any] = {}
+        """What a dialect keeps for all its legs, by the dialect's name."""
+        self.amazon = AmazonDoor(settings.amazon, self.access, self.secrets, self.sessions)
         self.draining = False
         self.doors_open = False
         self.address = Address()
@@ -96,7 +109,13 @@ class House:
         self._group: asyncio.TaskGroup | None = None
         self._empty = asyncio.Event()
         self._empty.set()
-        self.exits = Exits(self, settings, count=self.metrics.posted, spawn=self._spawn)
+        self.exits = Exits(
+            self,
+            settings,
+            count=self.metrics.posted,
+            fetched=self.metrics.fetched,
+            spawn=self._spawn,
+        )
 
     def missing(self) -> list[str]:
         """What keeps the gateway from serving; empty = ready."""
@@ -123,7 +142,8 @@ class House:
                 "audio_ms": session.ms(session.journal.end) - session.origin_ms,
             }
             for session in self.sessions.values()
-            if self._owners.get(session.id, "") == owner and label in {None, session.options.label}
+            if self._owners.get(session.id, "") == owner
+            and (label is None or label in labels_of(session.options.label))
         ]
 
     async def run(self) -> None:
@@ -137,6 +157,7 @@ class House:
             finally:
                 self._group = None
                 self.accounts.usage.flush()
+                await self.answering.aclose()
 
     def tick(self) -> None:
         """Once a second, for all sessions: what is not worth a timer of its own."""
@@ -163,12 +184,13 @@ class House:
     def knock(self, opening: Opening) -> None:
         """Somebody asks for something: how often may its address?
 
+        Args:
+            opening: as `forwarding.seen` gives it.
+
         Raises:
             Overloaded: too often.
         """
-        forwarded = (value for name, value in opening.headers if name == "x-forwarded-for")
-        address = address_of(opening.peer, forwarded, self._proxies)
-        self.addresses.knock(address, self.timers.now())
+        self.addresses.knock(address_of(opening.peer), self.timers.now())
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """A task that ends with the house."""
@@ -209,15 +231,11 @@ class House:
     def choose(self, options: Options, source: AudioFormat) -> Engine:
         """The engine for a session; several channels on an engine for one get a stream each, and
         one that judges no ends of turns is judged for where the session asks."""
-        engine = chosen(self.engine, options)
-        turns = options.recognition.turns
-        asks = turns.confidence is not None or turns.eager is not None
-        if asks and engine.capabilities.hears and not engine.capabilities.eager:
-            engine = Endpointed(engine)
+        engine = self.answering.seated(chosen(self.engine, options), options, _judged(options))
         split = options.recognition.channels == "split"
         if split and source.channels > engine.capabilities.channels:
-            return Split(engine, channels=source.channels)
-        return engine
+            engine = Split(engine, channels=source.channels)
+        return engine if self.recorder is None else Recorded(engine, self.recorder)
 
     def wake(self, session: Hosted) -> None:
         """A session changed."""
@@ -278,7 +296,7 @@ class House:
             owner = verdict.owner
             self.accounts.knock(verdict, self.timers.now())
             if configure.join is not None and not self._new_home(configure.join, owner):
-                self._join(leg, configure.join, verdict)
+                self._join(leg, configure, configure.join, verdict)
                 return
             self.exits.check(configure)
             _check_body(leg, verdict)
@@ -314,7 +332,7 @@ class House:
         return self.accounts.usage
 
     def find(self, name: str, owner: str = "") -> Session:
-        """A session by its id, or by a name that its owner gave it.
+        """A session by its id, or by a name that its owner gave it, or by its label.
 
         Raises:
             Refused: there is none.
@@ -324,11 +342,20 @@ class House:
             raise Refused("there is no such session", code="not_found")
         return session
 
+    def end(self, name: str, owner: str) -> None:
+        """End a session of this owner.
+
+        Raises:
+            Refused: there is none of that name.
+            Denied: it is somebody else's.
+        """
+        session = self.find(name, owner)
+        self._own(session, owner)
+        session.finish("done")
+
     def _open(self, leg: Leg, configure: Configure, verdict: Verdict) -> Session:
         if self.draining:
             raise Overloaded("the gateway is stopping; try another, or again soon", code="draining")
-        if configure.audio_from:
-            raise Refused("audio is not read by URL here; send its bytes", code="bad_option")
         if len(self.sessions) >= self.settings.sessions:
             raise Overloaded(
                 f"{len(self.sessions)} sessions are open, the limit is {self.settings.sessions} "
@@ -343,6 +370,7 @@ class House:
             continues=configure.join,
         )
         session.configure(configure)
+        session.deadline.set(configure.within_s)
         self.accounts.open(verdict, name, leg.opening.header("idempotency-key")[:200])
         return session
 
@@ -378,7 +406,7 @@ class House:
             return False
         return parse(join.token).session not in self.sessions
 
-    def _join(self, leg: Leg, join: Join, verdict: Verdict) -> None:
+    def _join(self, leg: Leg, configure: Configure, join: Join, verdict: Verdict) -> None:
         owner = verdict.owner
         if not join.token and join.role != "owner":
             try:
@@ -409,12 +437,25 @@ class House:
         self._own(session, owner)
         self.accounts.check_join(verdict, session.id)
         self.exits.joined(session, resumed=True)
+        session.deadline.set(configure.within_s)
         _bound(leg, verdict, session.fail)
         session.attach(leg, since=join.since, resumed=True)
 
     def _own(self, session: Session, owner: str) -> None:
         if self._owners.get(session.id, "") != owner:
             raise Denied("this session belongs to another key", code="resume_denied")
+
+
+def _judged(options: Options) -> Callable[[Engine], Engine]:
+    """Puts a judge of turn ends around an engine that is none, where the session asks for one."""
+    turns = options.recognition.turns
+    asks = turns.confidence is not None or turns.eager is not None
+
+    def around(engine: Engine) -> Engine:
+        able = engine.capabilities
+        return Endpointed(engine) if asks and able.hears and not able.eager else engine
+
+    return around
 
 
 def _bound(leg: Leg, verdict: Verdict, over: Callable[[OssicleError], None]) -> None:

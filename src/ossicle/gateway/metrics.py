@@ -49,6 +49,13 @@ class Metrics:
             "ossicle_webhook_posts", "Webhook posts, by what became of them", ["outcome"],
             registry=self._registry,
         )  # fmt: skip
+        self._recordings = Counter(
+            "ossicle_recordings", "Recordings read by URL, by what became of them", ["outcome"],
+            registry=self._registry,
+        )  # fmt: skip
+        self._recorded = Counter(
+            "ossicle_recordings_bytes", "Bytes of recordings read by URL", registry=self._registry
+        )
         self._audio = Counter(
             "ossicle_audio_seconds", "Audio heard", ["engine"], registry=self._registry
         )
@@ -106,6 +113,11 @@ class Metrics:
     def posted(self, outcome: str, count: int = 1) -> None:
         """What became of webhook posts: `delivered retried rejected given_up`."""
         self._posts.labels(outcome).inc(count)
+
+    def fetched(self, outcome: str, size: int) -> None:
+        """What became of a recording: `read failed stopped`; and its bytes."""
+        self._recordings.labels(outcome).inc()
+        self._recorded.inc(size)
 
     def used(self, key: str, owner: str, engine: str, side: Side, ms: int) -> None:
         """So much more was heard or spoken for a key."""

@@ -11,7 +11,7 @@ from ossicle.core.errors import Overloaded, Refused
 from ossicle.core.events import Notice
 from ossicle.core.legs import Leg
 
-__all__ = ["LONGEST_WAIT_S", "Names", "Waiting"]
+__all__ = ["LONGEST_WAIT_S", "Names", "Waiting", "labels_of"]
 
 LONGEST_WAIT_S = 600.0
 """Beyond it a client asks again."""
@@ -19,6 +19,17 @@ _MOST_WAITING = 1_000
 _MOST_NAMES = 8
 """Of one session."""
 _LONGEST_NAME = 200
+
+
+def labels_of(label: str) -> tuple[str, ...]:
+    """What a session may be looked up by because of its label: the whole of it, and each of several
+    tags (protocols that have tags put commas between them).
+
+    >>> labels_of("desk,night")
+    ('desk,night', 'desk', 'night')
+    """
+    tags = tuple(filter(None, label.split(",")))
+    return tuple(dict.fromkeys((label, *tags))) if label else ()
 
 
 class Names:

@@ -33,8 +33,6 @@ Kind: TypeAlias = Literal[
 PREFIX = "OSSICLE_"
 
 LATER = {
-    "grpc_port": "gRPC",
-    "grpc_tls_port": "gRPC over TLS",
     "quic_port": "WebTransport and Media over QUIC",
     "sip_port": "SIP",
     "sip_tls_port": "SIP over TLS",
@@ -53,6 +51,7 @@ _BYTES, _LONG_S, _LONG_MS = float(1 << 30), 31_536_000.0, 3_600_000.0
 _LIMITS: dict[str, tuple[float, float]] = {
     "sessions": (1, 1_000_000),
     "patience_s": (0, 60),
+    "heartbeat_s": (0.1, 3_600),
     "drain_s": (0, 86_400),
     "session.unsent_ms": (100, _LONG_MS),
     "session.flow_ms": (100, 60_000),
@@ -72,6 +71,18 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "webrtc.max_offer": (1_024, 1 << 20),
     "webrtc.max_message": (1_024, 1 << 20),
     "webrtc.turn_ttl_s": (60, 31_536_000),
+    "grpc.streams_per_connection": (1, 1_000_000),
+    "grpc.slow_reader_s": (0.1, 86_400),
+    "grpc.keepalive_s": (1, 86_400),
+    "grpc.keepalive_timeout_s": (0.1, 3_600),
+    "grpc.min_ping_interval_s": (0, 3_600),
+    "grpc.max_head": (1_024, 1 << 24),
+    "grpc.window": (65_535, 1 << 24),
+    "http2.max_streams": (1, 10_000),
+    "http2.window": (16_384, 1 << 24),
+    "http2.max_head": (1_024, 1 << 24),
+    "http2.head_timeout": (0.1, 3_600),
+    "http2.keepalive_s": (0.1, 86_400),
     "websocket.handshake_timeout": (0.1, 3_600),
     "websocket.keepalive_s": (0.1, 86_400),
     "websocket.silence_s": (0.1, 86_400),

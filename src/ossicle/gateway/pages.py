@@ -1,6 +1,7 @@
 """The playground at `/`, and `ossicle.js`: plain files of the package, served as they are.
 
     /                      the page
+    /advise                which protocol?
     /ossicle.js            the module that pages import; also from pages of other origins
     /playground/…          what the page is made of
     /openapi.json          what can be asked over plain HTTP (OpenAPI)
@@ -122,11 +123,15 @@ def page_routes(house: House) -> list[Route]:
         name = request.path_params.get("name")
         return _answer(request, "playground/index.html" if name is None else f"playground/{name}")
 
+    async def advice(request: Request) -> Response:
+        return _answer(request, "playground/advise.html")
+
     async def module(request: Request) -> Response:
         return _answer(request, request.url.path.lstrip("/"))
 
     return [
         Route("/", page),
+        Route("/advise", advice),
         Route("/playground/{name}", page),
         Route("/ossicle.js", module),
         Route("/ossicle.d.ts", module),

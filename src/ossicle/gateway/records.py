@@ -8,7 +8,7 @@ No words, no keys, no tokens. Bounded in number and in age. Nothing here is call
 import ipaddress
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from ossicle.core.ledger import LedgerReport
 from ossicle.core.legs import Leg
 from ossicle.core.session import Session
 
+from .names import labels_of
 from .traces import Trace
 
 __all__ = [
@@ -90,7 +91,7 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     engine: str = ""
     """What listens; "" = not chosen yet."""
     provider_ids: tuple[str, ...] = ()
-    """Request ids of an upstream provider."""
+    """Request ids of upstream providers, `NAME: ID`; the last 20."""
     began_at: str
     """ISO 8601, UTC."""
     ended_at: str | None = None
@@ -146,6 +147,7 @@ class Known:
             peer=self.peer,
             user_agent=self.agent,
             engine=session.engine_name,
+            provider_ids=tuple(session.upstream_ids),
             began_at=_iso(self.began_at),
             ended_at=_iso(self.began_at + session_ms / 1000) if ended is not None else None,
             session_ms=session_ms,
@@ -215,7 +217,7 @@ class Records:
             self._over.popitem(last=False)
 
     def find(self, name: str, owner: str) -> SessionRecord | None:
-        """The newest session of that id or name, if it is the owner's."""
+        """The newest session of that id, name or else label, if it is the owner's."""
         now = self._now()
         self.forget(now)
         for known in reversed(self.live.values()):
@@ -224,15 +226,15 @@ class Records:
         for _, whose, record in reversed(self._over.values()):
             if whose == owner and (record.session == name or name in record.names):
                 return record
-        return None
+        found = self.labelled(name, owner)
+        return self.live[found].record(now) if found is not None else None
 
-    def listing(self, owner: str, label: str | None) -> Iterable[Known]:
-        """Sessions that live, of one owner and perhaps one label."""
-        return (
-            known
-            for known in self.live.values()
-            if known.owner == owner and label in {None, known.session.options.label}
-        )
+    def labelled(self, label: str, owner: str) -> str | None:
+        """The id of the newest session that lives and has that label."""
+        for known in reversed(self.live.values()):
+            if known.owner == owner and label in labels_of(known.session.options.label):
+                return known.session.id
+        return None
 
 
 def dialect_name(leg: Leg) -> str:

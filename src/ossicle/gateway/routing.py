@@ -31,6 +31,11 @@ VENDOR_MODELS = (
     "whisper", "whisper-*", "aura-*",
     # AssemblyAI
     "universal", "universal-*", "u3-*", "best", "nano", "slam-*",
+    # OpenAI
+    "gpt-*", "tts-*", "o?-*",
+    # Google
+    "latest_long", "latest_short", "command_and_search", "phone_call", "video", "default", "long",
+    "short", "telephony", "telephony_short", "chirp", "chirp_*", "medical_*",
 )  # fmt: skip
 """Names that SDKs send whether their user chose one or not: the default engine hears for them,
 unless a route says otherwise."""

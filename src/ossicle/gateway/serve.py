@@ -7,12 +7,11 @@ async with serving(settings, engine) as gateway:
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
 import os
 import socket
 import ssl
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Iterable
 from datetime import UTC, datetime
 
 import uvicorn
@@ -21,9 +20,12 @@ from ossicle.core.errors import Refused, TimedOut
 from ossicle.core.ports import Engine
 from ossicle.engines.lifecycle import aclose, start
 from ossicle.transports.http.server import http_protocol
+from ossicle.transports.http2.protocol import http2_protocol
 from ossicle.transports.websocket.server import websocket_protocol
 
+from . import handover
 from .access import loopback
+from .activation import announce, inherited
 from .app import make_app
 from .bind import router
 from .certificates import (
@@ -33,8 +35,10 @@ from .certificates import (
     own_certificates,
     reloading_context,
 )
+from .doors import Door, bind
 from .house import House
-from .listening import listen
+from .routing import cold
+from .rpc import RpcDoors, rpc_doors, wants_tls
 from .settings import GatewaySettings
 from .snippets import Address
 from .traces import spans_from_environment
@@ -47,15 +51,27 @@ log = logging.getLogger("ossicle.gateway")
 
 _ANY = {"0.0.0.0", "::", "*"}  # noqa: S104  names that no certificate can carry
 _CERTIFICATES_EVERY_S = 10.0
+_LAST_WORDS_S = 1.0
+"""For gRPC calls to end by themselves once their sessions have."""
+_WARM_S = 300.0
+"""How long an engine may take to load."""
 
 
 class Gateway:
     """A running gateway."""
 
-    def __init__(self, house: House, doors: dict[str, "Door"], webrtc: WebRtcDoor) -> None:
+    def __init__(
+        self,
+        house: House,
+        doors: dict[str, Door],
+        webrtc: WebRtcDoor,
+        rpc: RpcDoors | None = None,
+    ) -> None:
         self.house = house
         self.doors = doors
         self.webrtc = webrtc
+        self.rpc = rpc
+        """gRPC, where it is open."""
         self._stop = asyncio.Event()
 
     @property
@@ -76,6 +92,8 @@ class Gateway:
             if loop.time() > deadline:
                 raise TimedOut(f"not ready after {timeout_s:g} s: {', '.join(missing)}")
             await asyncio.sleep(0.02)
+        if self.rpc is not None:
+            await self.rpc.look()
 
     def stop(self) -> None:
         """Ask for a graceful stop; `wait` returns."""
@@ -84,42 +102,6 @@ class Gateway:
     async def wait(self) -> None:
         """Until somebody asks for a stop."""
         await self._stop.wait()
-
-
-class Door(uvicorn.Server):
-    """One listening port. Signals belong to whoever runs the process."""
-
-    def __init__(self, config: uvicorn.Config, bound: socket.socket, *, handshake_s: float) -> None:
-        """`handshake_s`: how long TLS may take to begin."""
-        super().__init__(config)
-        self.bound = bound
-        self._handshake_s = handshake_s
-        self.listening = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Open the port, and say so."""
-        await super().startup([])
-        self.servers = [await listen(self, self.bound, handshake_s=self._handshake_s)]
-        self.listening.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        """uvicorn's own handlers are left out."""
-        yield
-
-    @property
-    def port(self) -> int:
-        """The port bound."""
-        return int(self.bound.getsockname()[1])
-
-    @property
-    def url(self) -> str:
-        """Scheme, host and port."""
-        host = self.bound.getsockname()[0]
-        if host in {"127.0.0.1", "::1", "0.0.0.0", "::"}:  # noqa: S104  shown, not bound
-            host = "localhost"
-        scheme = "https" if self.config.ssl is not None else "http"
-        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
 
 @contextlib.asynccontextmanager
@@ -134,71 +116,191 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
     # onnxruntime, wherever an engine imports it, would call home (and does so from a thread)
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     tls, files = None, None
-    if settings.tls_port is not None:
+    if settings.tls_port is not None or wants_tls(settings):
         files = certificate_files(settings)
-        tls = reloading_context(files, alpn=("http/1.1",))
+        tls = reloading_context(files, alpn=("h2", "http/1.1"))
     house = House(settings, engine)
     house.exits.spans = spans_from_environment()
     wanted: list[tuple[str, int | None, ssl.SSLContext | None]] = [("http", settings.port, None)]
     if tls is not None:
         wanted.append(("https", settings.tls_port, tls.context))
-    doors: dict[str, Door] = {}
+    wanted = [each for each in wanted if each[1] is not None]
     webrtc = webrtc_door(house)
     app = make_app(house, webrtc)
     upgrade = websocket_protocol(router(house, "websocket"), settings.websocket)
+
+    def door(name: str, bound: socket.socket, context: ssl.SSLContext | None) -> Door:
+        config = uvicorn.Config(
+            app,
+            http=http_protocol(settings.http, http2_protocol(settings.http2)),
+            ws=upgrade,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=2,
+        )
+        config.load()
+        if context is not None:
+            config.ssl = context
+        return Door(config, bound, proxies, handshake_s=settings.http.head_timeout)
+
+    proxies = house.forwarding.trusted if settings.access.proxy_protocol else None
+    taken, sockets = await _sockets(settings, wanted)
+    doors = {name: door(name, sockets[name], context) for name, _, context in wanted}
     try:
-        for name, port, context in wanted:
-            if port is None:
-                continue
-            config = uvicorn.Config(
-                app,
-                http=http_protocol(settings.http),
-                ws=upgrade,
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=2,
-            )
-            config.load()
-            if context is not None:
-                config.ssl = context
-            doors[name] = Door(
-                config, _bind(settings.host, port), handshake_s=settings.http.head_timeout
-            )
+        rpc = rpc_doors(house, settings, tls)
     except OSError:
-        for door in doors.values():
-            door.bound.close()
+        for each in doors.values():
+            each.bound.close()
+        if taken is not None:
+            taken.close()
         raise
-    gateway = Gateway(house, doors, webrtc)
-    house.address = _address(doors, files)
+    gateway = Gateway(house, doors, webrtc, rpc)
+    house.address = _address(doors, files, rpc)
     async with asyncio.TaskGroup() as group:
         keeping = group.create_task(house.run(), name="house")
         watching = group.create_task(house.metrics.watch_loop(), name="loop lag")
-        calling = group.create_task(webrtc.run(), name="webrtc")
         following = group.create_task(_follow(tls, settings, house.troubles), name="certificates")
-        running = [
-            group.create_task(door.serve(sockets=[door.bound]), name=name)
-            for name, door in doors.items()
+        helping = [
+            keeping,
+            watching,
+            following,
+            group.create_task(webrtc.run(), name="webrtc"),
         ]
+        running: list[asyncio.Task[None]] = []
         try:
-            await start(engine)
-            await asyncio.gather(*(door.listening.wait() for door in doors.values()))
+            if taken is not None:  # somebody else answers until this engine is warm
+                await start(engine)
+                await _warm(engine)
+            running += [
+                group.create_task(each.serve(sockets=[each.bound]), name=name)
+                for name, each in doors.items()
+            ]
+            if taken is None:
+                await start(engine)
+            if rpc is not None:
+                await rpc.start()
+                helping.append(group.create_task(rpc.run(), name="grpc"))
+            await asyncio.gather(*(each.listening.wait() for each in doors.values()))
+            helping += [
+                group.create_task(each.take(), name=f"{name}, PROXY headers")
+                for name, each in doors.items()
+            ]
             house.doors_open = True
+            if taken is not None:
+                await _relieve(taken)
+            if settings.take_over:
+                helping.append(group.create_task(_offer(settings, gateway), name="handover"))
+            helping.append(group.create_task(_announce(gateway), name="announcement"))
             yield gateway
-            for door in doors.values():
-                for server in door.servers:
-                    server.close()
+            announce("STOPPING=1")
+            leaving = group.create_task(_leave(rpc, settings.drain_s), name="grpc leaves")
+            await asyncio.gather(*(each.leave() for each in doors.values()))
             await house.drain()
+            if rpc is not None:
+                await rpc.stop(_LAST_WORDS_S)
+            await leaving
         finally:
-            for door in doors.values():
-                door.should_exit = True
+            if rpc is not None:
+                await rpc.stop(0)
+            for each in doors.values():
+                each.should_exit = True
             await asyncio.gather(*running, return_exceptions=True)
-            for task in (keeping, watching, calling, following):
+            for task in helping:
                 task.cancel()
+            if taken is not None:
+                taken.close()
+            for each in doors.values():
+                each.bound.close()
             await aclose(engine)
+            if house.recorder is not None:
+                await asyncio.to_thread(house.recorder.close)
             if house.exits.spans is not None:
                 await asyncio.to_thread(house.exits.spans.close)
+
+
+async def _leave(rpc: RpcDoors | None, drain_s: float) -> None:
+    """GOAWAY at once, so that clients dial another gateway for what comes next."""
+    if rpc is not None:
+        await rpc.stop(drain_s)
+
+
+async def _sockets(
+    settings: GatewaySettings, wanted: Iterable[tuple[str, int | None, ssl.SSLContext | None]]
+) -> tuple[handover.Handover | None, dict[str, socket.socket]]:
+    """A listening socket for each door: from a service manager, from the gateway that runs, or
+    a new one.
+
+    Raises:
+        Refused: what was handed over does not fit, or is public and there are no keys.
+        OSError: a port is taken; the text names it.
+    """
+    ports = {name: port for name, port, _ in wanted if port is not None}
+    found, taken = inherited(tuple(ports)), None
+    if settings.take_over:
+        if 0 in ports.values():
+            raise Refused("take_over needs ports with a number: 0 is another one each time")
+        if not found:
+            state = settings.state_dir.expanduser()
+            taken = await handover.take(state, _first(settings), tuple(ports))
+    if taken is not None:
+        found = taken.sockets
+    try:
+        for sock in found.values():  # whoever opened it did not ask for our keys
+            check_exposure(settings, str(sock.getsockname()[0]))
+        for name, port in ports.items():
+            if name not in found:
+                found[name] = bind(settings.host, port)
+    except (OSError, Refused):
+        if taken is not None:
+            taken.close()
+        for sock in found.values():
+            sock.close()
+        raise
+    return taken, found
+
+
+def _first(settings: GatewaySettings) -> int:
+    return settings.port or settings.tls_port or 0
+
+
+async def _warm(engine: Engine) -> None:
+    """Until an engine hears at once; not for ever, since some say so only with the first sound."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_WARM_S):
+            while cold(engine):  # noqa: ASYNC110  engines do not announce it
+                await asyncio.sleep(0.02)
+
+
+async def _relieve(taken: handover.Handover) -> None:
+    """The other gateway may leave. One that is gone already changes nothing for this one."""
+    try:
+        await taken.ready()
+    except TimedOut as error:
+        log.warning("%s; this one serves", error)
+
+
+async def _offer(settings: GatewaySettings, gateway: Gateway) -> None:
+    """Let another process have the ports. Without that, a restart refuses for a moment."""
+    doors = {name: door.bound for name, door in gateway.doors.items()}
+    state = settings.state_dir.expanduser()
+    try:
+        await handover.offer(state, _first(settings), doors, gateway.stop)
+    except OSError as error:
+        log.warning("the ports cannot be handed over (take_over): %s", error)
+
+
+async def _announce(gateway: Gateway) -> None:
+    """Tell a service manager when sessions would be heard."""
+    if "NOTIFY_SOCKET" not in os.environ:
+        return
+    try:
+        await gateway.ready(timeout_s=_WARM_S)
+    except TimedOut as error:
+        log.warning("the service manager was not told that this gateway is ready: %s", error)
+        return
+    announce("READY=1")
 
 
 def certificate_files(settings: GatewaySettings) -> CertificateFiles:
@@ -211,14 +313,24 @@ def certificate_files(settings: GatewaySettings) -> CertificateFiles:
         return own_certificates(settings.certificate, settings.key)
     names = (settings.host, *settings.allow_hosts)
     return local_certificates(
-        settings.state_dir.expanduser(), [name for name in names if name not in _ANY]
+        settings.state_dir.expanduser(),
+        [name for name in names if name not in _ANY and "/" not in name],
     )
 
 
-def _address(doors: dict[str, Door], files: CertificateFiles | None) -> Address:
+def _address(
+    doors: dict[str, Door], files: CertificateFiles | None, rpc: RpcDoors | None
+) -> Address:
     urls = {name: door.url for name, door in doors.items()}
     ca = files.authority if files is not None else None
-    return Address(urls.get("http", ""), urls.get("https", ""), str(ca or ""))
+    calls = rpc.urls if rpc is not None else {}
+    return Address(
+        urls.get("http", ""),
+        urls.get("https", ""),
+        str(ca or ""),
+        calls.get("grpc", ""),
+        calls.get("grpcs", ""),
+    )
 
 
 async def _follow(
@@ -251,36 +363,20 @@ async def _follow(
         troubles.set("certificate", trouble)
 
 
-def check_exposure(settings: GatewaySettings) -> None:
-    """Refuse a public address without keys."""
-    if loopback(settings.host) or settings.keys or settings.open_to_anyone:
+def check_exposure(settings: GatewaySettings, host: str = "") -> None:
+    """Refuse a public address without keys.
+
+    Args:
+        settings: of this gateway.
+        host: what a socket that was handed over listens on; "" = what the settings say.
+    """
+    host = host or settings.host
+    if loopback(host) or settings.keys or settings.open_to_anyone:
         return
     if settings.keys_path.exists() or settings.access.judge or settings.access.jwks:
         return
     raise Refused(
-        f"{settings.host} can be reached by others and no key is set: make "
+        f"{host} can be reached by others and no key is set: make "
         "one with `ossicle keys add NAME`, set OSSICLE_KEYS=name:secret, or say --open-to-anyone",
         code="forbidden",
     )
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    try:
-        address = ipaddress.ip_address(host)
-        family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
-        where: str = str(address)
-    except ValueError:
-        family, _, _, _, found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        where = str(found[0])
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((where, port))
-        bound.listen(2048)
-        bound.setblocking(False)
-    except OSError as error:
-        bound.close()
-        raise OSError(
-            error.errno, f"port {port} of {host} cannot be opened: {error.strerror}"
-        ) from error
-    return bound

@@ -6,11 +6,21 @@ from typing import Literal
 import msgspec
 
 from ossicle.core.session import SessionSettings
+from ossicle.dialects.google import GoogleRules
+from ossicle.transports.grpc.settings import GrpcSettings
 from ossicle.transports.http.server import HttpSettings
+from ossicle.transports.http2.settings import Http2Settings
 from ossicle.transports.webrtc.settings import WebRtcSettings
 from ossicle.transports.websocket.server import WebSocketSettings
 
-__all__ = ["AccessSettings", "GatewaySettings"]
+__all__ = [
+    "AccessSettings",
+    "AmazonSettings",
+    "FetchSettings",
+    "GatewaySettings",
+    "HookSettings",
+    "RecordSettings",
+]
 
 
 class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,7 +32,15 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Connections per second from one address (IPv6: one /64), before any key is looked at; four
     seconds' worth may come at once. 0 = no limit. This machine is not limited."""
     trust_proxies: tuple[str, ...] = ()
-    """Addresses or networks of your own proxies: what their X-Forwarded-For says is believed."""
+    """Addresses or networks of your own proxies: what they say about who comes is believed."""
+    forwarded_header: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
+    """The header that your proxies write. Only this one is read: most proxies pass the other on
+    as a stranger sent it."""
+    proxy_protocol: bool = False
+    """Every connection begins with a PROXY header (version 1 or 2) from one of `trust_proxies`;
+    others are closed."""
+    metrics_for: tuple[str, ...] = ()
+    """Owners whose keys open `/metrics` while keys are on; `*` = it is open to anyone."""
     judge: str = ""
     """`python:MODULE:FUNCTION`: an async function that gives the owner of a credential, or None.
     Asked for what is neither a key nor a token of this gateway."""
@@ -41,6 +59,75 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Their `aud` has to name this."""
 
 
+class AmazonSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Clients of Amazon Transcribe."""
+
+    access_keys: tuple[tuple[str, str], ...] = ()
+    """Access key id and the key of this gateway that it stands for, by its id or its owner. Without
+    an entry the access key id is looked for itself."""
+    hosts: tuple[str, ...] = ()
+    """Names, with a port where clients dial one, that signatures may name besides the Host header:
+    behind a proxy that rewrites it."""
+    vocabularies: tuple[tuple[str, str], ...] = ()
+    """Name of a custom vocabulary and its phrases, separated by commas: hints for the engine."""
+    filters: tuple[tuple[str, str], ...] = ()
+    """Name of a vocabulary filter and its words, separated by commas."""
+    silence_s: float = 15.0
+    """A stream that brings no audio for so long is ended, as the service does."""
+
+
+class FetchSettings(msgspec.Struct, frozen=True):
+    """Limits of recordings that are read by URL."""
+
+    connect_s: float = 5.0
+    """To a connection."""
+    answer_s: float = 15.0
+    """From a request to the head of its answer."""
+    stall_s: float = 30.0
+    """How long nothing may come while it is waited for."""
+    most_s: float = 600.0
+    """How long is waited for one recording in all. Time in which the gateway did not want more, as
+    its engine was busy, does not count."""
+    most_bytes: int = 2 << 30
+    """Largest recording."""
+    redirects: int = 5
+    """Followed one after another."""
+
+
+class HookSettings(msgspec.Struct, frozen=True):
+    """Limits of webhooks and callbacks."""
+
+    per_session: int = 4
+    """Reports of one session."""
+    first_wait_s: float = 0.5
+    """Wait after the first failure, doubled with each further one; a random part of it is taken,
+    so that many reports do not come back together."""
+    most_wait_s: float = 30.0
+    """Longest wait between two attempts."""
+    warn_after: int = 3
+    """Attempts of one post that fail before the session is told."""
+    give_up_s: float = 120.0
+    """How long nothing may get through after the session is over; then the rest is given up."""
+    after_end_s: float = 600.0
+    """The longest that a report outlives its session."""
+    lingering: int = 500
+    """Reports that outlive their sessions at once; beyond it the oldest gives up."""
+
+
+class RecordSettings(msgspec.Struct, frozen=True):
+    """Recordings of what engines are fed. Off unless a folder is named."""
+
+    folder: str = ""
+    """Where they are written, one file for each stream of an engine, for the gateway's user alone;
+    empty = nothing is recorded."""
+    form: Literal["wav", "opus"] = "wav"
+    """`opus` is a tenth of the size; what Opus cannot hold is WAV then, too."""
+    most_mb: int = 10_000
+    """Megabytes of all files; beyond it the oldest go."""
+    keep_s: float = 604_800.0
+    """How long a file is kept."""
+
+
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """One frozen value, passed whole."""
 
@@ -50,6 +137,11 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """HTTP and WebSocket; 0 = any free port, off (None) = closed."""
     tls_port: int | None = 8443
     """The same over TLS."""
+    grpc_port: int | None = 50_051
+    """gRPC; as `port`. When the usual port is taken it stays closed, and a line says so; any
+    other has to be free."""
+    grpc_tls_port: int | None = 50_052
+    """gRPC over TLS. The usual port opens along with `tls_port`."""
     engine: str = "pocketsphinx"
     """`NAME[:ARG]` of the engine that hears; `A | B`: B where A fails."""
     models: tuple[tuple[str, str], ...] = ()
@@ -68,7 +160,11 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     key: Path | None = None
     """Its private key."""
     allow_hosts: tuple[str, ...] = ()
-    """Host names and origins taken besides loopback, and hosts that webhooks may go to."""
+    """Host names and origins taken besides loopback; hosts, addresses and networks that webhooks go
+    to and recordings are read from."""
+    trust_ca: Path | None = None
+    """Certificates (PEM) trusted besides the platform's where the gateway itself calls: webhooks,
+    recordings by URL."""
     public_url: str = ""
     """Scheme and host that the world reaches this gateway by, behind a proxy or a tunnel; for
     signatures over it and for documents that name it. Empty = as each request names its host."""
@@ -81,6 +177,12 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     patience_s: float = 0.25
     """How long a handshake waits for the engine's first word, so that a full pool is a refusal
     and not an accepted and dropped connection."""
+    heartbeat_s: float = 20.0
+    """Who follows or streams by `ossicle.v1` is sent something at least so often. Keep it well
+    below the idle timer of each proxy on the way."""
+    take_over: bool = False
+    """Take the ports from the gateway that has them, if it runs with this setting and the same
+    state directory, and have it stop once this one is ready. No connection is refused meanwhile."""
     drain_s: float = 30.0
     """From SIGTERM to the end: sessions may finish meanwhile, then they are told to resume."""
     node: str = ""
@@ -96,12 +198,26 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of each session."""
     http: HttpSettings = HttpSettings()
     """Limits of plain HTTP."""
+    http2: Http2Settings = Http2Settings()
+    """Limits of each HTTP/2 connection."""
     websocket: WebSocketSettings = WebSocketSettings()
     """Limits of each WebSocket."""
     webrtc: WebRtcSettings = WebRtcSettings()
     """WebRTC: WHIP and WHEP."""
+    grpc: GrpcSettings = GrpcSettings()
+    """Limits of gRPC."""
+    google: GoogleRules = GoogleRules()
+    """What Google's clients are held to."""
+    webhooks: HookSettings = HookSettings()
+    """Limits of webhooks and callbacks."""
+    record: RecordSettings = RecordSettings()
+    """Recordings of what engines are fed; off by default."""
+    fetch: FetchSettings = FetchSettings()
+    """Limits of recordings read by URL."""
     access: AccessSettings = AccessSettings()
     """Keys, and who may knock how often."""
+    amazon: AmazonSettings = AmazonSettings()
+    """Clients of Amazon Transcribe."""
 
     @property
     def keys_path(self) -> Path:

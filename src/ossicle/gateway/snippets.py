@@ -32,6 +32,10 @@ class Address(msgspec.Struct, frozen=True):
     """As `https://HOST:PORT`; empty = that door is closed."""
     ca: str = ""
     """Path of the local authority's `ca.pem`; empty = the certificate is trusted anyway."""
+    grpc: str = ""
+    """As `grpc://HOST:PORT`; empty = that door is closed."""
+    grpcs: str = ""
+    """The same over TLS, as `grpcs://HOST:PORT`."""
 
     def seen_from(self, host: str) -> "Address":
         """The same doors under the name that a client used for this machine (a `Host` header, its
@@ -40,7 +44,11 @@ class Address(msgspec.Struct, frozen=True):
         if not _HOST.fullmatch(name):
             return self
         return msgspec.structs.replace(
-            self, http=_renamed(self.http, name), https=_renamed(self.https, name)
+            self,
+            http=_renamed(self.http, name),
+            https=_renamed(self.https, name),
+            grpc=_renamed(self.grpc, name),
+            grpcs=_renamed(self.grpcs, name),
         )
 
 
@@ -62,6 +70,12 @@ class Template(msgspec.Struct, frozen=True):
     """The command that fetches the SDK."""
     secure: bool = False
     """The client insists on TLS."""
+
+    @property
+    def rpc(self) -> bool:
+        """It ends at a gRPC door: its path is `/package.Service/Method`."""
+        service, _, method = self.path[1:].partition("/")
+        return "." in service and bool(method)
 
 
 class Snippet(msgspec.Struct, frozen=True):
@@ -98,7 +112,7 @@ def find(
         Refused: no such SDK or language, nothing answers at its path in this version, or it
             insists on TLS and that door is closed. The text names what there is.
     """
-    wanted = _same(sdk)
+    wanted, language = _same(sdk), language or _spoken(sdk)
     of_sdk = [each for each in TEMPLATES if each.sdk == wanted]
     if not of_sdk:
         raise Refused(_unknown("SDK", sdk, (each.sdk for each in TEMPLATES)), code="bad_option")
@@ -117,7 +131,7 @@ def find(
     if not reached:
         raise Refused(
             f"{wanted} in {answered[0].language} insists on TLS and that door is closed: start the"
-            " gateway with --tls-port",
+            f" gateway with {'--grpc-tls-port' if answered[0].rpc else '--tls-port'}",
             code="bad_option",
         )
     return tuple(fill(each, here) for each in reached)
@@ -125,8 +139,9 @@ def find(
 
 def fill(template: Template, here: Address) -> Snippet:
     """One text for one gateway."""
-    url = here.https if template.secure or not here.http else here.http
-    secure = url.startswith("https:")
+    plain, over_tls = (here.grpc, here.grpcs) if template.rpc else (here.http, here.https)
+    url = over_tls if template.secure or not plain else plain
+    secure = url.startswith(("https:", "grpcs:"))
     ca = here.ca if secure else ""
     values = {
         "url": url,
@@ -135,6 +150,11 @@ def fill(template: Template, here: Address) -> Snippet:
         "python": f"SSL_CERT_FILE={ca} python" if ca else "python",
         "node": f"NODE_EXTRA_CA_CERTS={ca} node" if ca else "node",
         "curl_ca": f"--cacert {ca} " if ca else "",
+        "ca": ca,
+        "port": str(urlsplit(url).port or ""),
+        "name": urlsplit(url).hostname or "",
+        "rpc_python": f"{_ROOTS}={ca} python" if ca else "python",
+        "rpc_node": f"{_ROOTS}={ca} node" if ca else "node",
         "install": template.install,
     }
     lines: list[str] = []
@@ -165,12 +185,22 @@ def _renamed(url: str, name: str) -> str:
 
 
 def _reached(template: Template, here: Address) -> bool:
-    return bool(here.https) if template.secure else bool(here.http or here.https)
+    plain, over_tls = (here.grpc, here.grpcs) if template.rpc else (here.http, here.https)
+    return bool(over_tls) if template.secure else bool(plain or over_tls)
+
+
+def _spoken(name: str) -> str:
+    """The language in a name like `google-python`."""
+    tail = name.strip().lower().rpartition("-")[2] if "-" in name else ""
+    spoken = _LANGUAGES.get(tail, tail)
+    return spoken if spoken in {each.language for each in TEMPLATES} else ""
 
 
 def _same(name: str) -> str:
     """Names as people write them: `@deepgram/sdk`, `deepgram-sdk`, `Deepgram`."""
     plain = name.strip().lower().removeprefix("@").removesuffix("/sdk").removesuffix("-sdk")
+    if _spoken(name):
+        plain = plain.rpartition("-")[0]
     return _NAMES.get(plain, plain)
 
 
@@ -185,7 +215,21 @@ _MARK = "» "
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\]")
 _LANGUAGES = {"js": "javascript", "node": "javascript", "py": "python", "bash": "shell",
               "sh": "shell", "twiml": "xml"}  # fmt: skip
-_NAMES = {"aai": "assemblyai", "assembly": "assemblyai", "deepgram-flux": "flux"}
+_ROOTS = "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"
+"""Where grpc looks for authorities, in Python and in Node."""
+_NAMES = {
+    "google-cloud/speech": "google",
+    "google-cloud-speech": "google",
+    "google-cloud": "google",
+    "nvidia-riva-client": "riva",
+    "nvidia-riva": "riva",
+    "nvidia": "riva",
+    "aai": "assemblyai",
+    "aws": "amazon",
+    "transcribe": "amazon",
+    "assembly": "assemblyai",
+    "deepgram-flux": "flux",
+}
 
 
 TEMPLATES: tuple[Template, ...] = (
@@ -414,6 +458,164 @@ await transcriber.close();
         secure=True,
     ),
     Template(
+        "openai", "python", "/v1/realtime",
+        """
+# {{install}}
+# {{python}} turns.py speech.wav
+import asyncio
+import base64
+import os
+import sys
+from array import array
+from pathlib import Path
+
+from openai import AsyncOpenAI
+
+client = AsyncOpenAI(
+»     base_url="{{url}}/v1", api_key=os.environ.get("OSSICLE_KEY", "unused")
+)
+
+
+async def main(name):
+    sound = array("h", Path(name).read_bytes()[44:])  # 16 kHz, behind the header of a WAV file
+    sound = array("h", (sound[at * 2 // 3] for at in range(len(sound) * 3 // 2)))  # at 24 kHz
+    async with client.realtime.connect(extra_query={"intent": "transcription"}) as wire:
+        heard = {"turn_detection": None, "transcription": {"model": "gpt-4o-transcribe"}}
+        session = {"type": "transcription", "audio": {"input": heard}}
+        await wire.session.update(session=session)
+        for at in range(0, len(sound), 2400):
+            piece = base64.b64encode(sound[at : at + 2400].tobytes()).decode()
+            await wire.input_audio_buffer.append(audio=piece)
+        await wire.input_audio_buffer.commit()
+        async for event in wire:
+            if event.type == "conversation.item.input_audio_transcription.completed":
+                print(event.transcript)
+                break
+
+
+asyncio.run(main(sys.argv[1]))
+""",
+        title="OpenAI Realtime, Python", suffix=".py", install="pip install 'openai[realtime]'",
+    ),
+    Template(
+        "openai", "javascript", "/v1/audio/transcriptions",
+        """
+// {{install}}
+// {{node}} words.mjs speech.wav
+import { createReadStream } from "node:fs";
+import OpenAI from "openai";
+
+const client = new OpenAI({
+  apiKey: process.env.OSSICLE_KEY ?? "unused",
+»   baseURL: "{{url}}/v1",
+});
+const file = createReadStream(process.argv[2]);
+const said = await client.audio.transcriptions.create({ file, model: "whisper-1" });
+console.log(said.text);
+""",
+        title="OpenAI, JavaScript", suffix=".mjs", install="npm install openai",
+    ),
+    Template(
+        "amazon", "python", "/stream-transcription",
+        """
+# {{install}}
+# {{python}} words.py speech.wav
+import asyncio
+import os
+import sys
+import wave
+
+import awscrt.io
+from amazon_transcribe.auth import StaticCredentialResolver
+from amazon_transcribe.client import TranscribeStreamingClient
+from amazon_transcribe.endpoints import StaticEndpointResolver
+
+client = TranscribeStreamingClient(
+    region="us-east-1",
+»     endpoint_resolver=StaticEndpointResolver("{{url}}"),
+»     credential_resolver=StaticCredentialResolver(
+»         os.environ.get("AWS_ACCESS_KEY_ID", "unused"),
+»         os.environ.get("AWS_SECRET_ACCESS_KEY", "unused"),
+»     ),
+)
+» if ca := os.environ.get("SSL_CERT_FILE"):  # this SDK has no variable for it
+»     trust = awscrt.io.TlsContextOptions()
+»     trust.override_default_trust_store_from_path(None, ca)
+»     client._session_manager._tls_ctx = awscrt.io.ClientTlsContext(trust)
+
+
+async def speak(stream, file):
+    while piece := file.readframes(1600):
+        await stream.input_stream.send_audio_event(audio_chunk=piece)
+    await stream.input_stream.end_stream()
+
+
+async def main():
+    with wave.open(sys.argv[1]) as file:
+        stream = await client.start_stream_transcription(
+            language_code="en-US",
+            media_sample_rate_hz=file.getframerate(),
+            media_encoding="pcm",
+        )
+        speaking = asyncio.create_task(speak(stream, file))
+        async for event in stream.output_stream:
+            for result in event.transcript.results:
+                if not result.is_partial:
+                    print(result.alternatives[0].transcript)
+        await speaking
+
+
+asyncio.run(main())
+""",
+        title="Amazon Transcribe, Python", suffix=".py", install="pip install amazon-transcribe",
+        secure=True,
+    ),
+    Template(
+        "amazon", "javascript", "/stream-transcription",
+        """
+// {{install}}
+// {{node}} words.mjs speech.wav
+import { readFile } from "node:fs/promises";
+import {
+  StartStreamTranscriptionCommand,
+  TranscribeStreamingClient,
+} from "@aws-sdk/client-transcribe-streaming";
+
+const client = new TranscribeStreamingClient({
+  region: "us-east-1",
+»   endpoint: "{{url}}",
+»   credentials: {
+»     accessKeyId: process.env.AWS_ACCESS_KEY_ID ?? "unused",
+»     secretAccessKey: process.env.AWS_SECRET_ACCESS_KEY ?? "unused",
+»   },
+});
+const sound = (await readFile(process.argv[2])).subarray(44);  // behind the header of a WAV file
+
+async function* speak() {
+  for (let at = 0; at < sound.length; at += 3200) {
+    yield { AudioEvent: { AudioChunk: sound.subarray(at, at + 3200) } };
+  }
+}
+
+const answer = await client.send(
+  new StartStreamTranscriptionCommand({
+    LanguageCode: "en-US",
+    MediaSampleRateHertz: 16000,
+    MediaEncoding: "pcm",
+    AudioStream: speak(),
+  }),
+);
+for await (const event of answer.TranscriptResultStream) {
+  for (const result of event.TranscriptEvent?.Transcript.Results ?? []) {
+    if (!result.IsPartial) console.log(result.Alternatives[0].Transcript);
+  }
+}
+client.destroy();
+""",
+        title="Amazon Transcribe, JavaScript", suffix=".mjs",
+        install="npm install @aws-sdk/client-transcribe-streaming",
+    ),
+    Template(
         "twilio", "xml", "/twilio/media",
         """
 <?xml version="1.0" encoding="UTF-8"?>
@@ -482,6 +684,91 @@ socket.onmessage = ({ data }) => {
 };
 """,
         title="WebSocket, JavaScript", suffix=".mjs",
+    ),
+    Template(
+        "google", "python", "/google.cloud.speech.v1.Speech/StreamingRecognize",
+        """
+# {{install}}
+# {{rpc_python}} live.py speech.wav
+import os
+import sys
+from pathlib import Path
+
+from google.cloud import speech
+
+» here = {"api_endpoint": "{{host}}", "api_key": os.environ.get("OSSICLE_KEY", "unused")}
+» client = speech.SpeechClient(client_options=here)
+config = speech.RecognitionConfig(language_code="en-US")  # no encoding: a WAV or FLAC file
+sound = Path(sys.argv[1]).read_bytes()
+pieces = (  # a message may hold 25,600 bytes at most
+    speech.StreamingRecognizeRequest(audio_content=sound[at : at + 25_600])
+    for at in range(0, len(sound), 25_600)
+)
+streaming = speech.StreamingRecognitionConfig(config=config)
+for response in client.streaming_recognize(streaming, pieces):
+    for result in response.results:
+        print(result.alternatives[0].transcript.strip())
+""",
+        title="Google Speech, Python", suffix=".py", install="pip install google-cloud-speech",
+        secure=True,
+    ),
+    Template(
+        "google", "javascript", "/google.cloud.speech.v1.Speech/StreamingRecognize",
+        """
+// {{install}}
+// {{rpc_node}} live.mjs speech.wav
+import { readFile } from "node:fs/promises";
+import speech from "@google-cloud/speech";
+
+process.env.METADATA_SERVER_DETECTION ??= "none";
+const client = new speech.SpeechClient({
+»   apiEndpoint: "{{name}}",
+»   port: {{port}},
+»   apiKey: process.env.OSSICLE_KEY ?? "unused",
+});
+const stream = client.streamingRecognize({ config: { languageCode: "en-US" } });
+stream.on("data", ({ results }) => {
+  for (const result of results) console.log(result.alternatives[0].transcript.trim());
+});
+const sound = await readFile(process.argv[2]);
+for (let at = 0; at < sound.length; at += 25600) {  // a message may hold 25,600 bytes at most
+  stream.write(sound.subarray(at, at + 25600));
+}
+stream.end();
+""",
+        title="Google Speech, JavaScript", suffix=".mjs",
+        install="npm install @google-cloud/speech", secure=True,
+    ),
+    Template(
+        "riva", "python", "/nvidia.riva.asr.RivaSpeechRecognition/StreamingRecognize",
+        """
+# {{install}}
+# python live.py speech.wav
+import os
+import sys
+
+import riva.client
+
+» key = os.environ.get("OSSICLE_KEY", "unused")
+» auth = riva.client.Auth(
+»     uri="{{host}}",
+»     use_ssl=True,
+»     ssl_root_cert="{{ca}}" or None,
+»     metadata_args=[["authorization", f"Bearer {key}"]],
+» )
+config = riva.client.StreamingRecognitionConfig(
+    config=riva.client.RecognitionConfig(
+        encoding=riva.client.AudioEncoding.LINEAR_PCM, language_code="en-US"
+    )
+)
+service = riva.client.ASRService(auth)
+with riva.client.AudioChunkFileIterator(sys.argv[1], 1600) as chunks:  # a WAV file, header first
+    for response in service.streaming_response_generator(chunks, config):
+        for result in response.results:
+            print(result.alternatives[0].transcript.strip())
+""",
+        title="NVIDIA Riva, Python", suffix=".py", install="pip install nvidia-riva-client",
+        secure=True,
     ),
 )  # fmt: skip
 """Every text there is. Each is run by `tests/interop/test_snippets.py` once its path is bound."""

@@ -16,17 +16,20 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
+from ossicle.client.address import address
 from ossicle.client.dial import dialer
-from ossicle.client.dialects import PROVIDERS, provider
+from ossicle.client.dialects import PROVIDERS, Provider, provider
 from ossicle.core.errors import EngineFailed, Refused
-from ossicle.core.ports import Engine
+from ossicle.core.ports import Dial, Engine
 from ossicle.engines.upstream import Upstream, UpstreamSettings
 from ossicle.engines.wrap.rollover import Rollover
 
 from .naming import nearest
+from .spread import Spread
 
 __all__ = ["Entry", "entry", "open_upstream"]
 
@@ -57,6 +60,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """How long its wire may take nothing."""
     silent_s: float | None = None
     """How long it may say nothing at all while audio flows."""
+    finish_s: float = 15.0
+    """How long it may say nothing after it was asked to finish."""
+    answer_s: float = 3.0
+    """How long it may leave a question for finals unanswered."""
     ahead_ms: int = 2_000
     """Audio that may be on its way to it."""
 
@@ -101,7 +108,16 @@ def entry(name: str, text: str) -> Entry:
 
 
 def _check(made: Entry) -> None:
-    for field in ("limit_s", "margin_s", "open_s", "stuck_s", "silent_s", "ahead_ms"):
+    for field in (
+        "limit_s",
+        "margin_s",
+        "open_s",
+        "stuck_s",
+        "silent_s",
+        "finish_s",
+        "answer_s",
+        "ahead_ms",
+    ):
         value = getattr(made, field)
         if value is not None and not 0 <= value <= 31_536_000:
             raise Refused(
@@ -143,19 +159,41 @@ def open_upstream(
     engine = Upstream(
         here.name,
         found.make,
-        dialer(here.url, found.wire, ca=here.ca or None, timeout_s=here.open_s or 60.0),
+        _way(here, found),
         capabilities=found.capabilities,
         credential=_credential(here, found.key, environment),
         model=here.model,
         settings=UpstreamSettings(
             open_s=here.open_s,
             stuck_s=here.stuck_s,
-            silent_s=found.silent_s if here.silent_s is None else here.silent_s,
+            silent_s=_silent_s(found, here) if here.silent_s is None else here.silent_s,
+            finish_s=here.finish_s,
+            answer_s=here.answer_s,
             ahead_ms=here.ahead_ms,
         ),
     )
     limit_s = found.limit_s if here.limit_s is None else here.limit_s
     return Rollover(engine, limit_s=limit_s, margin_s=here.margin_s) if limit_s else engine
+
+
+def _way(here: Entry, found: Provider) -> Dial:
+    """To its name, and over WebSocket to whichever of the name's addresses is well."""
+    limit, ca = here.open_s or 60.0, here.ca or None
+    whole = dialer(here.url, found.wire, ca=ca, timeout_s=limit)
+    if found.wire != "websocket":
+        return whole
+    place = urlsplit(address(here.url, found.wire))
+    host, port = place.hostname or "", place.port or (443 if place.scheme == "wss" else 80)
+
+    def at(one: str) -> Dial:
+        return dialer(here.url, found.wire, ca=ca, timeout_s=limit, at=one) if one else whole
+
+    return Spread(host, port, at, timeout_s=limit)
+
+
+def _silent_s(found: Provider, here: Entry) -> float:
+    own = found.own_silent_s if here.url == found.url else 0.0
+    return own or found.silent_s
 
 
 def _credential(

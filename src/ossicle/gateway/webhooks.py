@@ -16,50 +16,34 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from math import inf
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
-from ossicle.core.commands import Report
+from ossicle.core.commands import Played, Report
 from ossicle.core.errors import ConnectionLost, OssicleError, Refused, TimedOut
 from ossicle.core.events import Began, Configured, Ended, Event
 from ossicle.core.legs import Admission, Leg
 from ossicle.core.log import Log
 from ossicle.core.ports import Dialect, Steps
 from ossicle.core.session import Session
-from ossicle.core.wire import ChannelTraits, Close, Message, Opening, Text
+from ossicle.core.wire import Accept, Binary, ChannelTraits, Close, Message, Opening, Text
 from ossicle.transports.faults import report_fault
 
 from .hookbody import body_of
 from .reach import Post, Reach, Reply
+from .settings import HookSettings
 from .signing import HEADER, Signer
 from .traces import Trace
 
-__all__ = ["Hook", "HookChannel", "HookSettings", "Reports", "Twin"]
+__all__ = ["Hook", "HookChannel", "Reports", "Twin"]
 
 log = logging.getLogger("ossicle.gateway.webhooks")
 
 _encode = msgspec.json.Encoder().encode
 
-
-class HookSettings(msgspec.Struct, frozen=True):
-    """Limits of reports."""
-
-    per_session: int = 4
-    """Reports of one session."""
-    first_wait_s: float = 0.5
-    """Wait after the first failure, doubled with each further one; a random part of it is taken,
-    so that many reports do not come back together."""
-    most_wait_s: float = 30.0
-    """Longest wait between two attempts."""
-    warn_after: int = 3
-    """Attempts of one post that fail before the session is told."""
-    give_up_s: float = 120.0
-    """How long nothing may get through after the session is over; then the rest is given up."""
-    after_end_s: float = 600.0
-    """The longest that a report outlives its session."""
-    lingering: int = 500
-    """Reports that outlive their sessions at once; beyond it the oldest gives up."""
+Headers: TypeAlias = tuple[tuple[str, str], ...]
+_JSON: Headers = (("content-type", "application/json"),)
 
 
 class Hook:
@@ -98,8 +82,9 @@ class Hook:
 
 class Twin:
     """The session's own dialect once more, with nobody at the other end: what it would say as
-    text is posted. It hears no audio, so it would take its peer for idle: a goodbye that it says
-    by the clock, and any command, is left out."""
+    text is posted, and a file whose headers it gave. It hears no audio, so it would take its peer
+    for idle: a goodbye that it says by the clock is left out, and every command but `Played`:
+    what is collected here counts as heard, or the voice would wait for an ear."""
 
     plain = False
     resumable = False
@@ -110,7 +95,8 @@ class Twin:
         self.deadline = dialect.deadline
 
     def open(self, opening: Opening, now: float) -> Steps:
-        """As its brother was opened."""
+        """As its brother was opened, but for the wire: what it says is posted."""
+        opening = msgspec.structs.replace(opening, transport="webhook")
         return self._texts(self._dialect.open(opening, now))
 
     def receive(self, message: Message, now: float) -> Steps:
@@ -132,7 +118,10 @@ class Twin:
 
     def _texts(self, steps: Steps) -> Steps:
         self.deadline = self._dialect.deadline
-        return tuple(step for step in steps if isinstance(step, Text))
+        return tuple(step for step in steps if isinstance(step, _TOLD))
+
+
+_TOLD = Accept | Text | Binary | Played
 
 
 class HookChannel:
@@ -165,7 +154,9 @@ class HookChannel:
         self._now = now
         self._pause = pause or _rest
         self._chance = chance
-        self._waiting: deque[bytes] = deque()
+        self._waiting: deque[tuple[bytes, Headers]] = deque()
+        self._headers: Headers = ()
+        """Of a file."""
         self._closing = self._over = False
         self._wake = asyncio.Event()
         self._stopped = asyncio.Event()
@@ -180,8 +171,13 @@ class HookChannel:
         """Kept until it was posted; holds no more than what one event means."""
         if self._over or self._closing:
             return
-        if isinstance(message, Text):
-            self._waiting.append(message.data.encode(errors="replace"))
+        if isinstance(message, Accept):
+            self._headers = message.headers
+            return
+        if isinstance(message, Text | Binary):
+            text = isinstance(message, Text)
+            body = message.data.encode(errors="replace") if text else bytes(message.data)
+            self._waiting.append((body, _JSON if text else self._headers))
             if self.leg is not None:
                 self.leg.writable(False)
         elif isinstance(message, Close):
@@ -214,7 +210,7 @@ class HookChannel:
         try:
             while not self._over:
                 if self._waiting:
-                    if not await self._deliver(self._waiting[0]):
+                    if not await self._deliver(*self._waiting[0]):
                         break
                     self._waiting.popleft()
                 elif self._closing:
@@ -235,14 +231,15 @@ class HookChannel:
                     self._about.given_up(rest)
                 leg.closed(None)
 
-    async def _deliver(self, body: bytes) -> bool:
+    async def _deliver(self, body: bytes, kind: "Headers") -> bool:
         """Post until it is taken or refused. False = no hope is left."""
         self._number += 1
         failures = 0
         while not self._over:
             after: float | None = None
             try:
-                reply = await self._post(body, self._about.headers(body, self._number))
+                headers = (*kind, *self._about.headers(body, self._number))
+                reply = await self._post(body, headers)
             except (ConnectionLost, TimedOut) as error:
                 why = str(error)
             except OssicleError as error:  # the secret, or where the name leads to
@@ -327,7 +324,6 @@ class About:
     def headers(self, body: bytes, number: int) -> tuple[tuple[str, str], ...]:
         """Of one post."""
         return (
-            ("content-type", "application/json"),
             ("ossicle-session", self._id),
             ("ossicle-delivery", f"{self._id}-{number}"),
             (HEADER, self._sign(body, int(time.time()))),
@@ -461,7 +457,8 @@ class Reports:
             self._running.setdefault(session.id, []).append(each)
             self._idle.clear()
             leg.start(opening)
-            session.attach(leg, "observer", since=0)
+            # a twin says what was heard of a voice; a webhook asks for nothing
+            session.attach(leg, "controller" if twin is not None else "observer", since=0)
             self._spawn(self._run(session.id, each, post), f"report of {session.id}")
 
     async def _run(self, session: str, each: "_Running", post: Post) -> None:

@@ -68,6 +68,7 @@ def check_pair(
     events: Sequence[Event],
     kept: Callable[[Command | Event], object] = lambda item: item,
     configure: Configure | None = None,
+    speaks_first: bool = False,
 ) -> None:
     """What the client half says the server half hears, and the other way round.
 
@@ -79,6 +80,8 @@ def check_pair(
         kept: what must survive; maps an item to what is compared, so that declared losses are
             declared in one place. None = not compared.
         configure: the first command.
+        speaks_first: the wire holds no handshake (gRPC): its client's transport tells Accept when
+            there is a connection, before the server has said anything.
 
     Raises:
         AssertionError: shows the first item that changed on its way.
@@ -87,7 +90,8 @@ def check_pair(
     first = configure or Configure(format=AudioFormat())
     opening = asks.open(first)
     steps = answers.open(opening, 0.0)
-    for message in _messages(steps):  # accepted at once: what is wanted is said afterwards
+    told = (Accept(),) if speaks_first else tuple(_messages(steps))
+    for message in told:  # accepted at once: what is wanted is said afterwards
         for hello in _messages(asks.receive(message, 0.0)):
             steps += answers.receive(hello, 0.0)
     heard = [kept(step) for step in steps if isinstance(step, Configure)]

@@ -25,7 +25,7 @@ from ..core.events import (
     Transcript,
 )
 from ..core.formats import AudioFormat
-from ..core.options import Options
+from ..core.options import AnswerOptions, Options
 from ..core.ports import Engine, Sink, Stream
 from .marked import marked_audio
 
@@ -285,6 +285,8 @@ class _Bench:
             synthesis=options.synthesis,
             hears=self.hears,
             speaks=self.speaks,
+            # One that answers is to say what it is asked here, and nothing in between.
+            answers=AnswerOptions(auto=False),
         )
         self._piece_ms = piece_ms
 

@@ -37,11 +37,16 @@ class Pair(msgspec.Struct):
     far: Recorder
 
 
+Check: TypeAlias = "Callable[[MakePair], Awaitable[None]]"
 MakePair: TypeAlias = Callable[[Answer], AbstractAsyncContextManager[Pair]]
 
 
 async def check_transport(
-    make_pair: MakePair, *, half_close: bool = False, pause_bound: int = 1 << 20
+    make_pair: MakePair,
+    *,
+    half_close: bool = False,
+    pause_bound: int = 1 << 20,
+    speaks_first: bool = False,
 ) -> None:
     """Run every check, each on a pair of its own.
 
@@ -49,21 +54,19 @@ async def check_transport(
         make_pair: opens a channel; its far end calls the answer it is given.
         half_close: `Fin` is told, and the other direction stays open.
         pause_bound: bytes that may still come after `pause`.
+        speaks_first: a wire without a handshake to hold (gRPC): Accept is told to the near end
+            when there is a connection, texts are bytes, a refusal is a status without a body,
+            and a near end's goodbye is its half close.
 
     Raises:
         AssertionError: naming the check that failed.
     """
-    checks: list[Callable[[MakePair], Awaitable[None]]] = [
-        _order,
-        _held,
-        _refused,
-        _close_from_near,
-        _close_from_far,
+    checks: list[Check] = [
+        *(_speaking_first() if speaks_first else _holding()),
         _double_close,
         _abort_near,
         _abort_far,
         _raising,
-        _too_large,
         lambda make: _pause(make, pause_bound),
     ]
     if half_close:
@@ -129,6 +132,100 @@ async def _order(make_pair: MakePair) -> None:
             _expect(near.told[1:] == messages, "near was not told what far sent, in order")
         _expect(far.payload == whole, "far was told other bytes")
         _expect(near.payload == whole[: len(whole) - tail], "near was told other bytes")
+
+
+def _holding() -> "list[Check]":
+    return [_order, _held, _refused, _close_from_near, _close_from_far, _too_large]
+
+
+def _speaking_first() -> "list[Check]":
+    return [_order_of_bytes, _bytes_held, _refused_by_status, _goodbyes, _leaves]
+
+
+async def _goodbyes(make_pair: MakePair) -> None:
+    def answer(channel: Channel) -> None:
+        channel.send(Accept())
+        channel.send(Binary(b"hello"))
+
+    async with make_pair(answer) as pair:
+        near, far = pair.near, pair.far
+
+        def end(message: Message) -> None:
+            if isinstance(message, Fin):
+                far.channel.send(Binary(b"last words"))
+                far.channel.send(Close())
+
+        far.on_message = end
+        near.channel.send(Binary(b"all"))
+        near.channel.send(Fin())
+        near.channel.send(Binary(b"never"))
+        await _ended(pair, None, None)
+        _expect(far.told == [Binary(b"all"), Fin()], f"far was told {far.told}")
+        said = [Accept(), Binary(b"hello"), Binary(b"last words"), Close()]
+        _expect(near.told[1:] == said[1:], f"near was told {near.told}")
+
+
+async def _leaves(make_pair: MakePair) -> None:
+    async with make_pair(_accept) as pair:
+        near, far = pair.near, pair.far
+
+        def end(message: Message) -> None:
+            if isinstance(message, Fin):
+                far.channel.send(Close())
+
+        far.on_message = end
+        near.channel.send(Binary(b"last words"))
+        near.channel.send(Close())
+        await _ended(pair, None, None)
+        _expect(far.payload == b"last words", "what was sent before Close was lost")
+
+
+async def _order_of_bytes(make_pair: MakePair) -> None:
+    async with make_pair(_accept) as pair:
+        near, far = pair.near, pair.far
+        messages: list[Message] = [Binary(b"%d" % number) for number in range(200)]
+        for message in messages:
+            near.channel.send(message)
+            far.channel.send(message)
+        await far.until(lambda: len(far.told) == 200)
+        await near.until(lambda: len(near.told) == 201)
+        _expect(far.told == messages, "far was not told the messages near sent, in order")
+        _expect(near.told[1:] == messages, "near was not told what far sent, in order")
+
+
+async def _bytes_held(make_pair: MakePair) -> None:
+    def later(channel: Channel) -> None:
+        asyncio.get_running_loop().call_later(0.01, _late, channel)
+
+    def _late(channel: Channel) -> None:
+        channel.send(Accept((("x-kit", "held"),), flush=True))
+        channel.send(Binary(b"first"))
+        channel.send(Text("second"))
+
+    async with make_pair(later) as pair:
+        near, far = pair.near, pair.far
+        await near.until(lambda: bool(near.told))
+        _expect(_accepted(near), "Accept was not told first")
+        near.channel.send(Binary(b"unasked"))
+        await far.until(lambda: far.payload == b"unasked")
+        await near.until(lambda: len(near.told) == 3)
+        _expect(near.told[1:] == [Binary(b"first"), Binary(b"second")], "out of order, or lost")
+
+
+async def _refused_by_status(make_pair: MakePair) -> None:
+    def refuse(channel: Channel) -> None:
+        channel.send(Close(7, "because", (("x-kit", "no"),)))
+        channel.send(Binary(b"never"))
+
+    async with make_pair(refuse) as pair:
+        await _ended(pair, None, None)
+        told = [each for each in pair.near.told if not isinstance(each, Accept)]
+        _expect(len(told) == 1 and isinstance(told[0], Close), f"near was told {told}")
+        close = told[0]
+        if isinstance(close, Close):
+            _expect(close.code == 7 and close.reason == "because", "status or details were lost")
+            _expect(("x-kit", "no") in close.headers, "the headers of the refusal were lost")
+        _expect(not pair.far.told, "far was told something on a channel it refused")
 
 
 async def _held(make_pair: MakePair) -> None:

@@ -1,6 +1,6 @@
 // The legacy class of AssemblyAI's JavaScript SDK. Orders and lines as in live.py.
 const fs = require("fs");
-const { AssemblyAI, RealtimeTranscriber, RealtimeService } = require("assemblyai");
+const { AssemblyAI, RealtimeTranscriber, RealtimeService } = require(process.env.OSSICLE_SDK);
 
 const orders = JSON.parse(fs.readFileSync(0, "utf8"));
 const say = (event, value) => console.log(JSON.stringify({ event, ...value }));

@@ -2,7 +2,7 @@
 // node file.mjs BASE WS FILE      prints the answer as JSON
 import { createReadStream } from "node:fs";
 import { createRequire } from "node:module";
-const { DeepgramClient } = createRequire(process.env.OSSICLE_JS + "/x.js")("@deepgram/sdk");
+const { DeepgramClient } = createRequire(import.meta.url)(process.env.OSSICLE_SDK);
 const [base, ws, file] = process.argv.slice(2);
 const client = new DeepgramClient({
   apiKey: "KEY",

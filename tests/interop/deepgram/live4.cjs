@@ -1,8 +1,7 @@
 // Run by the tests: the older JavaScript SDK (4), live and pre-recorded, as a user wrote it.
 // node live4.cjs BASE WS FILE live|file      prints one JSON object per message, or the answer
 const { readFileSync } = require("node:fs");
-const { createRequire } = require("node:module");
-const { createClient, LiveTranscriptionEvents } = createRequire(process.env.OSSICLE_JS + "/x.js")("@deepgram/sdk");
+const { createClient, LiveTranscriptionEvents } = require(process.env.OSSICLE_SDK);
 const [base, , file, how] = process.argv.slice(2);
 const client = createClient("KEY", { global: { url: base } });
 const audio = readFileSync(file);

@@ -57,7 +57,7 @@ class World:
 
     async def live(self) -> None:
         """A gateway with nothing in it."""
-        settings = GatewaySettings(port=None, tls_port=None)
+        settings = GatewaySettings(port=None, tls_port=None, grpc_port=None)
         self.house = house = House(settings, ScriptedEngine(self.script))
         self._running = asyncio.create_task(house.run())
         while house._group is None:

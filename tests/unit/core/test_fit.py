@@ -66,7 +66,8 @@ def test_channels_are_mixed_or_split():
     assert heard_as(stereo, PLAIN, split=False).channels == 1
     assert heard_as(stereo, PLAIN, split=True).channels == 2
     two = Capabilities(name="x", channels=2)
-    assert heard_as(stereo, two, split=False).channels == 2
+    assert heard_as(stereo, two, split=False).channels == 1  # mixing was asked for
+    assert heard_as(stereo, two, split=True).channels == 2
 
 
 def test_a_voice_does_not_listen():

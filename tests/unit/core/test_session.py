@@ -935,6 +935,24 @@ def test_cancel_says_how_much_was_heard():
     )
 
 
+def test_whoever_hears_the_voice_is_told_when_somebody_else_cancels():
+    """The engine is done with it, and says nothing to a Cancel any more."""
+    house = speaking()
+    peer = house.peer()
+    house.serve()
+    other = house.peer(join=peer.session, role="controller")
+    stream = house.engine.stream
+    stream.sink.tell(AudioOut(utterance="u", data=bytes(32_000)))
+    stream.sink.tell(SpeechEnded(side="out", utterance="u", reason="done"))
+    house.timers.advance(0.3)
+    other.ask(Cancel())
+    (away,) = [e for e in peer.events if isinstance(e, Marked)]
+    assert (away.name, away.utterance, away.cleared, away.heard_ms) == ("", "u", True, 300)
+    house.timers.advance(1.0)
+    peer.ask(Cancel())
+    assert len([e for e in peer.events if isinstance(e, Marked)]) == 1, "who asks knows"
+
+
 def test_hearing_gives_the_voice_more_credit():
     house = speaking()
     peer = house.peer()

@@ -2,8 +2,8 @@
 
 import pytest
 
-from ossicle.core.errors import Overloaded, Refused
-from ossicle.gateway.allowance import Addresses, Allowance, Bucket, address_of, networks
+from ossicle.core.errors import Overloaded
+from ossicle.gateway.allowance import Addresses, Allowance, Bucket
 from ossicle.gateway.keyfile import KeyLimits
 
 
@@ -54,39 +54,6 @@ def test_a_flood_of_addresses_costs_bounded_memory():
     for number in range(200):
         addresses.knock(f"203.0.113.{number}", 0.0)
     assert len(addresses._known) == 10
-
-
-PROXIES = networks(["10.0.0.0/8", "::1"])
-
-
-@pytest.mark.parametrize(
-    ("peer", "forwarded", "whose"),
-    [
-        ("203.0.113.7:99", ["198.51.100.1"], "203.0.113.7"),  # anybody can write that
-        ("10.0.0.1:99", ["198.51.100.1"], "198.51.100.1"),
-        ("10.0.0.1:99", ["6.6.6.6, 198.51.100.1"], "198.51.100.1"),  # the left one is a claim
-        ("10.0.0.1:99", ["6.6.6.6, 198.51.100.1, 10.0.0.2"], "198.51.100.1"),
-        ("10.0.0.1:99", ["6.6.6.6", "198.51.100.1"], "198.51.100.1"),
-        ("10.0.0.1:99", ["198.51.100.1:4711"], "198.51.100.1"),
-        ("10.0.0.1:99", ["[2001:db8::1]:4711"], "2001:db8::1"),
-        ("[::1]:99", ["2001:db8::1"], "2001:db8::1"),
-        ("10.0.0.1:99", ["unknown"], "10.0.0.1"),
-        ("10.0.0.1:99", [""], "10.0.0.1"),
-        ("10.0.0.1:99", [], "10.0.0.1"),
-        ("", ["198.51.100.1"], ""),
-    ],
-)
-def test_whose_request_it_is_behind_proxies(peer, forwarded, whose):
-    assert address_of(peer, forwarded, PROXIES) == whose
-
-
-def test_without_proxies_nothing_is_believed():
-    assert address_of("10.0.0.1:99", ["198.51.100.1"], ()) == "10.0.0.1"
-
-
-def test_what_is_no_network():
-    with pytest.raises(Refused, match=r"trust_proxies: 'lb\.example'"):
-        networks(["lb.example"])
 
 
 def test_sessions_at_once_of_a_key():

@@ -183,6 +183,7 @@ def test_a_dotted_key_is_found_with_its_line(write):
         ('port = "off"\ntls_port = "off"', "there would be no door"),
         ('tls_key = "k.pem"', "tls_key belongs to tls_cert"),
         ("[http]\nwrite_low = 70000", "http.write_low (70000) must be below http.write_high"),
+        ("[access]\nproxy_protocol = true", ":2: access.proxy_protocol needs access.trust_proxies"),
         ("[websocket]\nsilence_s = 20", ":2: websocket.silence_s (20) must be above"),
         ('host = "ab', "is not TOML: Unterminated string"),
         ('[session]\nidle_s = ', "is not TOML: Invalid value at its end: is it complete?"),
@@ -247,15 +248,21 @@ def test_variables_that_mean_nothing_here(write):
 
 
 def test_doors_of_later_versions_are_no_mistake(write):
-    path = write('grpc_port = 50051\nsip_port = "off"')
+    path = write('sip_tls_port = 5061\nsip_port = "off"')
     found = configure(path, {"OSSICLE_QUIC_PORT": "1"})
-    assert f"{path}:1: grpc_port: gRPC is not in this version" in found.notes
+    assert f"{path}:1: sip_tls_port: SIP over TLS is not in this version" in found.notes
     assert len(found.notes) == 3
 
 
 def test_a_line_inside_a_long_text_is_not_taken_for_a_setting(write):
     path = write('node = """\ndrain_s = 1\n"""\ndrain_s = -1\n')
     assert wrong(path)[0].startswith(f"{path}:4: drain_s")
+
+
+def test_a_recognizer_of_google_that_cannot_be_read_is_told_with_the_rest(write):
+    path = write('[google.recognizers]\ncalls = "langage=en"\nother = "language=en-GB"')
+    (problem,) = wrong(path)
+    assert "google.recognizers: calls: 'langage' is not known" in problem
 
 
 # ── schema ──

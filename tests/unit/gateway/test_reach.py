@@ -82,10 +82,10 @@ async def test_a_name_is_judged_by_what_it_stands_for(monkeypatch, host, address
     reach = Reach(("hooks.example.org",))
     target = reach.target(f"http://{host}/")
     if fine:
-        assert await reach.address(target) == address
+        assert await reach.addresses(target) == [address]
     else:
         with pytest.raises(Refused):
-            await reach.address(target)
+            await reach.addresses(target)
 
 
 async def served(answers, monkeypatch=None):

@@ -8,7 +8,13 @@ import pytest
 from ossicle.core.errors import Refused
 from ossicle.gateway.snippets import TEMPLATES, Address, fill, find, snippets
 
-HERE = Address("http://localhost:8080", "https://localhost:8443", "/var/lib/ossicle/ca.pem")
+HERE = Address(
+    "http://localhost:8080",
+    "https://localhost:8443",
+    "/var/lib/ossicle/ca.pem",
+    "grpc://localhost:50051",
+    "grpcs://localhost:50052",
+)
 EVERYWHERE = {each.path for each in TEMPLATES}
 every_template = pytest.mark.parametrize(
     "template", TEMPLATES, ids=lambda each: f"{each.sdk}-{each.language}"
@@ -29,13 +35,18 @@ def test_the_lines_that_differ_name_this_gateway(template):
     filled = fill(template, HERE)
     lines = filled.text.splitlines()
     changed = "\n".join(lines[number - 1] for number in filled.changes)
-    assert "localhost:8443" in changed if template.secure else "localhost:8080" in changed
+    if template.rpc:
+        assert "50052" in changed
+        assert "localhost" in changed
+    else:
+        assert "localhost:8443" in changed if template.secure else "localhost:8080" in changed
 
 
 @every_template
 def test_no_key_stands_in_a_text(template):
     if template.language in {"python", "javascript", "shell"} and template.sdk != "twilio":
-        assert "OSSICLE_KEY" in template.text or "token" in template.text
+        names = ("OSSICLE_KEY", "AWS_SECRET_ACCESS_KEY", "token")
+        assert any(name in template.text for name in names)
 
 
 @pytest.mark.parametrize("template", [t for t in TEMPLATES if t.language == "python"],
@@ -67,6 +78,26 @@ def test_names_as_people_write_them(name):
 
 
 @pytest.mark.parametrize(
+    ("name", "language"),
+    [("google-python", "python"), ("google-node", "javascript"), ("deepgram-js", "javascript")],
+)
+def test_a_name_may_say_the_language_too(name, language):
+    assert [each.language for each in find(HERE, EVERYWHERE, name)] == [language]
+
+
+@pytest.mark.parametrize("name", ["google-cloud-speech", "@google-cloud/speech", "Google"])
+def test_names_of_googles_packages(name):
+    assert {each.sdk for each in find(HERE, EVERYWHERE, name)} == {"google"}
+
+
+def test_the_authority_of_a_grpc_door_is_named_as_grpc_reads_it():
+    (text,) = find(HERE, EVERYWHERE, "google", "python")
+    assert "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH=/var/lib/ossicle/ca.pem python" in text.text
+    (text,) = find(HERE, EVERYWHERE, "riva")
+    assert 'ssl_root_cert="/var/lib/ossicle/ca.pem"' in text.text
+
+
+@pytest.mark.parametrize(
     ("sdk", "language", "said"),
     [
         ("deepgran", "", "did you mean 'deepgram'?"),
@@ -83,6 +114,8 @@ def test_what_is_not_known_is_refused_with_a_suggestion(sdk, language, said):
 def test_what_cannot_be_reached_is_refused_with_the_way_out():
     with pytest.raises(Refused, match="/v3/ws, where nothing answers"):
         find(HERE, {"/v1/stream"}, "assemblyai")
+    with pytest.raises(Refused, match="--grpc-tls-port"):
+        find(Address("http://localhost:1", grpc="grpc://localhost:2"), EVERYWHERE, "riva")
     with pytest.raises(Refused, match="--tls-port"):
         find(Address("http://localhost:1"), EVERYWHERE, "assemblyai", "javascript")
 

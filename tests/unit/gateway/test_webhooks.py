@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from ossicle.core.commands import Configure, Report
+from ossicle.core.commands import Configure, Played, Report
 from ossicle.core.errors import ConnectionLost, Refused
 from ossicle.core.events import (
     AudioOut,
@@ -21,9 +21,10 @@ from ossicle.core.events import (
 from ossicle.core.options import Options
 from ossicle.core.wire import Accept, Binary, Close, Opening, Text
 from ossicle.gateway.reach import Reach, Reply
+from ossicle.gateway.settings import HookSettings
 from ossicle.gateway.signing import Signer
 from ossicle.gateway.traces import trace_of
-from ossicle.gateway.webhooks import Hook, HookChannel, HookSettings, Reports, Twin
+from ossicle.gateway.webhooks import Hook, HookChannel, Reports, Twin
 from ossicle.testing.house import HandHouse, HeldEngine
 
 FIXED = {"session", "seq", "type", "text", "is_final", "start_ms", "end_ms", "channel", "words"}
@@ -81,17 +82,23 @@ class Chatty:
         return ()
 
     def send(self, event, now):
-        return (Text("event"), Binary(b"x"), Configure())
+        return (Text("event"), Configure(), Played(utterance="u1", until_ms=5))
 
     def expire(self, now):
         return self.say
 
 
-def test_a_twin_says_its_texts_and_no_more():
+def test_a_twin_says_its_texts_and_files_and_asks_for_nothing():
+    """`Played` is no wish: what a twin collects counts as heard."""
+    heard = Played(utterance="u1", until_ms=5)
     twin = Twin(Chatty())
-    assert twin.open(Opening(), 0.0) == (Text("hello"),)
-    assert twin.send(Transcript("a"), 0.0) == (Text("event"),)
-    assert twin.send(Ended(), 0.0) == (Text("event"), Close())
+    assert twin.open(Opening(), 0.0) == (Accept(), Text("hello"))
+    assert twin.send(Transcript("a"), 0.0) == (Text("event"), heard)
+    assert twin.send(Ended(), 0.0) == (Text("event"), heard, Close())
+    dialect = Chatty()
+    twin = Twin(dialect)
+    dialect.say = (Accept((("content-type", "audio/wav"),)), Binary(b"x"), Configure())
+    assert twin.expire(9.0) == dialect.say[:2]
 
 
 def test_a_twin_does_not_take_silence_for_an_idle_peer():

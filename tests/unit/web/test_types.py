@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from page import node_modules
+from sdks import node_modules
 
 ROOT = Path(__file__).parents[3]
 WEB = ROOT / "src/ossicle/web"

@@ -3,7 +3,8 @@ like it) on the other.
 
 Losses, besides options the vendor has no word for (`query.LOST`): why a turn ended, alternatives,
 the language of each word, channels. A turn is one segment here. References come back in the order
-in which turns were forced to end.
+in which turns were forced to end; a question that the service had nothing to say to is answered
+with the next one.
 """
 
 from collections import deque
@@ -49,7 +50,7 @@ from .messages import SpeechStarted as SpeechStartedMessage
 from .pieces import Pieces
 from .query import lost_in, query_of, update_of
 
-__all__ = ["AssemblyClient"]
+__all__ = ["AssemblyClient", "answer"]
 
 _HEARTBEAT_S = 20.0
 """Proxies cut connections that carry no data for 60-120 s."""
@@ -212,7 +213,8 @@ class AssemblyClient:
         return (SpeechStarted(at_ms=at_ms, turn=self._turn),)
 
     def _ended(self, turn: Turn) -> tuple[Event, ...]:
-        ref = self._asked.popleft() if self._asked else ""
+        *others, ref = self._asked or ("",)
+        self._asked.clear()
         final = msgspec.structs.replace(
             self._transcript(turn), final=True, ends_turn=True, stable=0, ref=ref
         )
@@ -220,10 +222,10 @@ class AssemblyClient:
             at_ms=final.end_ms,
             turn=turn.turn_order,
             reason="asked" if ref else "model",
-            confidence=turn.end_of_turn_confidence,
+            confidence=turn.end_of_turn_confidence or None,
             ref=ref,
         )
-        return (ended, final)
+        return (ended, final, *(answer(final, other) for other in others))
 
     def _transcript(self, turn: Turn) -> Transcript:
         real = self._pieces.real_ms
@@ -232,7 +234,7 @@ class AssemblyClient:
                 word.text,
                 real(word.start),
                 real(word.end),
-                word.confidence,
+                word.confidence or None,
                 word.speaker or "",
             )
             for word in turn.words
@@ -245,7 +247,7 @@ class AssemblyClient:
             turn=turn.turn_order,
             stable=len(turn.transcript),
             words=words,
-            end_confidence=turn.end_of_turn_confidence,
+            end_confidence=turn.end_of_turn_confidence or None,
             language=turn.language_code or "",
         )
 
@@ -260,6 +262,15 @@ class AssemblyClient:
             code = {401: 4001, 403: 4001, 429: 3009}.get(close.code or 0, close.code)
             fault = fault_of(code, f"AssemblyAI closed with {close.code} {close.reason}".strip())
         return _failed(fault)
+
+
+def answer(final: Transcript, ref: str) -> Transcript:
+    """For a question that came when there was nothing to end: the service says nothing to it, and
+    it is over with the turn that a later one ended."""
+    at = final.end_ms
+    return Transcript(
+        start_ms=at, end_ms=at, turn=final.turn + 1, final=True, ends_turn=True, ref=ref
+    )
 
 
 def _failed(fault: Fault) -> Ended:

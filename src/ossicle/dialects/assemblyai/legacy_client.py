@@ -26,6 +26,7 @@ from ossicle.core.formats import AudioFormat
 from ossicle.core.ports import ClientSteps
 from ossicle.core.wire import Accept, Binary, Close, Message, Opening, Text
 
+from .client import answer
 from .errors import fault_of
 from .legacy_messages import (
     FinalTranscript,
@@ -150,7 +151,8 @@ class LegacyClient:
         return (*self._started(message.audio_start), self._transcript(message))
 
     def _final(self, message: FinalTranscript) -> tuple[Event, ...]:
-        ref = self._asked.popleft() if self._asked else ""
+        *others, ref = self._asked or ("",)
+        self._asked.clear()
         started = self._started(message.audio_start)
         final = self._transcript(message, final=True, ref=ref)
         ended = SpeechEnded(
@@ -161,7 +163,7 @@ class LegacyClient:
         )
         self._speaking = False
         self._turn += 1
-        return (*started, ended, final)
+        return (*started, ended, final, *(answer(final, other) for other in others))
 
     def _transcript(
         self,
@@ -178,9 +180,10 @@ class LegacyClient:
             final=final,
             ends_turn=final,
             words=tuple(
-                Word(word.text, word.start, word.end, word.confidence) for word in message.words
+                Word(word.text, word.start, word.end, word.confidence or None)
+                for word in message.words
             ),
-            confidence=message.confidence,
+            confidence=message.confidence or None,
             ref=ref,
         )
 

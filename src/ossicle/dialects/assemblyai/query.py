@@ -18,6 +18,7 @@ from .messages import Changes
 
 __all__ = [
     "LOST",
+    "PASSED_OVER",
     "Parameters",
     "changes_of",
     "format_of",
@@ -26,6 +27,7 @@ __all__ = [
     "patch_of",
     "query_of",
     "said_of",
+    "undone_in",
     "update_of",
 ]
 
@@ -65,8 +67,38 @@ class Parameters(Changes, frozen=True, kw_only=True):
         return self.speech_model.startswith(("u3", "universal-3"))
 
 
-_TURN_DEFAULTS = {"silence_ms": 1_280, "confidence": 0.4}
-"""The vendor's max_turn_silence and end_of_turn_confidence_threshold."""
+_TURN_DEFAULTS = {"silence_ms": 1_280, "confidence": 0.4, "least_ms": 400}
+"""The vendor's max_turn_silence, end_of_turn_confidence_threshold and min_turn_silence."""
+
+PASSED_OVER = frozenset(
+    {
+        "_customer_support_audio_capture",  # as the JavaScript SDK spells it
+        "agent_context",
+        "continuous_partials",
+        "customer_support_audio_capture",
+        "domain",
+        "interruption_delay",
+        "llm_gateway",
+        "max_speakers",
+        "noise_suppression_model",
+        "noise_suppression_threshold",
+        "prompt",
+        "redact_pii",
+        "redact_pii_policies",
+        "redact_pii_sub",
+        "speaker_labels_revision_interval_ms",
+        "turn_left_pad_ms",
+        "voice_focus",
+        "voice_focus_threshold",
+        "webhook_auth_header_name",
+        "webhook_auth_header_value",
+        "webhook_url",
+    }
+)
+"""What the vendor's SDKs may say besides, and nothing here does."""
+
+_PROMISES = ("redact_pii", "llm_gateway", "webhook_url")
+"""Those of them whose absence is no matter of degree: who asks for one is told."""
 
 _JSON = frozenset({"keyterms_prompt", "language_codes"})
 _KNOWN = frozenset(field.name for field in msgspec.structs.fields(Parameters))
@@ -86,6 +118,12 @@ def parameters_of(query: Iterable[tuple[str, str]]) -> Parameters:
         return msgspec.convert(values, Parameters, strict=False)
     except (msgspec.ValidationError, RecursionError) as error:
         raise Refused(f"parameters: {str(error)[:160]}", code="bad_option") from error
+
+
+def undone_in(query: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """What an opening asks for that is not done here and would be missed."""
+    said = {name for name, text in query if text.lower() not in {"", "0", "false", "null"}}
+    return tuple(name for name in _PROMISES if name in said)
 
 
 def _listed(name: str, text: str) -> object:
@@ -136,9 +174,6 @@ def patch_of(parameters: Parameters) -> dict[str, Any]:
         # Who names one of them means the vendor's rule, of which the others have known defaults;
         # who names none gets the gateway's own, as every other dialect does.
         recognition["turns"] = _TURN_DEFAULTS | turns
-    elif _least_silence(parameters) is not UNSET:
-        recognition["turns"] = dict(_TURN_DEFAULTS) | (turns or {})
-        patch = {"recognition": recognition}
     return patch
 
 
@@ -153,6 +188,8 @@ def _patch(changes: Changes, recognition: dict[str, Any]) -> dict[str, Any]:
         turns["silence_ms"] = silence
     if (threshold := changes.end_of_turn_confidence_threshold) is not UNSET:
         turns["confidence"] = threshold
+    if (least := _least_silence(changes)) is not UNSET:
+        turns["least_ms"] = least
     if (speech := changes.vad_threshold) is not UNSET:
         turns["threshold"] = speech
     if changes.format_turns is not UNSET and "punctuate" not in recognition:
@@ -180,6 +217,7 @@ def _least_silence(changes: Changes) -> int | UnsetType | None:
 _TURNS = {
     "silence_ms": "max_turn_silence",
     "confidence": "end_of_turn_confidence_threshold",
+    "least_ms": "min_turn_silence",
     "threshold": "vad_threshold",
 }
 _RECOGNITION = {

@@ -37,7 +37,7 @@ from .messages import (
     encode,
 )
 from .messages import SpeechStarted as SpeechStartedMessage
-from .query import Parameters, changes_of, format_of, parameters_of, patch_of
+from .query import Parameters, changes_of, format_of, parameters_of, patch_of, undone_in
 from .rules import AudioRules
 from .turns import Ending, TurnBook
 
@@ -237,7 +237,11 @@ class AssemblyServer:
                 api_version=API_VERSION,
             ),
         )
-        return (Text(encode(begin)),)
+        undone = undone_in(self._opening.query)
+        if not undone:
+            return (Text(encode(begin)),)
+        text = f"not done by this gateway: {', '.join(undone)}"
+        return (Text(encode(begin)), Text(encode(Warning_(3006, text))))
 
     def _turns(self, event: Transcript) -> Steps:
         if event.side != "in":

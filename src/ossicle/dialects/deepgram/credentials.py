@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from ossicle.core.wire import Opening
 
-__all__ = ["credential_in", "credential_of", "offered", "subprotocol_of"]
+__all__ = ["credential_in", "credential_of", "headers_with", "offered", "subprotocol_of"]
 
 _SCHEMES = frozenset({"token", "bearer"})
 
@@ -36,6 +36,11 @@ def credential_in(headers: Iterable[tuple[str, str]]) -> str | None:
         if item.lower() in _SCHEMES:
             return protocols[place + 1]
     return None
+
+
+def headers_with(credential: str | None) -> tuple[tuple[str, str], ...]:
+    """The headers by which a client of ours gives its key."""
+    return (("authorization", f"Token {credential}"),) if credential else ()
 
 
 def offered(opening: Opening) -> tuple[str, ...]:

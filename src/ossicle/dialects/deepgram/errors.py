@@ -39,6 +39,7 @@ _ROWS: dict[str, _Row] = {
     "bad_message": _BAD,
     "bad_audio": _BAD_AUDIO,
     "unsupported_audio": _BAD_AUDIO,
+    "remote_content": _Row(400, "REMOTE_CONTENT_ERROR", _DATA),
     "unauthorized": _AUTH,
     "forbidden": _FORBIDDEN,
     "resume_denied": _FORBIDDEN,

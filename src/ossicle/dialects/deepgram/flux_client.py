@@ -31,6 +31,7 @@ from ossicle.core.options import Options, merged
 from ossicle.core.ports import ClientSteps
 from ossicle.core.wire import Accept, Binary, Close, Message, Opening, Ping, Text
 
+from .credentials import headers_with
 from .flux_messages import (
     CloseStream,
     ConfigureFailure,
@@ -71,9 +72,7 @@ class FluxClient:
     def open(self, configure: Configure) -> Opening:
         """The request for a channel."""
         self._options = merged(Options(), configure.patch)
-        headers = (
-            (("authorization", f"Token {configure.credential}"),) if configure.credential else ()
-        )
+        headers = headers_with(configure.credential)
         return Opening(path="/v2/listen", query=tuple(query_of(configure)), headers=headers)
 
     def send(self, command: Command, now: float) -> ClientSteps:
@@ -178,7 +177,7 @@ class FluxClient:
             turn=message.turn_index,
             reason=reason,
             provisional=provisional,
-            confidence=message.end_of_turn_confidence,
+            confidence=message.end_of_turn_confidence or None,
         )
 
     def _closed(self, close: Close) -> ClientSteps:
@@ -232,9 +231,10 @@ def _transcript(message: TurnInfo) -> Transcript:
         end_ms=_ms(words[-1].end if words else message.audio_window_end),
         turn=message.turn_index,
         words=tuple(
-            CoreWord(word.word, _ms(word.start), _ms(word.end), word.confidence) for word in words
+            CoreWord(word.word, _ms(word.start), _ms(word.end), word.confidence or None)
+            for word in words
         ),
-        end_confidence=message.end_of_turn_confidence,
+        end_confidence=message.end_of_turn_confidence or None,
     )
 
 

@@ -15,7 +15,7 @@ from .credentials import credential_of
 from .flux_messages import Configure as ConfigureMessage
 from .flux_messages import Thresholds
 
-__all__ = ["EAGER", "EOT", "TIMEOUT_MS", "configure_of", "patch_of", "query_of"]
+__all__ = ["EAGER", "EOT", "TIMEOUT_MS", "configure_of", "patch_of", "query_of", "undone_in"]
 
 EOT, EAGER, TIMEOUT_MS = 0.7, None, 5000
 """Defaults of the service."""
@@ -66,6 +66,12 @@ def configure_of(opening: Opening) -> Configure:
         patch["label"] = tag
     merged(Options(), patch)
     return Configure(patch=patch, format=_format(opening), credential=credential_of(opening))
+
+
+def undone_in(opening: Opening) -> str:
+    """What an opening asks for that no engine here does, and that would be missed."""
+    asked = {name for name, value in opening.query if value.lower() not in {"", "false"}}
+    return ", ".join(name for name in ("redact", "numerals") if name in asked)
 
 
 def _format(opening: Opening) -> AudioFormat:

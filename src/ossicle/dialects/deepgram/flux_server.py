@@ -51,7 +51,7 @@ from .flux_messages import (
     encode,
 )
 from .flux_messages import Configure as ConfigureMessage
-from .flux_query import EOT, configure_of, patch_of
+from .flux_query import EOT, configure_of, patch_of, undone_in
 from .flux_turn import Turn
 
 __all__ = ["FluxServer"]
@@ -308,7 +308,12 @@ class FluxServer:
         accept = Accept(
             request_headers(self._opening.id), subprotocol_of(self._opening), flush=True
         )
-        return (accept, self._say(Connected))
+        connected = self._say(Connected)
+        missing = undone_in(self._opening)
+        told: Steps = ()
+        if missing:
+            told = self._warn("UNSUPPORTED_FEATURE", f"not done by this gateway: {missing}")
+        return (accept, connected, *told)
 
     def _configured(self, event: Configured) -> Steps:
         self._eager = event.options.recognition.turns.eager is not None

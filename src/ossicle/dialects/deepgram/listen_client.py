@@ -27,7 +27,9 @@ from ossicle.core.options import Options
 from ossicle.core.ports import ClientSteps
 from ossicle.core.wire import Accept, Binary, Close, Message, Opening, Text
 
+from .credentials import headers_with
 from .listen_messages import (
+    RESPONSE_TYPES,
     CloseStreamMessage,
     ConfigureFailure,
     ConfigureMessage,
@@ -47,6 +49,8 @@ __all__ = ["DeepgramClient"]
 
 _KEEP_ALIVE_S = 5.0
 """The server closes after 10 s without audio or text."""
+
+_MOST_BROKEN = 5
 
 _ENCODINGS = {
     "pcm_s16le": "linear16",
@@ -80,6 +84,8 @@ class DeepgramClient:
         self._model = model
         self._keep_alive = keep_alive_s
         self._over = False
+        self._broken = 0
+        """Messages in a row that could not be read."""
         self._audio_ms = 0
         self._turns: dict[int, _Turn] = {}
         self._finalizing: deque[str] = deque()
@@ -88,9 +94,7 @@ class DeepgramClient:
 
     def open(self, configure: Configure) -> Opening:
         """The upgrade request."""
-        headers: tuple[tuple[str, str], ...] = ()
-        if configure.credential:
-            headers = (("authorization", f"Token {configure.credential}"),)
+        headers = headers_with(configure.credential)
         return Opening(
             method="GET",
             path="/v1/listen",
@@ -105,7 +109,7 @@ class DeepgramClient:
                 self.deadline = now + self._keep_alive
                 session = next((v for n, v in headers if n.lower() == "dg-request-id"), "")
                 return (Began(session=session), Configured(options=self._options))
-            case Text(data=text):
+            case Text(data=text) if not self._over:
                 return self._said(text)
             case Close():
                 self.deadline = inf
@@ -190,8 +194,9 @@ class DeepgramClient:
     def _said(self, text: str) -> ClientSteps:
         try:
             message = parse_response(text)
-        except BadMessage:
-            return ()  # newer kinds of messages are not for us
+        except BadMessage as error:
+            return self._garbled(text, error)
+        self._broken = 0
         match message:
             case Results():
                 return (self._results(message),)
@@ -210,6 +215,21 @@ class DeepgramClient:
             case ConfigureFailure(code=code, description=description):
                 ref = self._configuring.popleft() if self._configuring else ""
                 return (Notice(level="error", code=code, text=description, ref=ref),)
+
+    def _garbled(self, text: str, error: BadMessage) -> ClientSteps:
+        """Newer kinds of messages are not for us. One that is broken is told; a server that says
+        nothing else is none of ours."""
+        if _newer(text):
+            return ()
+        self._broken += 1
+        what = f"bad message from the server: {error}"
+        if self._broken == 1:
+            return (Notice(level="warning", code="bad_message", text=what),)
+        if self._broken < _MOST_BROKEN:
+            return ()
+        self._over, self.deadline = True, inf
+        fault = BadMessage(f"{_MOST_BROKEN} in a row: {what}").fault()
+        return (Close(1003, "not Deepgram"), Ended(reason="failed", error=fault))
 
     def _results(self, message: Results) -> Transcript:
         channel = message.channel_index[0]
@@ -277,6 +297,18 @@ class DeepgramClient:
         error = CODES[code](f"the server closed with {close.code} {close.reason}".strip())
         error.code = code
         return Ended(reason="failed", error=error.fault())
+
+
+class _Typed(msgspec.Struct):
+    type: str
+
+
+def _newer(text: str) -> bool:
+    """A JSON object of a type that is not known here."""
+    try:
+        return msgspec.json.decode(text, type=_Typed).type not in RESPONSE_TYPES
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        return False
 
 
 class _Turn:

@@ -9,13 +9,14 @@ Times are seconds from the start of the audio, as floats. Every documented field
 the older Python SDK drops a message that lacks one.
 """
 
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 import msgspec
 
 from ossicle.core.errors import BadMessage
 
 __all__ = [
+    "RESPONSE_TYPES",
     "Alternative",
     "ChannelResult",
     "CloseStreamMessage",
@@ -191,6 +192,9 @@ Response: TypeAlias = (
     | ConfigureSuccess
     | ConfigureFailure
 )
+
+RESPONSE_TYPES = frozenset(str(kind.__struct_config__.tag) for kind in get_args(Response))
+"""Their `type`s."""
 
 _requests = msgspec.json.Decoder(Request)
 _responses = msgspec.json.Decoder(Response)

@@ -18,6 +18,7 @@ from ossicle.core.commands import Report
 from ossicle.core.errors import BadAudio, Refused
 from ossicle.core.formats import AudioFormat, parse_format
 
+from .callback import reports_of
 from .listen_messages import Warned
 
 __all__ = ["Asked", "hints_of", "listen_query"]
@@ -39,6 +40,7 @@ _LEAST_SILENCE_MS = 100
 that judges by silence would cut it. The service's default of 10 ms is judged by a model."""
 
 _UNDONE = {
+    "language_hint": "the engine hears the one language that `language` names",
     "numerals": "numbers are written as the engine says them",
     "dictation": "spoken punctuation is not turned into signs",
     "filler_words": "the engine decides about filler words",
@@ -129,10 +131,7 @@ def listen_query(query: Iterable[tuple[str, str]], *, live: bool = True) -> Aske
     tags = given.all("tag")
     if tags:
         patch["label"] = ",".join(tags)[:200]
-    callback = given.last("callback")
-    method = given.last("callback_method").upper() or "POST"
-    if method not in {"POST", "PUT"}:
-        raise Refused(f"callback_method={method[:20]!r}: use POST or PUT", code="bad_option")
+    report_to = reports_of(given.last("callback"), given.last("callback_method"))
     utterance_end = 0
     if live and given.last("utterance_end_ms").lower() not in {"", "false"}:
         utterance_end = _in(
@@ -159,7 +158,7 @@ def listen_query(query: Iterable[tuple[str, str]], *, live: bool = True) -> Aske
         paragraphs=given.flag("paragraphs") or given.flag("smart_format"),
         utterances=given.flag("utterances"),
         utt_split_ms=round(1000 * _in("utt_split", split, 0.0, 3_600.0)),
-        report_to=(Report(callback, method, own=True),) if callback else (),
+        report_to=report_to,
         tags=tuple(tags),
         extra=tuple(
             (name, value) for name, _, value in (e.partition(":") for e in given.all("extra"))

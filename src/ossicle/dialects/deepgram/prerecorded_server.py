@@ -4,7 +4,8 @@
 
 The status is held until the end, so every failure is a status with the service's JSON. A JSON body
 names a recording by its URL, which the gateway reads (`Configure.audio_from`). With `callback` the
-body's end is answered at once, and the session's twin of this dialect writes the answer as text.
+answer is only that it was understood: at the body's end, or at once where the gateway reads. The
+session's twin of this dialect, which was opened on the wire `webhook`, writes the real one as text.
 """
 
 import hashlib
@@ -61,6 +62,8 @@ class PrerecordedServer:
         self._source: bytearray | None = None
         """A JSON body as far as it came; None = the body is audio."""
         self._by_url = False
+        self._twin = False
+        """Nobody is at the other end: what it says is posted."""
         self._engine = ""
         self._began = False
         self._channels = 1
@@ -70,6 +73,7 @@ class PrerecordedServer:
     def open(self, opening: Opening, now: float) -> Steps:
         """A recording is coming."""
         self._opening = opening
+        self._twin = opening.transport == "webhook"
         try:
             asked = listen_query(opening.query, live=False)
         except OssicleError as error:
@@ -112,14 +116,21 @@ class PrerecordedServer:
             case Fin() if self._source is not None:
                 return self._named(bytes(self._source))
             case Binary(data=data) if data:
-                self._sum.update(data)
-                self._bytes += len(data)
+                self.tap(data)
                 return (Audio(data=data),)
             case Fin():
                 # an empty body is refused at its end, callback or not
                 return (End(), *(self._queued() if self._bytes else ()))
             case _:
                 return ()
+
+    def tap(self, data: bytes) -> bool:
+        """See `core.ports.Tapped`: bytes of the recording, whoever reads them."""
+        if self._over or self._source is not None:
+            return False
+        self._sum.update(data)
+        self._bytes += len(data)
+        return True
 
     def _named(self, body: bytes) -> Steps:
         try:
@@ -141,6 +152,7 @@ class PrerecordedServer:
         match event:
             case Began(engine=engine):
                 self._engine, self._began = engine, True
+                return self._queued() if self._by_url else ()
             case Configured(options=options) if options.hears is not None:
                 if self._asked.multichannel:
                     self._channels = options.hears.channels
@@ -168,11 +180,12 @@ class PrerecordedServer:
     def _last(self, event: Ended) -> Steps:
         if self._over:
             return ()
-        if self._asked.report_to and event.audio_ms and not self._bytes and not self._by_url:
-            return (Text(self._report(event)), Close())  # the twin that writes for `callback`
+        if self._twin:
+            self._over = True
+            return (Text(self._report(event)), Close())
         if event.error is not None:
             return self._refused(event.error)
-        if not self._bytes and not event.audio_ms:
+        if not self._bytes:
             return self._refused(
                 BadAudio("the body is empty; send the bytes of a recording").fault()
             )
@@ -198,7 +211,7 @@ class PrerecordedServer:
             metadata=RecordingMetadata(
                 transaction_key="deprecated",
                 request_id=self._opening.id,
-                sha256=self._sum.hexdigest() if self._bytes else "",  # not ours to see
+                sha256=self._sum.hexdigest() if self._bytes else "",  # a twin hears nothing
                 created=created_at(self._opening.at),
                 duration=event.audio_ms / 1000,
                 channels=len(channels),

@@ -26,6 +26,7 @@ from ossicle.core.ports import ClientSteps
 from ossicle.core.wire import Binary, Message, Opening, Ping, Text
 from ossicle.core.wire import Close as CloseChannel
 
+from .credentials import headers_with
 from .speak_messages import (
     Clear,
     Cleared,
@@ -63,9 +64,7 @@ class SpeakClient:
         """The request for a channel."""
         self._options = merged(Options(), configure.patch)
         self._format = configure.speaks or self._format
-        headers = (
-            (("authorization", f"Token {configure.credential}"),) if configure.credential else ()
-        )
+        headers = headers_with(configure.credential)
         return Opening(path="/v1/speak", query=tuple(query_of(configure)), headers=headers)
 
     def send(self, command: Command, now: float) -> ClientSteps:

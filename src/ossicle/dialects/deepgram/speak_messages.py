@@ -27,6 +27,7 @@ __all__ = [
     "decode_body",
     "decode_client",
     "decode_server",
+    "decoded",
     "encode",
 ]
 
@@ -107,7 +108,7 @@ def decode_client(text: str) -> ClientMessage:
     Raises:
         BadMessage: not one of the four.
     """
-    return _decoded(_CLIENT, text)
+    return decoded(_CLIENT, text)
 
 
 def decode_server(text: str) -> ServerMessage:
@@ -116,7 +117,7 @@ def decode_server(text: str) -> ServerMessage:
     Raises:
         BadMessage: not one of them.
     """
-    return _decoded(_SERVER, text)
+    return decoded(_SERVER, text)
 
 
 def decode_body(body: bytes) -> Body:
@@ -125,10 +126,15 @@ def decode_body(body: bytes) -> Body:
     Raises:
         BadMessage: not an object with a text.
     """
-    return _decoded(_BODY, body)
+    return decoded(_BODY, body)
 
 
-def _decoded(decoder: msgspec.json.Decoder[_Kind], text: str | bytes) -> _Kind:
+def decoded(decoder: msgspec.json.Decoder[_Kind], text: str | bytes) -> _Kind:
+    """By a decoder; what is refused is named and never quoted.
+
+    Raises:
+        BadMessage: the text is something else.
+    """
     try:
         return decoder.decode(text)
     except msgspec.ValidationError as error:

@@ -1,7 +1,7 @@
 """The query of `/v1/speak`: voice, format and pace. Unknown parameters are ignored.
 
-The vendor's model names (`aura-2-thalia-en`) name no voice here: their last part chooses the
-language. Any other name is a voice of the engine.
+The vendor's model names (`aura-2-thalia-en`, `flux-haley-en`) name no voice here: their last part
+chooses the language. Any other name is a voice of the engine.
 """
 
 import re
@@ -9,17 +9,27 @@ from typing import Any
 
 import msgspec
 
-from ossicle.core.commands import Configure
+from ossicle.core.commands import Configure, Report
 from ossicle.core.errors import Refused
 from ossicle.core.formats import AudioFormat, parse_format
 from ossicle.core.options import Options, merged
 from ossicle.core.wire import Opening
 
+from .callback import reports_of
 from .credentials import credential_of
 
-__all__ = ["Asked", "asked_of", "configure_of", "file_asked_of", "query_of", "raw_format"]
+__all__ = [
+    "Asked",
+    "asked_of",
+    "check_flux",
+    "check_pace",
+    "configure_of",
+    "file_asked_of",
+    "query_of",
+    "raw_format",
+]
 
-_AURA = re.compile(r"aura(?:-\d+)?-[a-z0-9]+-([a-z]{2})$")
+_AURA = re.compile(r"(?:aura(?:-\d+)?|flux)-[a-z0-9]+-([a-z]{2})$")
 _RAW = {"linear16": "pcm_s16le", "mulaw": "mulaw", "alaw": "alaw"}
 _SPELLED = {encoding: name for name, encoding in _RAW.items()}
 _DEFAULT_MODEL = "aura-asteria-en"
@@ -35,6 +45,8 @@ class Asked(msgspec.Struct, frozen=True):
     speed: float
     container: str = ""
     bit_rate: int | None = None
+    report_to: tuple[Report, ...] = ()
+    """Where `callback` wants the file."""
 
 
 def asked_of(opening: Opening) -> Asked:
@@ -66,7 +78,38 @@ def file_asked_of(opening: Opening) -> Asked:
         asked,
         container=opening.param("container").lower(),
         bit_rate=_whole("bit_rate", bits) if bits else None,
+        report_to=reports_of(opening.param("callback"), opening.param("callback_method")),
     )
+
+
+def check_flux(opening: Opening) -> None:
+    """What `/v2/speak` asks for besides.
+
+    Raises:
+        Refused: no model, or a value out of the range that the vendor publishes.
+    """
+    if not opening.param("model"):
+        raise Refused("model is required on /v2/speak", code="bad_option")
+    expressivity = opening.param("expressivity") or "0"
+    if expressivity not in {"-2", "-1", "0", "1", "2"}:
+        raise Refused(f"expressivity {expressivity[:20]!r} is not -2 to 2", code="bad_option")
+    speed = opening.param("speed") or "1"
+    try:
+        code = check_pace(float(speed))
+    except ValueError:
+        code = "not a number"
+    if code is not None:
+        raise Refused(
+            f"speed {speed[:20]!r}: 0.5 to 1.5, in steps of 0.05 ({code})", code="bad_option"
+        )
+
+
+def check_pace(speed: float) -> str | None:
+    """The vendor's code for a pace it does not take on `/v2/speak`; None = it takes it."""
+    if not 0.5 <= speed <= 1.5:
+        return "SPEED_OUT_OF_RANGE"
+    steps = speed / 0.05
+    return None if abs(steps - round(steps)) < 1e-6 else "SPEED_INCREMENT_INVALID"
 
 
 def _asked(opening: Opening, encoding: str) -> Asked:
@@ -107,7 +150,11 @@ def configure_of(opening: Opening, asked: Asked, speaks: AudioFormat) -> Configu
     merged(Options(), patch)
     # It sends no sound; naming a format lets the engine open at once.
     return Configure(
-        patch=patch, format=AudioFormat(), speaks=speaks, credential=credential_of(opening)
+        patch=patch,
+        format=AudioFormat(),
+        speaks=speaks,
+        credential=credential_of(opening),
+        report_to=asked.report_to,
     )
 
 

@@ -2,6 +2,9 @@
 
 The status is held until the first sound, so a text that cannot be said is a 4xx and not a broken
 file. Encoders are handed in (`speech_file` of the audio package): a dialect knows none.
+
+With `callback` the body's end is answered at once, and the session's twin of this dialect, which
+was opened on the wire `webhook`, writes the whole file, or the error, for whoever waits there.
 """
 
 from collections.abc import Callable
@@ -14,11 +17,12 @@ from ossicle.core.errors import BadMessage, Fault, OssicleError, Refused
 from ossicle.core.events import AudioOut, Configured, Ended, Event, Notice, SpeechEnded
 from ossicle.core.formats import AudioFormat, parse_format
 from ossicle.core.ports import Steps
-from ossicle.core.wire import Accept, Binary, Close, Fin, Message, Opening
+from ossicle.core.wire import Accept, Binary, Close, Fin, Message, Opening, Text
 
-from .errors import refusal, request_headers
+from .callback import queued
+from .errors import error_body, refusal, request_headers
 from .speak_messages import decode_body
-from .speak_query import Asked, configure_of, file_asked_of
+from .speak_query import Asked, check_flux, configure_of, file_asked_of
 from .speak_server import MOST_TEXT, NO_VOICE, model_uuid, played
 
 __all__ = ["File", "Files", "SpeakRequest"]
@@ -49,24 +53,37 @@ class SpeakRequest:
 
     name = "deepgram.speak"
 
-    def __init__(self, files: Files | Callable[..., File]) -> None:
+    def __init__(self, files: Files | Callable[..., File], *, flux: bool = False) -> None:
+        """
+        Args:
+            files: makes the file.
+            flux: by the rules of `/v2/speak`.
+        """
         self.deadline = inf
         self.plain = False
         self.resumable = False
         self._files = files
+        self._flux = flux
         self._opening = Opening()
         self._asked = Asked("", "mp3", 22_050, 1.0)
         self._source = AudioFormat()
         self._file: File | None = None
         self._body = bytearray()
         self._characters = 0
-        self._accepted = self._over = False
+        self._accepted = self._over = self._begun = False
+        self._twin = False
+        """Nobody is at the other end: what it says is posted."""
+        self._spoken = bytearray()
+        """The file so far, for a twin; 2,000 characters are a few minutes of speech."""
         self._refused: Notice | None = None
 
     def open(self, opening: Opening, now: float) -> Steps:
         """A request came; its body follows."""
         self._opening = opening
+        self._twin = opening.transport == "webhook"
         try:
+            if self._flux:
+                check_flux(opening)
             self._asked = asked = file_asked_of(opening)
             self._source = parse_format("pcm_s16le", asked.sample_rate)
             self._file = self._files(
@@ -110,7 +127,15 @@ class SpeakRequest:
         except OssicleError as error:
             return self._refuse(error.fault())
         self._characters = len(text)
-        return (SpeakCommand(text=text, ref="text"), End())
+        return (SpeakCommand(text=text, ref="text"), End(), *self._queued())
+
+    def _queued(self) -> Steps:
+        """The answer while the file is still to be posted, once the session is there."""
+        if not self._asked.report_to or not self._begun or not self._characters or self._twin:
+            return ()
+        self._over = True
+        headers = (("content-type", "application/json"), *request_headers(self._opening.id))
+        return (Close(200, "OK", headers=headers, body=queued(self._opening.id)),)
 
     def send(self, event: Event, now: float) -> Steps:
         """An event for the client."""
@@ -119,9 +144,12 @@ class SpeakRequest:
         match event:
             case Configured() if event.options.speaks is None:
                 return self._refuse(NO_VOICE)
+            case Configured():
+                self._begun = True
+                return self._queued()
             case AudioOut() if event.data:
                 return self._sound(event)
-            case Notice(level="error"):
+            case Notice(level="error") if not self._twin:
                 self._refused = event
                 return ()
             case SpeechEnded(side="out", reason="failed") if not self._accepted:
@@ -146,6 +174,9 @@ class SpeakRequest:
         if file is None:
             return ()
         data = file.encode(event.data)
+        if self._twin:
+            self._spoken += data
+            return (played(event, self._source),)
         out = (*self._accept(file), *((Binary(data),) if data else ()))
         return (*out, played(event, self._source))
 
@@ -158,8 +189,9 @@ class SpeakRequest:
             *request_headers(self._opening.id),
             ("dg-model-name", _plain(self._asked.model)),
             ("dg-model-uuid", model_uuid(self._opening.id)),
-            ("dg-char-count", str(self._characters)),
         )
+        if not self._twin:  # which never saw the text
+            headers = (*headers, ("dg-char-count", str(self._characters)))
         return (Accept(headers, flush=True),)
 
     def _end(self, event: Ended) -> Steps:
@@ -174,11 +206,15 @@ class SpeakRequest:
             # The status is gone; what is missing shows by the file's end.
             return (Close(),)
         rest = file.finish()
+        if self._twin:
+            return (*self._accept(file), Binary(bytes(self._spoken) + rest), Close())
         return (*self._accept(file), *((Binary(rest),) if rest else ()), Close())
 
     def _refuse(self, fault: Fault) -> Steps:
         self._over = True
-        return (refusal(fault, self._opening.id),)
+        if self._twin:
+            return (Text(error_body(fault, self._opening.id, newer=self._flux).decode()), Close())
+        return (refusal(fault, self._opening.id, newer=self._flux),)
 
 
 def _plain(name: str) -> str:

@@ -36,11 +36,11 @@ from .speak_messages import (
 )
 from .speak_query import Asked, asked_of, configure_of, raw_format
 
-__all__ = ["MOST_TEXT", "NO_VOICE", "SpeakServer", "model_uuid"]
+__all__ = ["IDLE_S", "MOST_TEXT", "NO_VOICE", "SpeakServer", "model_uuid", "played", "sound_of"]
 
 MOST_TEXT = 2_000
 """Characters of one text, as at the service."""
-_IDLE_S = 3_600.0
+IDLE_S = 3_600.0
 """The service's hour: this wire has no keep-alive, and a conversation may rest."""
 _FLUSHES, _FLUSH_WINDOW_S = 20, 60.0
 """Flushes taken in a sliding window, as at the service."""
@@ -90,7 +90,7 @@ class SpeakServer:
         if self._over:
             return ()
         if self._accepted:
-            self.deadline = now + _IDLE_S
+            self.deadline = now + IDLE_S
         match message:
             case Text(data=text):
                 return self._text(text, now)
@@ -181,7 +181,7 @@ class SpeakServer:
 
     def _accept(self, now: float) -> Steps:
         self._accepted = True
-        self.deadline = now + _IDLE_S
+        self.deadline = now + IDLE_S
         accept = Accept(
             request_headers(self._opening.id), subprotocol_of(self._opening), flush=True
         )
@@ -190,10 +190,7 @@ class SpeakServer:
         return (accept, Text(encode(metadata)))
 
     def _sound(self, event: AudioOut) -> Steps:
-        if self._clearing or not event.data:
-            return ()
-        pieces = [Binary(event.data[at : at + _PIECE]) for at in range(0, len(event.data), _PIECE)]
-        return (*pieces, played(event, raw_format(self._asked)))
+        return () if self._clearing else sound_of(event, raw_format(self._asked))
 
     def _spoken(self, event: SpeechEnded) -> Steps:
         kind = event.ref.partition("-")[0]
@@ -222,6 +219,14 @@ class SpeakServer:
     def _refuse(self, fault: Fault) -> Steps:
         self._over, self.deadline = True, inf
         return (refusal(fault, self._opening.id),)
+
+
+def sound_of(event: AudioOut, fmt: AudioFormat) -> Steps:
+    """Sound in messages that clients take."""
+    if not event.data:
+        return ()
+    pieces = [Binary(event.data[at : at + _PIECE]) for at in range(0, len(event.data), _PIECE)]
+    return (*pieces, played(event, fmt))
 
 
 def played(event: AudioOut, fmt: AudioFormat) -> Played:

@@ -4,7 +4,7 @@ is the dialect's job, the verdict the gateway's."""
 
 from ossicle.core.wire import Opening
 
-__all__ = ["SUBPROTOCOL", "credential_of", "in_url", "offered"]
+__all__ = ["SUBPROTOCOL", "credential_of", "in_url", "key_of", "offered"]
 
 SUBPROTOCOL = "ossicle.v1"
 
@@ -13,6 +13,15 @@ def offered(opening: Opening) -> tuple[str, ...]:
     """Subprotocols the client offers, in its order."""
     values = (value for name, value in opening.headers if name == "sec-websocket-protocol")
     return tuple(item.strip() for value in values for item in value.split(",") if item.strip())
+
+
+def key_of(opening: Opening) -> str | None:
+    """The key or token in the metadata of a call; `x-goog-api-key` for clients that know Google's
+    services. None = none."""
+    scheme, _, value = opening.header("authorization").partition(" ")
+    if value and scheme.lower() in {"bearer", "token"}:
+        return value.strip()
+    return opening.header("x-api-key") or opening.header("x-goog-api-key") or None
 
 
 def credential_of(opening: Opening) -> str | None:

@@ -25,6 +25,7 @@ STATUS: dict[str, int] = {
     "replaced": 409,
     "too_large": 413,
     "bad_audio": 400,
+    "remote_content": 422,
     "unsupported_audio": 415,
     "idle": 408,
     "handshake_timeout": 408,

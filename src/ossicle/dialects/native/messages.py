@@ -260,6 +260,7 @@ class MarkedMessage(_Server, frozen=True, tag="marked", kw_only=True):
     """A mark was heard, or cleared away unheard."""
 
     name: str
+    """Empty: not a mark. The utterance was cancelled; do not play what you still have of it."""
     utterance: str
     heard_ms: int
     cleared: bool = False

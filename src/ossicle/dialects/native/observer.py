@@ -13,19 +13,19 @@ from ossicle.core.wire import Binary, Mark, Message, Opening, Text
 
 from .credentials import credential_of, in_url
 from .errors import refusal
-from .server import NativeServer
+from .server import HEARTBEAT_S, NativeServer
 
 __all__ = ["NativeObserver"]
 
 _YES = {"true", "1", "yes", "on"}
-_KNOWN = ("since", "wait_s", "audio", "token", "traceparent")
+_KNOWN = ("since", "wait_s", "audio", "token", "traceparent", "node")
 
 
 class NativeObserver(NativeServer):
     """Implements `core.ports.Dialect`."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, heartbeat_s: float = HEARTBEAT_S) -> None:
+        super().__init__(heartbeat_s=heartbeat_s)
         self.plain = False
         self.resumable = False
         self._audio = False

@@ -53,6 +53,7 @@ NAMES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "threshold": ("recognition.turns.threshold", float),
     "eager": ("recognition.turns.eager", float),
     "confidence": ("recognition.turns.confidence", float),
+    "least_ms": ("recognition.turns.least_ms", int),
     "detect_turns": ("recognition.turns.detect", _flag),
     "voice": ("synthesis.voice", str),
     "voice_language": ("synthesis.language", str),
@@ -66,7 +67,7 @@ NAMES: dict[str, tuple[str, Callable[[str], Any]]] = {
 _OTHERS = {
     "encoding", "sample_rate", "channels", "hint", "speaks", "speaks_rate",
     "token", "resume", "since", "settled_ms", "turn", "session", "role",
-    "transcript_url", "traceparent",
+    "transcript_url", "audio_from", "traceparent", "node",
 }  # fmt: skip
 
 
@@ -113,14 +114,18 @@ def configure_of(
             )
     if hints:
         _set(patch, "recognition.hints", _hints(hints))
+    join = _join(one)
+    if join is not None and one.get("audio_from"):
+        raise Refused("audio_from opens a new session; it joins none", code="bad_option")
     return Configure(
         patch=patch,
         format=_format(one, content_type),
         speaks=_speaks(one),
         credential=credential,
         credential_in_url=in_url,
-        join=_join(one),
+        join=join,
         report_to=tuple(Report(url) for url in urls),
+        audio_from=one.get("audio_from", ""),
     )
 
 
@@ -152,6 +157,8 @@ def flat_of(configure: Configure) -> list[tuple[str, str]]:
             text = str(value).lower() if isinstance(value, bool) else str(value)
             query.append((paths[path], text))
     query += [("transcript_url", report.url) for report in configure.report_to]
+    if configure.audio_from:
+        query.append(("audio_from", configure.audio_from))
     if (join := configure.join) is not None:
         if join.token:
             query += [("resume", join.token), ("since", str(join.since)), ("turn", str(join.turn))]

@@ -2,7 +2,7 @@
 
 The same class serves a framed channel (WebSocket: JSON text, binary audio), a byte stream (HTTP:
 audio in, JSON lines, SSE or plain words out) and a call (WebRTC: sound on tracks, JSON text on a
-data channel); what differs is in `_Wire` objects.
+data channel); what differs is in `Wire` objects.
 """
 
 from math import inf
@@ -11,7 +11,7 @@ from typing import Protocol
 import msgspec
 
 from ossicle.core.commands import Audio, Cancel, End
-from ossicle.core.errors import BadAudio, BadMessage, OssicleError
+from ossicle.core.errors import BadAudio, BadMessage, Fault, OssicleError
 from ossicle.core.events import (
     AudioOut,
     Began,
@@ -37,9 +37,9 @@ from .messages import (
 from .query import configure_of
 from .track import Track, over_media
 
-__all__ = ["NativeServer"]
+__all__ = ["HEARTBEAT_S", "NativeServer", "Wire"]
 
-_HEARTBEAT_S = 20.0
+HEARTBEAT_S = 20.0
 """A data message at least this often: proxies cut idle connections at 60-120 s, and some count
 only data."""
 
@@ -49,16 +49,20 @@ class NativeServer:
 
     name = "ossicle.v1"
 
-    def __init__(self, *, heartbeat_s: float = _HEARTBEAT_S) -> None:
+    def __init__(self, *, heartbeat_s: float = HEARTBEAT_S) -> None:
         self.deadline = inf
         self.plain = True
         self.resumable = True
         self._heartbeat = heartbeat_s
-        self._wire: _Wire = _Socket()
+        self._wire: Wire = _Socket()
         self._track: Track | None = None
         self._began: Began | None = None
         self._accepted = False
         self._flow: Flow | None = None
+        self._elsewhere = False
+        """The gateway reads the audio by URL."""
+        self._guest = False
+        """Beside somebody else's session: leaving does not end it."""
 
     def _choose(self, opening: Opening) -> None:
         """How this channel is written on."""
@@ -83,6 +87,11 @@ class NativeServer:
                 configure = over_media(configure)
         except OssicleError as error:
             return (refusal(error.fault()),)
+        join = configure.join
+        self._guest = join is not None and join.role != "owner"
+        if configure.audio_from:
+            # Who leaves a recording that is read for it has lost nothing, and may ask again.
+            self._elsewhere, self.plain, self.resumable = True, False, False
         return (configure,)
 
     def receive(self, message: Message, now: float) -> Steps:
@@ -90,6 +99,8 @@ class NativeServer:
         if self._track is not None and not isinstance(message, Text):
             return self._from_track(message, self._track, now)
         match message:
+            case Binary() if self._elsewhere:
+                return self._twice(now)
             case Binary(data=data):
                 return (Audio(data=data),)
             case Text(data=text):
@@ -106,10 +117,11 @@ class NativeServer:
                     return (*self._track.hush(), command)
                 return (command,) if command is not None else ()
             case Fin():
-                return (End(),)
+                return () if self._elsewhere or self._guest else (End(),)
             case Close(code=code):
                 # 1000 and 1001 (a page that is left) are goodbyes; anything else is a drop
-                return (End(),) if code in {None, 1000, 1001, 1005} else ()
+                goodbye = code in {None, 1000, 1001, 1005} and not self._guest
+                return (End(),) if goodbye else ()
             case Ping():
                 return ()
             case _:
@@ -119,13 +131,15 @@ class NativeServer:
     def _from_track(self, message: Message, track: Track, now: float) -> Steps:
         """What a call brings besides words."""
         match message:
+            case Media() if self._guest or self._elsewhere:
+                return ()  # a microphone that nobody listens to
             case Media(data=data):
                 return (Audio(data=data),)
             case Mark(name=name):
                 played = track.reached(name)
                 return (played,) if played is not None else ()
             case Close(code=code):
-                return (End(),) if code in {None, 1000, 1001} else ()
+                return (End(),) if code in {None, 1000, 1001} and not self._guest else ()
             case Binary():
                 error = BadMessage(
                     "audio comes on the track here; the data channel takes JSON text"
@@ -133,6 +147,13 @@ class NativeServer:
                 return self._say(Notice(level="error", code=error.code, text=str(error)), now)
             case _:
                 return ()
+
+    def _twice(self, now: float) -> Steps:
+        """Audio came although the session reads its audio elsewhere."""
+        error = BadMessage("audio came beside audio_from; send the one or name the other")
+        if not self._opening.traits.framed and not self._accepted:
+            return (refusal(error.fault()),)
+        return self._say(Notice(level="error", code=error.code, text=str(error)), now)
 
     def send(self, event: Event, now: float) -> Steps:
         """An event for the client."""
@@ -143,10 +164,8 @@ class NativeServer:
             return self._wire.say(event)
         match event:
             case Ended():
-                code = close_code(event.error) if self._wire.accepts_at_once else None
-                reason = event.error.code if event.error is not None else ""
                 self.deadline = inf
-                return (*self._wire.say(event), Close(code, reason))
+                return (*self._wire.say(event), self._wire.close(event.error))
             case Flow():
                 self._flow = event
                 return self._say(event, now) if self._wire.flow else ()
@@ -192,14 +211,14 @@ class NativeServer:
     def _refuse(self, event: Ended, now: float) -> Steps:
         if event.error is not None:
             session = self._began.session if self._began is not None else ""
-            return (refusal(event.error, session),)
+            return (self._wire.refuse(event.error, session),)
         # nothing was ever sent: an empty session, politely ended
         began, self._began = self._began, None
         first = self._wire.say(began) if began is not None else ()
-        return (*self._accept(now), *first, *self._wire.say(event), Close())
+        return (*self._accept(now), *first, *self._wire.say(event), self._wire.close(None))
 
 
-class _Wire(Protocol):
+class Wire(Protocol):
     """How events are written on one kind of channel."""
 
     accepts_at_once: bool
@@ -209,6 +228,8 @@ class _Wire(Protocol):
 
     def say(self, event: Event) -> tuple[Message, ...]: ...
     def beat(self, flow: Flow | None) -> tuple[Message, ...]: ...
+    def close(self, fault: Fault | None) -> Close: ...
+    def refuse(self, fault: Fault, session: str) -> Close: ...
 
 
 class _Socket:
@@ -227,8 +248,24 @@ class _Socket:
     def beat(self, flow: Flow | None) -> tuple[Message, ...]:
         return self.say(flow) if flow is not None else (Ping(),)
 
+    def close(self, fault: Fault | None) -> Close:
+        return Close(close_code(fault), fault.code if fault is not None else "")
 
-class _Lines:
+    def refuse(self, fault: Fault, session: str) -> Close:
+        return refusal(fault, session)
+
+
+class _Body:
+    """An HTTP response: its code has been sent when it ends."""
+
+    def close(self, fault: Fault | None) -> Close:
+        return Close(None, fault.code if fault is not None else "")
+
+    def refuse(self, fault: Fault, session: str) -> Close:
+        return refusal(fault, session)
+
+
+class _Lines(_Body):
     """One JSON object a line; sound as base64."""
 
     accepts_at_once = False
@@ -245,7 +282,9 @@ class _Lines:
         return text + "\n"
 
     def beat(self, flow: Flow | None) -> tuple[Message, ...]:
-        return self.say(flow) if flow is not None else ()
+        """An observer has no flow. A space is part of the next line, where JSON allows it (RFC
+        8259 section 2): readers that parse line by line never see it by itself."""
+        return self.say(flow) if flow is not None else (Text(" "),)
 
 
 class _EventStream(_Lines):
@@ -261,7 +300,7 @@ class _EventStream(_Lines):
         return (Text(": still here\n\n"),)
 
 
-class _Words:
+class _Words(_Body):
     """The words of each turn on a line, and nothing else."""
 
     accepts_at_once = False
@@ -304,7 +343,7 @@ def _check_body(encoding: str) -> None:
         )
 
 
-def _body(accept: str) -> _Wire:
+def _body(accept: str) -> Wire:
     """What an HTTP client wants to read: the first kind we have in its Accept header."""
     for item in accept.lower().split(","):
         match item.partition(";")[0].strip():

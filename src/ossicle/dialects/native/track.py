@@ -10,11 +10,12 @@ how exactly an interruption says what was heard.
 import msgspec
 
 from ossicle.core.commands import Configure, Played
-from ossicle.core.errors import Refused
+from ossicle.core.errors import Fault, Refused
 from ossicle.core.events import AudioOut, Event, SpeechEnded, Transcript
 from ossicle.core.formats import AudioFormat
-from ossicle.core.wire import Clear, Mark, Media, Message, Ping, Text
+from ossicle.core.wire import Clear, Close, Mark, Media, Message, Ping, Text
 
+from .errors import close_code, refusal
 from .messages import encode, message_of, transcript_text
 
 __all__ = ["SOUND", "Track", "over_media"]
@@ -68,6 +69,14 @@ class Track:
     def beat(self, flow: Event | None) -> tuple[Message, ...]:
         """Something harmless."""
         return self.say(flow) if flow is not None else (Ping(),)
+
+    def close(self, fault: Fault | None) -> Close:
+        """The end of the call."""
+        return Close(close_code(fault), fault.code if fault is not None else "")
+
+    def refuse(self, fault: Fault, session: str) -> Close:
+        """No call: the answer to the offer."""
+        return refusal(fault, session)
 
     def reached(self, name: str) -> Played | None:
         """A mark came back; None = it was cleared, or is none of ours."""

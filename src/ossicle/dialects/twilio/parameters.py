@@ -101,6 +101,9 @@ def configure_of(start: Start, wishes: Wishes, credential: str | None) -> Config
         patch["recognition"] = recognition
     if given.get("voice"):
         patch["synthesis"] = {"voice": given["voice"]}
+    if not wishes.barge_in:
+        # A telephone sends the gateway's own voice back: an agent is not to be cut off by itself.
+        patch["answers"] = {"interrupt": False}
     url = given.get("transcript_url", "")
     return Configure(
         patch=patch,

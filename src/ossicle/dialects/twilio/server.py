@@ -15,7 +15,7 @@ import msgspec
 
 from ossicle.core.commands import Cancel, End, Speak, Tell
 from ossicle.core.errors import BadMessage, Fault, OssicleError
-from ossicle.core.events import AudioOut, Ended, Event, SpeechEnded, SpeechStarted
+from ossicle.core.events import AudioOut, Ended, Event, Marked, SpeechEnded, SpeechStarted
 from ossicle.core.ports import Steps
 from ossicle.core.wire import Accept, Binary, Close, Message, Opening, Text
 
@@ -142,6 +142,9 @@ class CallServer:
                 if not (self._wishes.barge_in and mouth.busy):
                     return ()
                 return (*self._timed(mouth.hush()), Cancel(side="out"))
+            case Marked(name="", cleared=True) if mouth is not None:
+                # Somebody else cancelled; the engine may have been done with it long ago.
+                return self._timed(mouth.hush() if mouth.busy_with(event.utterance) else ())
             case SpeechEnded(side="out", reason="cancelled") if mouth is not None:
                 return self._timed(mouth.hush() if mouth.busy_with(event.utterance) else ())
             case SpeechEnded(side="out") if mouth is not None:

@@ -7,7 +7,8 @@ The inner engine is asked to end its turns at a short silence (250 ms). Each suc
 a `TurnEnd` is asked how likely it is that the speaker has finished.
 
     speaking ──inner turn ends──▶ pause ──confidence ≥ turns.eager──▶ SpeechEnded(provisional)
-       ▲                            │ confidence ≥ turns.confidence, or silence_ms: the turn ends
+       ▲                            │ confidence ≥ turns.confidence and silence ≥ turns.least_ms,
+       │                            │ or silence_ms: the turn ends
        └────speech again────────────┘ the words of the pause are frozen as a segment of the turn
 
 A `SpeechStarted` of the same turn takes a provisional end back. `Finalize`, `End` and `max_ms` end
@@ -51,7 +52,7 @@ to hear again if an engine breaks, and what is not frozen must be in it."""
 _TAIL: Final = 400
 """Characters of a turn that the judge is shown: its last sentence, whatever the turn's length."""
 
-_JUDGED = ("silence_ms", "confidence", "eager")
+_JUDGED = ("silence_ms", "confidence", "least_ms", "eager")
 
 
 class Endpointed:
@@ -91,7 +92,10 @@ class Endpointed:
         return stream
 
     def _how(self, turns: TurnOptions) -> str:
-        ends = "" if turns.confidence is None else f"at confidence {turns.confidence:g}, or "
+        ends = "" if turns.confidence is None else f"at confidence {turns.confidence:g}"
+        if ends and turns.least_ms:
+            ends += f" and {turns.least_ms} ms of silence"
+        ends += ends and ", or "
         return (
             f"the end of turn is judged by {self._judge.basis}. Turns end {ends}after "
             f"{turns.silence_ms} ms of silence"
@@ -102,7 +106,11 @@ def inner_options(options: Options) -> Options:
     """What the inner engine is asked for: short pauses, and no judgement of its own."""
     turns = options.recognition.turns
     turns = msgspec.structs.replace(
-        turns, silence_ms=min(turns.silence_ms, PAUSE_MS), eager=None, confidence=None
+        turns,
+        silence_ms=min(turns.silence_ms, PAUSE_MS),
+        eager=None,
+        confidence=None,
+        least_ms=0,
     )
     recognition = msgspec.structs.replace(options.recognition, turns=turns)
     return msgspec.structs.replace(options, recognition=recognition)
@@ -338,7 +346,8 @@ class _EndpointedStream:
             )
         )
         at = self._paused_at
-        if turns.confidence is not None and sure >= turns.confidence:
+        confident = turns.confidence is not None and sure >= turns.confidence
+        if confident and silence >= turns.least_ms:
             self._close(at, "model", None, sure)
         elif silence >= turns.silence_ms:
             self._close(at, "silence" if turns.confidence is None else "timeout", None, sure)

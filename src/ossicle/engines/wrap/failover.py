@@ -120,7 +120,10 @@ class Failover:
         return any(m.tier < than.tier and m.health.well(now) for m in self.members)
 
     def _drawn(self, members: list[Member]) -> list[Member]:
-        """By lot: the chance to be first is the weight's share."""
+        """By lot: the chance to be first is the weight's share. Among equals the one with the
+        fewest streams comes first, and the lot decides only what is left."""
+        if len({member.weight for member in members}) == 1:
+            return sorted(members, key=lambda member: (member.health.open, self._chance()))
         keyed = [
             (self._chance() ** (1.0 / member.weight) if member.weight > 0 else 0.0, place, member)
             for place, member in enumerate(members)
@@ -137,6 +140,8 @@ class _FailoverStream:
         self._timers = timers
         self._on: Member | None = None
         self._coming: Member | None = None
+        self._trying: Member | None = None
+        """Who is being opened: it may break before it opened, too."""
         self._timer: Timer | None = None
         self._over = False
         whole_turns = engine.capabilities.turns
@@ -148,16 +153,21 @@ class _FailoverStream:
         """On the first that can."""
         first: OssicleError | None = None
         for member in self._engine.order(self._timers.now()):
+            self._trying = member
             try:
                 await self._handover.begin(member.engine.open)
-            except OssicleError as error:
+            except Exception as cause:
+                error = OssicleError.wrap(cause)
                 if error.whose == "client":
                     raise  # another engine would be asked the same
                 self._failed(member, error.fault())
                 self._note("engine_failed", f"{member.name} could not hear: {error}")
                 first = first or error
                 continue
-            self._seat(member)
+            finally:
+                self._trying = None
+            if not self._over:
+                self._seat(member)
             return
         raise first or EngineFailed("there is no engine to hear")
 
@@ -216,7 +226,7 @@ class _FailoverStream:
 
     def _saw(self, event: Event) -> None:
         """What the present one says, before it is told."""
-        on = self._on
+        on = self._on or self._trying
         match event:
             case Transcript(final=True, text=str(text)) if text and on is not None:
                 on.health.worked()

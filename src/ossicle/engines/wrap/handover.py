@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 
 from ...core.commands import Cancel, Command, Configure, End, Finalize
-from ...core.errors import OssicleError
+from ...core.errors import ConnectionLost, OssicleError
 from ...core.events import Ended, Event, SpeechEnded, SpeechStarted, Transcript
 from ...core.formats import AudioFormat
 from ...core.options import Options, merged
@@ -75,7 +75,11 @@ class Handover:
             OssicleError: as the engine does.
         """
         self._ear = ear = _Ear(self, 0)
-        ear.stream = await opener(self.options, ear)
+        try:
+            ear.stream = await opener(self.options, ear)
+        except BaseException:
+            ear.deaf = True  # another one may be tried, and this one have last words
+            raise
 
     def change(self, opener: Opener) -> None:
         """Open another stream and go on with it at the end of a turn. One at a time."""
@@ -127,7 +131,10 @@ class Handover:
     def told(self, ear: "_Ear", event: Event) -> None:
         """An event, on the time of the whole."""
         if ear is not self._ear:
-            return  # the next one has not been fed yet: what it may say is not of this stream
+            # the next one has not been fed yet: what it may say is not of this stream, but its end
+            if isinstance(event, Ended):
+                self._next_is_over(ear, event)
+            return
         ends = False
         match event:
             case SpeechStarted(side="in", channel=channel):
@@ -189,11 +196,15 @@ class Handover:
         ear = _Ear(self, 0)
         try:
             ear.stream = await opener(self.options, ear)
-        except OssicleError as error:
+        except Exception as error:  # noqa: BLE001  told: the present stream goes on
             self._opening = None
-            self.failed(error)
+            self.failed(OssicleError.wrap(error))
             return
         self._opening = None
+        if ear.over is not None:
+            ear.stream.abort()
+            self.failed(ear.over)
+            return
         if self._dead or self._ending:
             ear.deaf = True
             ear.stream.abort()
@@ -201,6 +212,15 @@ class Handover:
         self._next = ear
         if self._may_leave:
             self._take_over()
+
+    def _next_is_over(self, ear: "_Ear", event: Ended) -> None:
+        """It went away while it waited for its turn."""
+        ear.deaf = True
+        fault = event.error
+        ear.over = OssicleError.of(fault) if fault is not None else ConnectionLost("it ended")
+        if ear is self._next:
+            self._drop_next()
+            self.failed(ear.over)
 
     def _take_over(self) -> None:
         """Go on with the next stream, from the end of what is final."""
@@ -261,12 +281,14 @@ class Handover:
 class _Ear:
     """The sink of one of the streams: puts it onto the time of the whole."""
 
-    __slots__ = ("_owner", "deaf", "granted", "rebase", "start_ms", "stream")
+    __slots__ = ("_owner", "deaf", "granted", "over", "rebase", "start_ms", "stream")
 
     def __init__(self, owner: Handover, start_ms: int) -> None:
         self._owner = owner
         self.stream: Stream | None = None
         self.deaf = False
+        self.over: OssicleError | None = None
+        """Why it ended before it was needed."""
         self.granted: int | None = None
         """What it takes, on its own time; None = it never said."""
         self.start_ms = start_ms

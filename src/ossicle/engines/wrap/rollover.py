@@ -100,6 +100,8 @@ class _Rolling:
 
     def wait(self, since: float) -> None:
         """The stream that hears was opened then: its time runs."""
+        if self._last_word:
+            return  # it broke while it opened
         self._until = since + self._limit_s
         self._alarm(self._until - self._margin_s)
 

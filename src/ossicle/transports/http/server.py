@@ -39,8 +39,11 @@ log = logging.getLogger("ossicle.transports.http")
 
 PIECE = 64 * 1024
 """Largest piece of a response handed to the server at once."""
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+"""With this, and nothing of HTTP/1.1, a connection that knows begins: RFC 9113 3.4."""
 TRANSPORT = "ossicle.transport"
-"""Name of the ASGI extension by which `http_protocol` lends its transport."""
+"""Name of the ASGI extension by which `http_protocol` lends its transport: it has `abort`, and over
+HTTP/2 it calls `on_lost` when the client is gone."""
 
 
 class HttpSettings(msgspec.Struct, frozen=True):
@@ -121,6 +124,8 @@ class HttpChannel:
         self._receive, self._send = receive, send
         extensions: dict[str, Any] = scope.get("extensions") or {}
         self._transport: Any = extensions.get(TRANSPORT)
+        if hasattr(self._transport, "on_lost"):
+            self._transport.on_lost = self._left
         self._phase = Phase.HELD
         self._receiver: Receiver | None = None
         self._outbox: deque[Accept | Close | bytes] = deque()
@@ -300,6 +305,12 @@ class HttpChannel:
         except OSError:
             self._drop(ConnectionLost("the client left"))
 
+    def _left(self) -> None:
+        """Called where a transport can tell it (HTTP/2). A reader that is paused would not see; one
+        that reads is told in its turn, after what came before."""
+        if self._phase in {Phase.HELD, Phase.OPEN} and not self._reading.is_set():
+            self._drop(ConnectionLost("the client left"))
+
     def _drop(self, error: OssicleError) -> None:
         if self._error is None:
             self._error = error
@@ -345,9 +356,17 @@ class HttpChannel:
             self._drop(self._error)
 
 
-def http_protocol(settings: HttpSettings | None = None) -> type[HttpToolsProtocol]:
-    """What to hand to `uvicorn.Config(http=...)`."""
-    return type("Http", (_Http,), {"settings": settings or HttpSettings()})
+def http_protocol(
+    settings: HttpSettings | None = None, http2: type[asyncio.Protocol] | None = None
+) -> type[HttpToolsProtocol]:
+    """What to hand to `uvicorn.Config(http=...)`.
+
+    Args:
+        settings: limits.
+        http2: takes the connections that speak HTTP/2, by ALPN or by their first bytes; made as
+            uvicorn makes a protocol. None = nobody does.
+    """
+    return type("Http", (_Http,), {"settings": settings or HttpSettings(), "http2": http2})
 
 
 class _TooLarge(Exception):
@@ -358,9 +377,14 @@ class _Http(HttpToolsProtocol):
     """uvicorn's protocol with the limits it has no options for."""
 
     settings: ClassVar[HttpSettings]
+    http2: ClassVar[type[asyncio.Protocol] | None] = None
 
     def __init__(self, *values: Any, **named: Any) -> None:
         super().__init__(*values, **named)
+        self._first = b"" if self.http2 is not None else None
+        """What came of a connection whose protocol is not known yet; None = it is."""
+        self.proxied: tuple[str, int] | None = None
+        """Who the connection is from, by a PROXY header that was read before; None = its peer."""
         self._timer: asyncio.TimerHandle | None = None
         self._segment = b""
         self._in_head = True
@@ -368,7 +392,14 @@ class _Http(HttpToolsProtocol):
         self._lingered: int | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        secured: Any = transport.get_extra_info("ssl_object")
+        if self.http2 is not None and secured and secured.selected_alpn_protocol() == "h2":
+            self.transport = transport
+            self._hand_over(b"")
+            return
         super().connection_made(transport)
+        if self.proxied is not None:
+            self.client = self.proxied
         sock: Any = transport.get_extra_info("socket")
         if sock is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.settings.receive_buffer)
@@ -380,6 +411,16 @@ class _Http(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._first is not None:
+            data = self._first + data
+            if _PREFACE.startswith(data[: len(_PREFACE)]):
+                self._first = data
+                if len(data) >= len(_PREFACE):
+                    self.connections.discard(self)
+                    self._disarm()
+                    self._hand_over(data)
+                return
+            self._first = None
         self._segment = data
         super().data_received(data)
         self._segment = b""
@@ -391,6 +432,17 @@ class _Http(HttpToolsProtocol):
             self._lingered += len(data)
             if self._lingered > self.settings.linger_bytes and not self.transport.is_closing():
                 self.transport.pause_reading()  # the timer ends it
+
+    def _hand_over(self, data: bytes) -> None:
+        """To the protocol that speaks HTTP/2, with what came of it."""
+        assert self.http2 is not None
+        make = cast("Any", self.http2)
+        other = make(config=self.config, server_state=self.server_state, app_state=self.app_state)
+        other.proxied = self.proxied
+        self.transport.set_protocol(other)
+        other.connection_made(self.transport)
+        if data:
+            other.data_received(data)
 
     def handle_websocket_upgrade(self) -> None:
         """uvicorn drops what came in the same segment behind the head. It calls this while it

@@ -214,6 +214,14 @@ class WebSocketChannel(WSListener):
         ):
             self._drop(self._overflow())
 
+    def widen(self, max_message: int) -> WebSocketSettings:
+        """Take messages as large as this, if that is more than the door takes by itself; the
+        limits that hold for this channel now."""
+        if max_message > self._settings.max_message:
+            self._settings = msgspec.structs.replace(self._settings, max_message=max_message)
+            self.traits = self._settings.traits()
+        return self._settings
+
     def pause(self) -> None:
         """Stop reading. Frames of the last read (at most `receive_buffer` bytes) still come."""
         self._paused = True

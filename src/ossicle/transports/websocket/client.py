@@ -49,6 +49,7 @@ async def connect(
     ssl: tls.SSLContext | None = None,
     timeout: float = 10.0,  # noqa: ASYNC109  one limit for TCP, TLS, proxy and handshake
     proxy: str | None = None,
+    address: str = "",
     settings: WebSocketSettings | None = None,
 ) -> Channel:
     """Open a WebSocket and hand it to a receiver.
@@ -60,6 +61,7 @@ async def connect(
         ssl: None checks certificates as the platform does.
         timeout: seconds until the server has to have answered.
         proxy: `http://`, `https://`, `socks4://` or `socks5://`.
+        address: connect there instead of to what the URL's name stands for; not through a proxy.
         settings: limits of the channel.
 
     Raises:
@@ -99,8 +101,17 @@ async def connect(
                 wire.set_protocol(dialer)
                 dialer.connection_made(wire)
             else:
+                if address and link.sock is None:
+                    # the certificate is still that of the name
+                    name = place.host if context is not None else None
+                    options["server_hostname"] = name
                 await create(
-                    lambda: dialer, link.host, link.port, ssl=context, sock=link.sock, **options
+                    lambda: dialer,
+                    address or link.host if link.sock is None else None,
+                    link.port,
+                    ssl=context,
+                    sock=link.sock,
+                    **options,
                 )
             return await dialer.answered
     except TimeoutError as error:

@@ -290,7 +290,8 @@ class HeldUpgrade(asyncio.Protocol):
             return WSUpgradeResponseWithListener(response, cast("WSListener", channel))
 
         early, self._early = bytes(self._early), bytearray()
-        protocol = picows_protocol(channel, self.door.settings, listener)
+        settings = channel.widen(message.max_message)
+        protocol = picows_protocol(channel, settings, listener)
         channel.tune()
         wire.resume_reading()
         protocol.connection_made(wire)
@@ -382,6 +383,8 @@ def _opening(
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     path, _, query = target.partition("#")[0].partition("?")
     peer: Any = wire.get_extra_info("peername") if wire is not None else None
+    if wire is not None:  # uvicorn's protocol is there still, and may know of a PROXY header
+        peer = getattr(wire.get_protocol(), "proxied", None) or peer
     return Opening(
         id=str(uuid.uuid4()),
         at=time.time(),

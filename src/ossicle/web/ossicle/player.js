@@ -67,19 +67,25 @@ export class Player {
     if (event.type === "audio_out") this.#queue(event);
     else if (event.type === "speech_started" && event.side !== "out") {
       if (this.playing && (this.#options.bargeIn ?? true)) void this.interrupt();
-    } else if (event.type === "ended" && event.error) this.#silence();
+    } else if (event.type === "marked" && event.cleared && !event.name) this.#forget();
+    else if (event.type === "ended" && event.error) this.#silence();
   }
 
   /** Stop at once, and tell the gateway how far it was heard. */
   async interrupt() {
     const now = this.#context?.currentTime ?? 0;
     const current = this.#pieces[0];
-    const names = new Set(this.#pieces.map((piece) => piece.utterance));
     this.#report(now);
+    this.#forget();
+    if (current && !this.#stream.over) await this.#stream.cancel("out", current.utterance);
+  }
+
+  /** What was received is not to be heard, nor what still comes of it. */
+  #forget() {
+    const names = new Set(this.#pieces.map((piece) => piece.utterance));
     this.#silence();
     for (const name of names) this.#cleared.add(name);
     if (this.#cleared.size > 256) this.#cleared = names;
-    if (current && !this.#stream.over) await this.#stream.cancel("out", current.utterance);
   }
 
   /** Silence, and let go of the loudspeaker. */

@@ -60,6 +60,11 @@ const CLOCK = {
 
 /** How often one credential may be refused when a function makes a fresh one. */
 const FRESH_TOKENS = 2;
+/**
+ * Times that a session is said to be over before that is believed. Why a socket was refused is asked
+ * a moment later, and by then another gateway may have taken the port: the next attempt finds it.
+ */
+const GONE_TIMES = 2;
 
 /**
  * Open a stream.
@@ -91,6 +96,7 @@ export class SpeechStream {
   #untilMs = null;
   #token = "";
   #stale = 0;
+  #gone = 0;
   /** @type {Began | null} */
   #began = null;
   /** @type {Ended | null} */
@@ -400,6 +406,7 @@ export class SpeechStream {
     const why = this.#refusal ? errorOf(this.#refusal) : error;
     const fresh = typeof this.#options.token === "function" && why.code === "unauthorized";
     if (fresh && this.#token && ++this.#stale <= FRESH_TOKENS) why.retryable = true;
+    if (why.code === "resume_unknown" && ++this.#gone <= GONE_TIMES) why.retryable = true;
     return why;
   }
 
@@ -465,7 +472,7 @@ export class SpeechStream {
     const first = this.#token === "";
     this.#token = began.token || this.#token;
     this.#inForce = began.options;
-    this.#stale = 0;
+    this.#stale = this.#gone = 0;
     if (first) {
       this.#began = began;
       this.#push(began);

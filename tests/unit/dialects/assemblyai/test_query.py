@@ -14,6 +14,7 @@ from ossicle.dialects.assemblyai.query import (
     patch_of,
     query_of,
     said_of,
+    undone_in,
 )
 
 
@@ -46,15 +47,15 @@ def test_lists_are_one_json_value():
 @pytest.mark.parametrize(
     ("query", "turns"),
     [
-        ((("max_turn_silence", "900"),), {"silence_ms": 900, "confidence": 0.4}),
+        ((("max_turn_silence", "900"),), {"silence_ms": 900, "confidence": 0.4, "least_ms": 400}),
         (
             (("end_of_turn_confidence_threshold", "0.7"),),
-            {"silence_ms": 1280, "confidence": 0.7},
+            {"silence_ms": 1280, "confidence": 0.7, "least_ms": 400},
         ),
-        ((("min_turn_silence", "160"),), {"silence_ms": 1280, "confidence": 0.4}),
+        ((("min_turn_silence", "160"),), {"silence_ms": 1280, "confidence": 0.4, "least_ms": 160}),
         (
             (("min_end_of_turn_silence_when_confident", "160"), ("vad_threshold", "0.3")),
-            {"silence_ms": 1280, "confidence": 0.4, "threshold": 0.3},
+            {"silence_ms": 1280, "confidence": 0.4, "least_ms": 160, "threshold": 0.3},
         ),
         ((("vad_threshold", "0.3"),), {"threshold": 0.3}),
     ],
@@ -138,6 +139,12 @@ def test_values_of_the_wrong_type_are_refused_by_name(name: str, value: str):
 
 def test_names_that_nobody_knows_are_passed_over():
     assert parameters_of([("prompt", "x"), ("colour", "red")]) == parameters_of([])
+
+
+def test_what_would_be_missed_is_named():
+    asked = [("redact_pii", "True"), ("webhook_url", "https://x.example"), ("prompt", "x")]
+    assert undone_in(asked) == ("redact_pii", "webhook_url")
+    assert undone_in([("redact_pii", "False"), ("llm_gateway", "")]) == ()
 
 
 def test_a_patch_in_the_vendors_names():

@@ -300,6 +300,41 @@ def test_a_turn_ends_when_the_judge_is_sure_enough():
     assert max(before) < 0.6
 
 
+@pytest.mark.parametrize(("least", "words"), [("0", ["w1", "w2"]), ("500", ["w1 w2"])])
+def test_no_turn_ends_before_min_turn_silence_however_sure(least: str, words: list[str]):
+    """The rules are sure of `w1` after 400 ms of the pause of 450."""
+    p = AssemblyPeer(
+        Endpointed(scripted("heard")),
+        AssemblyServer(),
+        (*PCM, ("end_of_turn_confidence_threshold", "0.1"), ("min_turn_silence", least)),
+    )
+    p.audio(marked_audio([1]) + bytes(32 * 450) + marked_audio([2]))
+    p.ms(1_000)
+    ends = [turn["transcript"] for turn in p.of("Turn") if turn["end_of_turn"]]
+    assert ends == words
+
+
+def test_min_turn_silence_changes_in_a_running_session():
+    p = AssemblyPeer(
+        Endpointed(scripted("heard")),
+        AssemblyServer(),
+        (*PCM, ("end_of_turn_confidence_threshold", "0.1"), ("min_turn_silence", "0")),
+    )
+    p.audio(marked_audio([1]))
+    p.say(type="UpdateConfiguration", min_turn_silence=900)
+    p.ms(800)
+    assert not any(turn["end_of_turn"] for turn in p.of("Turn"))
+    p.ms(200)
+    assert [turn["end_of_turn"] for turn in p.of("Turn")][-1] is True
+
+
+def test_what_is_asked_for_and_not_done_is_a_warning_behind_begin():
+    p = peer("heard", ("redact_pii", "true"), ("prompt", "x"))
+    assert shape(p.told) == ["Begin", "Warning"]
+    assert p.told[1]["warning"] == "not done by this gateway: redact_pii"
+    assert "error" not in p.told[1]
+
+
 def test_a_turn_ends_by_silence_whatever_the_judge_thinks():
     p = AssemblyPeer(
         Endpointed(scripted("heard")),

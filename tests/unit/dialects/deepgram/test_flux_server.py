@@ -40,6 +40,15 @@ def test_connected_is_the_first_message_and_comes_at_once():
     assert accept.headers == (("dg-request-id", "r1"),)
 
 
+def test_what_is_asked_for_and_not_done_is_a_warning_behind_connected():
+    client = Flux(house(), ("redact", "pci"), ("numerals", "true"), ("mip_opt_out", "true"))
+    assert [m["type"] for m in client.messages] == ["Connected", "Warning"]
+    assert client.messages[1]["sequence_id"] == 1
+    assert client.messages[1]["code"] == "UNSUPPORTED_FEATURE"
+    assert client.messages[1]["description"].endswith(": redact, numerals")
+    assert len(Flux(house(), ("redact", ""), ("numerals", "false")).messages) == 1
+
+
 def test_a_browser_sees_the_scheme_selected_and_never_its_key():
     client = Flux(house(), headers=(("sec-websocket-protocol", "token, KEY"),))
     assert client.channel.sent[0].subprotocol == "token"

@@ -90,8 +90,8 @@ def test_an_utterance_end_needs_interim_results() -> None:
 
 
 def test_what_is_not_done_is_said_and_what_is_unknown_is_not() -> None:
-    it = asked("numerals=true&redact=pci&redact=ssn&search=false&no_such_name=1")
-    assert [warned.parameter for warned in it.warnings] == ["numerals", "redact"]
+    it = asked("numerals=true&redact=pci&redact=ssn&search=false&language_hint=de&no_such_name=1")
+    assert [warned.parameter for warned in it.warnings] == ["language_hint", "numerals", "redact"]
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,17 @@
 
 import json
 
+import msgspec
 import pytest
 
 from ossicle.audio.speechfile import speech_file
+from ossicle.core.commands import End, Played, Report
+from ossicle.core.commands import Speak as SpeakCommand
 from ossicle.core.errors import EngineFailed
+from ossicle.core.events import AudioOut, Configured, Ended
+from ossicle.core.formats import AudioFormat
 from ossicle.core.legs import Leg
+from ossicle.core.options import Options
 from ossicle.core.wire import Accept, Binary, ChannelTraits, Close, Fin, Opening
 from ossicle.dialects.deepgram.speak_request import SpeakRequest
 from ossicle.engines.scripted import ScriptedEngine
@@ -94,3 +100,58 @@ def test_an_engine_that_does_not_open_is_a_status():
     engine.fails = [EngineFailed("broken")] * 20
     (close,) = ask({"text": "x"}, engine=engine)
     assert close.code == 502
+
+
+CALLBACK = (("callback", "https://example.org/done"), ("callback_method", "put"))
+
+
+def halves():
+    """Who asked, and the twin that writes for whoever waits elsewhere."""
+    owner, twin = SpeakRequest(speech_file), SpeakRequest(speech_file)
+    opening = Opening(id="r1", method="POST", query=CALLBACK)
+    (configure,) = owner.open(opening, 0.0)
+    assert configure.report_to == (Report("https://example.org/done", "PUT", own=True),)
+    twin.open(msgspec.structs.replace(opening, transport="webhook"), 0.0)
+    return owner, twin
+
+
+def test_a_callback_is_answered_at_once_and_its_twin_writes_the_file():
+    owner, twin = halves()
+    ready = Configured(options=Options(speaks=AudioFormat("pcm_s16le", 22_050)))
+    for half in (owner, twin):
+        assert half.send(ready, 0.0) == ()
+    owner.receive(Binary(b'{"text": "Hello."}'), 0.0)
+    *commands, answer = owner.receive(Fin(), 0.0)
+    assert commands == [SpeakCommand(text="Hello.", ref="text"), End()]
+    assert (answer.code, json.loads(answer.body)) == (200, {"request_id": "r1"})
+    sound = AudioOut(utterance="u1", data=bytes(44_100), start_ms=0)
+    assert owner.send(sound, 0.0) == ()
+    assert twin.send(sound, 0.0) == (Played(utterance="u1", until_ms=1_000),)
+    accept, file, close = twin.send(Ended(), 0.0)
+    assert dict(accept.headers)["content-type"] == "audio/mpeg"
+    assert dict(accept.headers)["dg-request-id"] == "r1"
+    assert file.data.startswith(b"\xff")
+    assert close == Close()
+    assert owner.send(Ended(), 0.0) == ()
+
+
+def test_a_callback_whose_body_is_whole_before_the_session_is_there():
+    owner, _ = halves()
+    owner.receive(Binary(b'{"text": "Hello."}'), 0.0)
+    assert owner.receive(Fin(), 0.0) == (SpeakCommand(text="Hello.", ref="text"), End())
+    (answer,) = owner.send(Configured(options=Options(speaks=AudioFormat())), 0.0)
+    assert json.loads(answer.body) == {"request_id": "r1"}
+
+
+def test_what_cannot_be_spoken_is_posted_as_the_error():
+    _, twin = halves()
+    fault = EngineFailed("the voice broke").fault()
+    text, _ = twin.send(Ended(reason="failed", error=fault), 0.0)
+    assert json.loads(text.data)["err_msg"] == "the voice broke"
+    assert json.loads(text.data)["request_id"] == "r1"
+
+
+def test_a_bad_method_is_refused():
+    (close,) = ask({"text": "x"}, ("callback", "https://a.example"), ("callback_method", "GET"))
+    assert close.code == 400
+    assert b"callback_method" in close.body

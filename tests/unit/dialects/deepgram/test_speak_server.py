@@ -6,11 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ossicle.core.commands import Played
 from ossicle.core.errors import BadMessage
+from ossicle.core.events import AudioOut
+from ossicle.core.formats import AudioFormat
 from ossicle.core.legs import Leg
 from ossicle.core.wire import Accept, Binary, Close, Opening, Text
 from ossicle.dialects.deepgram import speak_messages as m
-from ossicle.dialects.deepgram.speak_server import SpeakServer
+from ossicle.dialects.deepgram.speak_server import SpeakServer, sound_of
 from ossicle.engines.scripted import ScriptedEngine
 from ossicle.engines.tone import CHARACTER_MS, ToneEngine
 from ossicle.testing.clock import ManualTimers
@@ -178,6 +181,15 @@ def test_minutes_of_speech_come_as_fast_as_they_are_read():
     sound = sum(len(x.data) for x in speaker.channel.sent if isinstance(x, Binary))
     assert sound / BYTES_MS > 80_000
     assert max(len(x.data) for x in speaker.channel.sent if isinstance(x, Binary)) < 1 << 20
+
+
+def test_a_message_of_sound_is_smaller_than_clients_take():
+    """Python's socket takes 1 MiB (wire note, /v1/speak)."""
+    event = AudioOut(utterance="u", data=bytes(3 << 20), start_ms=0)
+    *pieces, heard = sound_of(event, AudioFormat("pcm_s16le", 24_000))
+    assert max(len(piece.data) for piece in pieces) < 1 << 20
+    assert b"".join(piece.data for piece in pieces) == event.data
+    assert heard == Played(utterance="u", until_ms=65_536)
 
 
 def test_clear_while_the_reader_is_slow_sends_no_older_sound():

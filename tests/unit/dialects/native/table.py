@@ -11,8 +11,8 @@ OPTIONS = (
     '{"recognition":{"language":"en-US","model":"","interim_results":true,"word_times":true,'
     '"alternatives":1,"hints":[],"only_hints":false,"diarize":false,"punctuate":false,'
     '"profanity_filter":false,"channels":"mix","final":"fast","turns":{"silence_ms":800,'
-    '"max_ms":0,"threshold":0.5,"eager":null,"confidence":null,"detect":true}},"synthesis":{"voice":"",'
-    '"language":"","speed":1.0},"overload":"pause","label":"","strict":false,"hears":null,'
+    '"max_ms":0,"threshold":0.5,"eager":null,"confidence":null,"detect":true,"least_ms":0}},'
+    '"synthesis":{"voice":"","language":"","speed":1.0},"overload":"pause","label":"","strict":false,"hears":null,'
     '"speaks":null}'
 )
 

@@ -128,3 +128,10 @@ def test_a_listener_hears_the_voice() -> None:
     media, mark = observer.send(AudioOut(utterance="u1", data=bytes(640)), 0.0)
     assert media == Media(bytes(640))
     assert observer.receive(mark, 0.0) == ()  # an observer tells nothing
+
+
+def test_a_guest_brings_no_sound_and_ends_nothing() -> None:
+    server, _ = opened((("session", "room"), ("role", "controller")))
+    server.send(Began(session="s"), 0.0)
+    assert server.receive(Media(b"ab"), 0.0) == ()
+    assert server.receive(Close(1000), 0.0) == ()

@@ -94,6 +94,13 @@ async def test_a_short_pause_holds_the_turn_and_a_long_one_ends_it(piece):
 
 
 @pytest.mark.parametrize("piece", [20, 100, 5_000])
+async def test_no_confidence_ends_a_turn_before_its_least_silence(piece):
+    stream, sink = await opened(confidence=0.3, eager=None, least_ms=900)
+    feed(stream, marked_audio([1]) + pause(800) + marked_audio([2]) + pause(1500), piece * MS)
+    assert shape(sink.events) == ["start", "frozen:w1", "end:model", "last:w2"]
+
+
+@pytest.mark.parametrize("piece", [20, 100, 5_000])
 async def test_a_provisional_end_is_taken_back(piece):
     stream, sink = await opened()
     feed(stream, marked_audio([1]) + pause(500) + marked_audio([2]) + pause(1500), piece * MS)

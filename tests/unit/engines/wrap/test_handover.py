@@ -163,6 +163,64 @@ async def test_a_next_stream_that_does_not_open_is_tried_again() -> None:
     assert sink.codes == ["rollover_failed", "rolled_over"]
 
 
+async def test_a_next_stream_that_goes_away_while_it_waits_is_not_gone_on_with() -> None:
+    timers, engine, sink = ManualTimers(), HeldEngine(), Told()
+    stream = await Rollover(engine, limit_s=60, margin_s=10, timers=timers).open(OPTIONS, sink)
+    first = engine.streams[0]
+    stream.audio(numbered(1))
+    first.sink.tell(SpeechStarted(at_ms=0))
+    timers.advance(50)
+    await settle()
+    second = engine.streams[1]
+    second.sink.tell(Ended(reason="failed", error=EngineFailed("idle").fault()))
+    assert second.aborts
+    says(first, "one", 0, 500)
+    assert not first.aborts
+    timers.advance(3)
+    await settle()
+    assert first.aborts
+    assert engine.streams[2].heard
+    assert sink.codes == ["rollover_failed", "rolled_over"]
+
+
+async def test_an_engine_whose_opening_breaks_in_a_foreign_way_is_tried_again() -> None:
+    timers, engine, sink = ManualTimers(), HeldEngine(), Told()
+    stream = await Rollover(engine, limit_s=60, margin_s=10, timers=timers).open(OPTIONS, sink)
+    stream.audio(numbered(1))
+    engine.fails.append(ValueError("a secret"))
+    timers.advance(50)
+    await settle()
+    timers.advance(3)
+    await settle()
+    assert sink.codes == ["rollover_failed", "rolled_over"]
+    assert not any("secret" in e.text for e in sink.events if isinstance(e, Notice))
+
+
+async def test_one_that_breaks_while_it_opens_counts_as_failed() -> None:
+    timers, sink = ManualTimers(), Told()
+    a, b = named("a"), named("b")
+
+    def breaks(stream: HeldStream) -> None:
+        stream.sink.tell(Ended(reason="failed", error=EngineFailed("gone at once").fault()))
+
+    a.prepare = breaks
+    engine = Failover((Member(a), Member(b, tier=1)), timers=timers)
+    stream = await engine.open(OPTIONS, sink)
+    stream.abort()
+    assert engine.members[0].health.failures == 1
+    assert engine.members[0].health.open == 0
+    assert [m.name for m in engine.order(timers.now())] == ["b", "a"]
+
+
+async def test_a_foreign_exception_is_an_engines_failure() -> None:
+    a, b = named("a"), named("b")
+    a.fails.append(ValueError("a secret"))
+    sink = Told()
+    await Failover((Member(a), Member(b, tier=1)), timers=ManualTimers()).open(OPTIONS, sink)
+    assert len(b.streams) == 1
+    assert not any("secret" in e.text for e in sink.events if isinstance(e, Notice))
+
+
 async def test_a_question_is_answered_by_whom_it_was_asked() -> None:
     timers, engine, sink = ManualTimers(), HeldEngine(), Told()
     stream = await Rollover(engine, limit_s=60, margin_s=10, timers=timers).open(OPTIONS, sink)
@@ -357,6 +415,16 @@ def test_weights_share_within_a_tier() -> None:
     assert 0.72 < firsts.count("a") / len(firsts) < 0.78
     assert "c" not in firsts
     assert {tuple(m.name for m in engine.order(0.0))[-1] for _ in range(20)} == {"c"}
+
+
+async def test_equals_are_asked_by_how_many_streams_they_have() -> None:
+    a, b, c = named("a"), named("b"), named("c")
+    engine = Failover((Member(a), Member(b), Member(c, tier=1)), timers=ManualTimers())
+    for _ in range(10):
+        await engine.open(OPTIONS, Told())
+    assert (len(a.streams), len(b.streams), len(c.streams)) == (5, 5, 0)
+    engine.members[0].health.open = 1
+    assert engine.order(0.0)[0].name == "a"
 
 
 def test_open_streams_are_counted_and_given_back() -> None:
