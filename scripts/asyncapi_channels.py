@@ -13,6 +13,7 @@ import msgspec
 import parameters
 from parameters import Parameters
 
+from ossicle.core import probing
 from ossicle.dialects.assemblyai import legacy_messages
 from ossicle.dialects.assemblyai import messages as assemblyai
 from ossicle.dialects.deepgram import (
@@ -87,6 +88,12 @@ CHANNELS: tuple[Channel, ...] = (
         (), tuple(kind for kind in _all(native.ServerMessage) if kind is not native.FlowMessage),
         says="Sound: the data of the `audio_out` before it; with `audio=true` only.",
         query=parameters.OBSERVER,
+    ),
+    Channel(
+        "probe", "/v1/probe", "Measure the way here",
+        "Echoes for `ossicle probe` and the playground: no speech.",
+        _all(probing.ProbeRequest), _all(probing.ProbeAnswer),
+        hears="Bytes that are counted.", says="Zeros, as many as `send` asked for.",
     ),
     Channel(
         "deepgram-listen", "/v1/listen", "Deepgram, live",

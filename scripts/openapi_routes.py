@@ -14,6 +14,7 @@ import parameters
 from parameters import Parameters
 from schemas import Schema
 
+from ossicle.core.probing import Came, Offer, Piece, Total
 from ossicle.dialects.amazon.parameters import PREFIX
 from ossicle.dialects.assemblyai import endpoints as assemblyai
 from ossicle.dialects.deepgram import endpoints as deepgram
@@ -407,6 +408,31 @@ ROUTES: tuple[Route, ...] = (
         "GET", "/metrics", "operation", "Figures for Prometheus",
         "While keys are on, for the owners in `access.metrics_for`.",
         gives={"text/plain": TEXT}, refuses="native", credential="native",
+    ),
+    Route(
+        "GET", "/v1/probe", "operation", "Measure the way here: what there is, or a body",
+        "Without a query, what can be measured. `pieces`: lines that leave one after another, "
+        "`every_ms` apart and `size` long. `bytes`: so many, as fast as they are taken. "
+        "`ossicle probe` asks this.",
+        query={
+            "pieces": {"type": "integer", "minimum": 1, "maximum": 64},
+            "every_ms": {"type": "integer", "minimum": 1, "default": 100},
+            "size": {"type": "integer", "minimum": 1, "maximum": 16384, "default": 200},
+            "bytes": {"type": "integer", "minimum": 1},
+            "token": parameters.TOKEN,
+        },
+        gives={
+            "application/json": Offer, "application/x-ndjson": Piece,
+            "application/octet-stream": BYTES,
+        },
+        refuses="native", credential="native",
+    ),
+    Route(
+        "POST", "/v1/probe", "operation", "Measure the way here: when does each piece come?",
+        "A line for each of the first 64 pieces of the body, at once, and one at its end.",
+        query={"token": parameters.TOKEN}, takes={"application/octet-stream": BYTES},
+        gives={"application/x-ndjson": {"anyOf": [Came, Total]}},
+        refuses="native", credential="native",
     ),
     Route(
         "GET", "/v1/about", "pages", "Which engine listens, and whether a key is asked for",

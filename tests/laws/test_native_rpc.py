@@ -80,7 +80,7 @@ def test_commands_arrive_as_they_were_asked(asked: list[Command]):
     | st.builds(Join, session=st.text(min_size=1, max_size=20), since=counts,
                 role=st.sampled_from(["observer", "controller"])),
     st.none() | st.text("abcXYZ019-_.", min_size=1, max_size=20),
-    st.none() | st.integers(0, 10_000_000).map(lambda ms: ms / 1000),
+    st.none() | st.integers(1, 10_000_000).map(lambda ms: ms / 1000),
     st.lists(st.builds(Report, st.just("http://127.0.0.1/hook")), max_size=2).map(tuple),
 )  # fmt: skip
 def test_a_start_says_all_that_was_configured(

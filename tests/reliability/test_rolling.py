@@ -139,6 +139,52 @@ async def test_the_next_process_takes_the_ports_and_no_word_is_lost(tmp_path: Pa
     )
 
 
+class Calls:
+    """gRPC calls all the time, each on a connection of its own that nobody opens again. None may be
+    refused."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.made = 0
+
+    async def run(self, enough: asyncio.Event) -> None:
+        audio = marked_audio([7, 8, 0])
+        while not enough.is_set():
+            async with connect(self.url, reconnect=False) as stream:
+                await stream.send(audio)
+                await stream.end()
+                events = [event async for event in stream]
+            assert [word.text for word in marked_words(events)] == ["w7", "w8"]
+            self.made += 1
+
+
+async def test_the_grpc_doors_are_taken_over_too(tmp_path: Path) -> None:
+    """Both processes listen at the gRPC port; sessions move, and no call is refused meanwhile."""
+    enough = asyncio.Event()
+    rpc = free_port()
+    url = f"grpc://127.0.0.1:{rpc}"
+    async with asyncio.timeout(60), contextlib.AsyncExitStack() as stack:
+        flags = (*FLAGS, "--grpc-port", str(rpc))
+        start = functools.partial(GatewayProcess.start, *flags, tmp_path=tmp_path, port=free_port())
+        old = await stack.enter_async_context(start())
+        callers = [Caller(url, "grpc") for _ in range(8)]
+        calls = [Calls(url) for _ in range(2)]
+        async with asyncio.TaskGroup() as group:
+            for caller in callers:
+                group.create_task(caller.run(enough))
+            for some in calls:
+                group.create_task(some.run(enough))
+            await until(lambda: all(len(caller.events) > 2 for caller in callers), 20)
+            await stack.enter_async_context(start())
+            assert await old.exited(10) == 0
+            before = sum(some.made for some in calls)
+            await until(lambda: sum(some.made for some in calls) > before + 4, 20)
+            enough.set()
+    for caller in callers:
+        caller.check()
+    assert [caller.stream.moves for caller in callers] == [1] * len(callers)
+
+
 @contextlib.asynccontextmanager
 async def unit(
     sock: socket.socket, manager: Path, tmp_path: Path

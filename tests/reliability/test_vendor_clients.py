@@ -30,7 +30,9 @@ async def speak(stream: SpeechStream, audio: bytes) -> None:
     await stream.end()
 
 
-@pytest.mark.parametrize("dialect", ["deepgram", "deepgram-flux", "assemblyai"])
+@pytest.mark.parametrize(
+    "dialect", ["deepgram", "deepgram-flux", "assemblyai", "amazon", "amazon-http2"]
+)
 @pytest.mark.parametrize("seed", range(3))
 async def test_a_socket_cut_anywhere_many_times(dialect: str, seed: int) -> None:
     chance = random.Random(seed)

@@ -12,8 +12,10 @@
     decide     what remains, and why
     tree       the questions as a graph, and the way through it
     drawing    the graph and the other figures, as SVG
+    probe      what the network lets through, measured: the one module here with sockets below it
+    findings   what follows from that, for `inputs`
 
-Pure: knows no gateway and no socket. What the gateway has is told to it (`Here`).
+Pure but for `probe`: knows no gateway. What the gateway has is told to it (`Here`).
 """
 
 from .decide import Advice, Choice, Here, Reason, decide

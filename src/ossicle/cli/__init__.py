@@ -9,6 +9,7 @@ from .demo import demo
 from .doctor import doctor
 from .engines import engines
 from .keys import keys
+from .probe import probe
 from .serve import serve
 from .snippet import snippet
 from .transcribe import transcribe
@@ -25,6 +26,7 @@ app = typer.Typer(
 app.command()(serve)
 app.command()(transcribe)
 app.command()(advise)
+app.command()(probe)
 app.command()(certs)
 app.command()(demo)
 app.command()(engines)

@@ -13,7 +13,7 @@ from ossicle.core.errors import Refused
 
 __all__ = ["DEFAULT_RPC_URL", "DEFAULT_URL", "Wire", "address", "wire_of"]
 
-Wire: TypeAlias = Literal["websocket", "http", "grpc"]
+Wire: TypeAlias = Literal["websocket", "http", "http2", "grpc"]
 
 DEFAULT_URL = "http://localhost:8080"
 """Where `ossicle serve` listens unless told otherwise."""
@@ -23,6 +23,7 @@ DEFAULT_RPC_URL = "grpc://localhost:50051"
 _SCHEMES: dict[Wire, tuple[str, str]] = {
     "websocket": ("ws", "wss"),
     "http": ("http", "https"),
+    "http2": ("http", "https"),
     "grpc": ("grpc", "grpcs"),
 }
 _SECURE = {"http": 0, "ws": 0, "grpc": 0, "https": 1, "wss": 1, "grpcs": 1}

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ossicle.core.commands import Configure
+from ossicle.core.deadline import LONGEST_S
 from ossicle.core.errors import Refused
 from ossicle.core.formats import AudioFormat
 from ossicle.core.options import Options, RecognitionOptions, difference
@@ -22,7 +23,7 @@ from ossicle.dialects.native.rpc_client import RpcClient
 from .address import DEFAULT_RPC_URL, DEFAULT_URL, Wire, wire_of
 from .backoff import Reconnect
 from .dial import Dial, dialer
-from .dialects import Provider, provider
+from .dialects import provider
 from .stream import Buffering, SpeechStream
 from .unresumed import Unresumed
 
@@ -42,6 +43,7 @@ def connect(
     ca: str | Path | None = None,
     dialect: str = "native",
     transport: Wire | Dial = "websocket",
+    within_s: float | None = None,
     reconnect: Reconnect | bool = True,
     on_buffering: Callable[[Buffering], None] | None = None,
 ) -> SpeechStream:
@@ -55,14 +57,17 @@ def connect(
         format: what will be sent; None = 16 kHz, 16 bit, mono. `AudioFormat("auto")` lets the
             gateway recognise a container.
         speaks: what to hear; None = the engine's own.
-        key: API key, where the gateway wants one.
+        key: API key, where the gateway wants one; of Amazon `ID:SECRET` or `ID:SECRET:TOKEN`.
         ca: PEM file of a CA to believe besides the platform's (`ossicle certs` prints its path).
         dialect: whose protocol to speak: `native`, or a provider's (`deepgram`, `deepgram-flux`,
-            `deepgram-speak`, `assemblyai`, `google`, `riva`), whose own service or a gateway
-            answers.
+            `deepgram-speak`, `assemblyai`, `google`, `riva`, `amazon`, `amazon-http2`), whose own
+            service or a gateway answers.
         transport: `websocket`; `grpc`, which a URL of grpc:// means by itself; `http` where
             nothing else gets through (audio in, events out, no other commands); or a `Dial` of
             your own. A provider's is its own.
+        within_s: how long you wait for the end, in seconds from entering; the stream ends before,
+            with what was heard by then and `TimedOut`. Carried by `ossicle.v1` on every wire and by
+            gRPC; other protocols have no word for it. None = as long as it takes.
         reconnect: how to survive a broken connection; False = not at all.
         on_buffering: told while audio waits here because nobody takes it.
 
@@ -82,7 +87,7 @@ def connect(
     framed = transport != "http"
     make: Callable[[], ClientDialect]
     if not spoken.resumes:
-        make = partial(_unresumed, spoken, source)
+        make = partial(_unresumed, spoken.halves(where), source)
     elif transport == "grpc":
         make = RpcClient
     else:
@@ -103,6 +108,7 @@ def connect(
             format=source,
             speaks=speaks,
             credential=key or None,
+            within_s=_checked(within_s),
         ),
         framed=framed,
         reconnect=plan,
@@ -110,9 +116,15 @@ def connect(
     )
 
 
-def _unresumed(spoken: Provider, source: AudioFormat) -> ClientDialect:
+def _unresumed(half: Callable[[], ClientDialect], source: AudioFormat) -> ClientDialect:
     """A provider has no way back to a broken session; this makes one."""
-    return Unresumed(spoken.make(), source)
+    return Unresumed(half(), source)
+
+
+def _checked(within_s: float | None) -> float | None:
+    if within_s is not None and not 0 < within_s <= LONGEST_S:
+        raise Refused(f"within_s={within_s:g} is not over 0 and at most {LONGEST_S:g} seconds")
+    return within_s
 
 
 def patch_of(options: AnyOptions) -> dict[str, Any]:

@@ -60,11 +60,13 @@ def dialer(
     Raises:
         Refused: a URL that is none, a wire that is not known, or a CA that cannot be read.
     """
-    if wire not in {"websocket", "http", "grpc"}:
-        raise Refused(f"transport {wire!r} is not known; use websocket, http or grpc")
+    if wire not in {"websocket", "http", "http2", "grpc"}:
+        raise Refused(f"transport {wire!r} is not known; use websocket, http, http2 or grpc")
     where, context = address(url, wire), trust(ca)
     if wire == "http":
         return _http(where, context, timeout_s)
+    if wire == "http2":
+        return _http2(where, context, timeout_s)
     if wire == "grpc":
         return _grpc(where, context, timeout_s)
     return _websocket(where, context, timeout_s, at)
@@ -81,6 +83,15 @@ def _websocket(url: str, context: tls.SSLContext | None, timeout_s: float, at: s
 
 def _http(url: str, context: tls.SSLContext | None, timeout_s: float) -> Dial:
     from ossicle.transports.http.client import connect  # noqa: PLC0415  heavy, may be unused
+
+    async def dial(opening: Opening, receiver: Callable[[Channel], Receiver]) -> Channel:
+        return await connect(opening, receiver, url=url, ssl=context, timeout=timeout_s)
+
+    return dial
+
+
+def _http2(url: str, context: tls.SSLContext | None, timeout_s: float) -> Dial:
+    from ossicle.transports.http2.client import connect  # noqa: PLC0415  heavy, may be unused
 
     async def dial(opening: Opening, receiver: Callable[[Channel], Receiver]) -> Channel:
         return await connect(opening, receiver, url=url, ssl=context, timeout=timeout_s)

@@ -10,7 +10,10 @@ Adding one is one line. Client halves are imported when they are asked for.
 
 import difflib
 import importlib
+import time
+from collections.abc import Callable, Mapping
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -19,7 +22,7 @@ from ossicle.core.errors import Refused
 from ossicle.core.formats import MAX_CHANNELS, AudioFormat
 from ossicle.core.ports import ClientDialect
 
-from .address import Wire
+from .address import Wire, address
 
 __all__ = ["PROVIDERS", "Provider", "provider"]
 
@@ -35,7 +38,7 @@ class Provider(msgspec.Struct, frozen=True):
     url: str = ""
     """Where the provider itself is; empty = only where the user says."""
     key: str = ""
-    """The variable its own SDK reads its key from."""
+    """The variable its own SDK reads its key from; several, joined by `:`, are its parts."""
     silent_s: float = 0.0
     """Whoever speaks this says something within this time while audio flows; 0 = it may be
     silent."""
@@ -45,17 +48,55 @@ class Provider(msgspec.Struct, frozen=True):
     """How long one stream may live; 0 = no limit is known."""
     resumes: bool = False
     """A broken connection goes on by token, exactly once both ways."""
+    signs: bool = False
+    """Its client half signs what it asks: it is made with the host that is dialled and the time."""
+    settings: tuple[tuple[str, str], ...] = ()
+    """What its client half is made with besides."""
 
     def make(self, **settings: Any) -> ClientDialect:
         """A fresh client half, for one connection."""
         module, _, name = self.half.partition(":")
-        made = getattr(importlib.import_module(module), name)(**settings)
+        made = getattr(importlib.import_module(module), name)(**dict(self.settings), **settings)
         return cast("ClientDialect", made)
+
+    def halves(self, url: str) -> Callable[[], ClientDialect]:
+        """Makes client halves for a place, one for each connection."""
+        if not self.signs:
+            return self.make
+        host = urlsplit(address(url, self.wire)).netloc.rpartition("@")[2]
+        return lambda: self.make(host=host, at=time.time())
+
+    def key_from(self, environment: Mapping[str, str]) -> str | None:
+        """Its key, where the variables are set that its own SDK reads. Parts at the end may be
+        missing."""
+        parts = [environment.get(name, "") for name in self.key.split(":")]
+        return ":".join(parts).rstrip(":") or None
 
 
 _RATES = (16_000, 8_000, 24_000, 44_100, 48_000)
 _PCM = tuple(AudioFormat("pcm_s16le", rate) for rate in _RATES)
 _TELEPHONE = (AudioFormat("mulaw", 8_000), AudioFormat("alaw", 8_000))
+
+
+_AMAZON = "ossicle.dialects.amazon:AmazonClient"
+_AWS_KEY = "AWS_ACCESS_KEY_ID:AWS_SECRET_ACCESS_KEY:AWS_SESSION_TOKEN"
+_AWS_HOST = "transcribestreaming.us-east-1.amazonaws.com"
+
+
+def _amazon(name: str, wire: Wire, url: str) -> Provider:
+    return Provider(
+        name,
+        _AMAZON,
+        wire,
+        _hears(
+            *_PCM, *_TELEPHONE, diarize=True, punctuate=True, note=f"Amazon Transcribe, {wire}."
+        ),
+        url=url,
+        key=_AWS_KEY,
+        limit_s=14_400.0,
+        signs=True,
+        settings=(("wire", wire),),
+    )
 
 
 def _hears(*formats: AudioFormat, **able: Any) -> Capabilities:
@@ -194,6 +235,8 @@ _ALL = (
         key="GOOGLE_API_KEY",
         limit_s=300.0,
     ),
+    _amazon("amazon", "websocket", f"wss://{_AWS_HOST}:8443"),
+    _amazon("amazon-http2", "http2", f"https://{_AWS_HOST}"),
     Provider(
         "riva",
         "ossicle.dialects.riva:RivaClient",

@@ -28,6 +28,7 @@ from ossicle.core.commands import (
     Speak,
     Tell,
 )
+from ossicle.core.deadline import too_late
 from ossicle.core.errors import ConnectionLost, Fault, OssicleError, Refused
 from ossicle.core.events import (
     AudioOut,
@@ -124,6 +125,8 @@ class SpeechStream:
         self._refs = 0
         self._pumping = False
         self._paused = False
+        self._ends_at: float | None = None
+        """When nobody waits for it any more, on the clock."""
         self._attached = False
         """Audio went out on a wire that holds its answer back."""
         self._task: asyncio.Task[None] | None = None
@@ -285,6 +288,8 @@ class SpeechStream:
         Raises:
             OssicleError: nobody there, or not let in.
         """
+        if self._configure.within_s is not None:
+            self._ends_at = self._clock.now() + self._configure.within_s
         self._task = asyncio.create_task(self._run(), name="ossicle stream")
         try:
             await self._until(lambda: self._begun or self.over, check=False)
@@ -332,6 +337,8 @@ class SpeechStream:
                 hope = broken.retryable and self._can_go_on
                 least = broken.retry_after_s or 0.0
                 wait = self._backoff.wait(self._clock.now(), least) if hope else None
+                if wait is not None and self._too_late(wait):
+                    wait, broken = None, too_late(self._configure.within_s)
                 if wait is None:
                     self._give_up(broken)
                     return
@@ -339,6 +346,9 @@ class SpeechStream:
                 await self._clock.sleep(wait)
         except Exception as error:  # noqa: BLE001  a bug: raised to whoever uses the stream
             self._finish(error)
+
+    def _too_late(self, wait: float) -> bool:
+        return self._ends_at is not None and self._clock.now() + wait >= self._ends_at
 
     @property
     def _can_go_on(self) -> bool:
@@ -369,8 +379,13 @@ class SpeechStream:
         return OssicleError.of(refusal) if refusal is not None else error or _lost()
 
     def _opening(self) -> Configure:
+        """What to ask for, with the time that is left."""
+        asked = self._configure
+        if self._ends_at is not None:
+            left = max(0.001, self._ends_at - self._clock.now())
+            asked = msgspec.structs.replace(asked, within_s=left)
         if not self._token:
-            return self._configure
+            return asked
         timeline = self._timeline
         # A wire that holds its answer until it knows the container cannot say first where to go
         # on, so there a container can only be resumed.
@@ -382,7 +397,7 @@ class SpeechStream:
             settled_ms=self._offer.ms if self._offer is not None else None,
             turn=timeline.turn,
         )
-        return msgspec.structs.replace(self._configure, join=join)
+        return msgspec.structs.replace(asked, join=join)
 
     # ── LinkOwner ──
 
@@ -591,7 +606,8 @@ class SpeechStream:
 
     def _give_up(self, broken: OssicleError) -> None:
         error = broken
-        if broken.retryable and self._backoff.attempts:
+        late = broken.code == "timed_out" and self._ends_at is not None
+        if broken.retryable and self._backoff.attempts and not late:
             error = ConnectionLost(
                 f"the stream could not go on within {self._plan.total_s:g} s and "
                 f"{self._backoff.attempts} attempts: {broken}"

@@ -15,7 +15,10 @@ from collections.abc import Callable
 from .errors import TimedOut
 from .ports import Timer, Timers
 
-__all__ = ["Deadline", "seconds_of", "too_late"]
+__all__ = ["LONGEST_S", "Deadline", "header_of", "seconds_of", "too_late"]
+
+LONGEST_S = 86_400.0
+"""Longest deadline of a client of ours: a day; who waits longer waits for ever."""
 
 _NEAR_S = 1.0
 """Before the end: for an engine's last words, a fifth of the time at most..."""
@@ -34,7 +37,7 @@ _PER_HOUR = {
 class Deadline:
     """One session's; none until set."""
 
-    __slots__ = ("_near", "_passed", "_timer", "_timers", "forced", "within_s")
+    __slots__ = ("_near", "_passed", "_timer", "_timers", "ends_at", "forced", "within_s")
 
     def __init__(
         self, timers: Timers, near: Callable[[], None], passed: Callable[[], None]
@@ -53,13 +56,16 @@ class Deadline:
         """The session ends because of it, and not because its client had asked for that."""
         self.within_s: float | None = None
         """What was set last."""
+        self.ends_at: float | None = None
+        """When that is, on the clock; None = never."""
 
     def set(self, within_s: float | None) -> None:
         """From now on, for whoever owns the session now; None = it waits for ever."""
         self.cancel()
         self.within_s = within_s
+        self.ends_at = None
         if within_s is not None:
-            end = self._timers.now() + within_s
+            end = self.ends_at = self._timers.now() + within_s
             last = end - min(_LAST_S, within_s / 20)
             self._timer = self._timers.call_at(
                 end - min(_NEAR_S, within_s / 5), lambda: self._is_near(last)
@@ -86,3 +92,10 @@ def seconds_of(timeout: str) -> float | None:
     if not re.fullmatch(r"[0-9]{1,8}[HMSmun]", timeout):
         return None
     return int(timeout[:-1]) * 3_600 / _PER_HOUR[timeout[-1]]
+
+
+def header_of(within_s: float | None) -> tuple[tuple[str, str], ...]:
+    """The same as a header, in whole milliseconds; nothing for ever."""
+    if within_s is None:
+        return ()
+    return (("grpc-timeout", f"{max(1, min(round(within_s * 1000), 99_999_999))}m"),)

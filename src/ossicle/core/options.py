@@ -18,6 +18,7 @@ __all__ = [
     "Overload",
     "RecognitionOptions",
     "SynthesisOptions",
+    "TimedOptions",
     "Tool",
     "TurnOptions",
     "changed",
@@ -155,6 +156,20 @@ class Options(msgspec.Struct, frozen=True):
     """What the client is sent; set by the session."""
 
 
+class TimedOptions(Options, frozen=True):
+    """What an engine is opened with for a client that waits so long and no longer. On no wire, and
+    no option of anybody's: who opens a call to somebody else for it bounds that call, too."""
+
+    ends_at: float | None = None
+    """When the client stops waiting, on the event loop's clock."""
+
+    @classmethod
+    def of(cls, options: Options, ends_at: float) -> "TimedOptions":
+        """The same options, with that time."""
+        values = {name: getattr(options, name) for name in Options.__struct_fields__}
+        return cls(**values, ends_at=ends_at)
+
+
 def merged(options: Options, patch: dict[str, Any] | UnsetType) -> Options:
     """`options` with an RFC 7396 merge patch applied; null sets the default again.
 
@@ -172,9 +187,11 @@ def merged(options: Options, patch: dict[str, Any] | UnsetType) -> Options:
 
 
 def difference(options: Options) -> dict[str, Any]:
-    """The merge patch that makes these options from the defaults, formats apart."""
-    given = msgspec.structs.replace(options, hears=None, speaks=None)
-    return _difference(msgspec.to_builtins(given), msgspec.to_builtins(Options()))
+    """The merge patch that makes these options from the defaults, formats and time apart."""
+    given: dict[str, Any] = msgspec.to_builtins(options)
+    for name in ("hears", "speaks", "ends_at"):
+        given.pop(name, None)
+    return _difference(given, msgspec.to_builtins(Options()))
 
 
 def _difference(given: dict[str, Any], default: dict[str, Any]) -> dict[str, Any]:

@@ -48,7 +48,7 @@ from .legs import Leg, Role
 from .lifecycle import Lifecycle
 from .limits import expired
 from .log import Log
-from .options import AnswerOptions, Options, merged
+from .options import AnswerOptions, Options, TimedOptions, merged
 from .options import changed as changed_names
 from .ports import Engine, Stream
 from .replies import Replies
@@ -340,11 +340,12 @@ class Session:
     @property
     def engine_options(self) -> Options:
         """For the supervisor: what to open an engine with. It speaks in its own best format; the
-        way from there to the client's is ours."""
-        engine = self.engine
-        if engine is None or self.options.speaks is None:
-            return self.options
-        return msgspec.structs.replace(self.options, speaks=engine.capabilities.speaks[0])
+        way from there to the client's is ours. With the client's deadline, where it has one."""
+        engine, options = self.engine, self.options
+        if engine is not None and options.speaks is not None:
+            options = msgspec.structs.replace(options, speaks=engine.capabilities.speaks[0])
+        ends_at = self.deadline.ends_at
+        return options if ends_at is None else TimedOptions.of(options, ends_at)
 
     def opened(self, sink: StreamSink, stream: Stream) -> None:
         """For the supervisor: an engine stream is there."""

@@ -34,7 +34,7 @@ from ..core.events import (
 )
 from ..core.formats import AudioFormat
 from ..core.link import Link
-from ..core.options import Options, difference
+from ..core.options import Options, TimedOptions, difference
 from ..core.ports import ClientDialect, Dial, Sink, Timer, Timers
 from ..core.timers import LoopTimers
 from .plausible import Plausible
@@ -119,6 +119,7 @@ class Upstream:
             format=options.hears,
             speaks=options.speaks,
             credential=self._credential(),
+            within_s=_left(options),
         )
         limit = self._settings.open_s or None
         try:
@@ -137,6 +138,13 @@ class Upstream:
             stream.abort()
             raise
         return stream
+
+
+def _left(options: Options) -> float | None:
+    """How long the client of the session waits still: the call made for it ends with it."""
+    if not isinstance(options, TimedOptions) or options.ends_at is None:
+        return None
+    return max(0.001, options.ends_at - asyncio.get_running_loop().time())
 
 
 class UpstreamStream:

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from ossicle.core import probing
 from ossicle.core.errors import Denied, OssicleError, Refused
 from ossicle.core.wire import Opening
 from ossicle.dialects.native.errors import status
@@ -17,14 +18,19 @@ from .bind import BINDINGS, ENDPOINTS, router
 from .desk import endpoint_route
 from .house import House
 from .pages import page_routes
+from .probe import Probes
 from .snippets import snippets
+from .webcalls import WebCalls
 from .webrtc import WebRtcDoor, webrtc_door
 
 __all__ = ["make_app"]
 
 
-def make_app(house: House, webrtc: WebRtcDoor | None = None) -> Starlette:
+def make_app(
+    house: House, probes: Probes | None = None, webrtc: WebRtcDoor | None = None
+) -> Starlette:
     """Every path that is not an upgrade."""
+    probes = probes or Probes(house)
     webrtc = webrtc or webrtc_door(house)
 
     async def healthz(_request: Request) -> Response:
@@ -92,8 +98,14 @@ def make_app(house: House, webrtc: WebRtcDoor | None = None) -> Starlette:
                 if binding.transport == "http"
             ),
             *webrtc.routes,
+            Route(
+                probing.PATH,
+                stream_endpoint(probes.accept, house.settings.http),
+                methods=["GET", "POST"],
+            ),
             Route("/v1/snippets", lines_to_change),
             advice_route(house),
+            WebCalls(house),
             *(endpoint_route(house, method, path, make(house)) for method, path, make in ENDPOINTS),
         ]
     )

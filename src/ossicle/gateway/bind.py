@@ -46,7 +46,7 @@ class Binding(NamedTuple):
     dialect: Callable[[House], Dialect]
     """Makes one for each channel; most need nothing of the house."""
     methods: tuple[str, ...] = ("POST",)
-    """Of HTTP; of gRPC `("unary",)` where the client asks once, else it streams."""
+    """Of HTTP; of gRPC one of `rpcbind.Kind`, or none where the client streams."""
 
 
 def each(make: Callable[[], Dialect]) -> Callable[[House], Dialect]:
@@ -107,9 +107,9 @@ BINDINGS: tuple[Binding, ...] = (
     Binding("websocket", "/v1/stream", _native),
     Binding("http", "/v1/stream", _native),
     Binding("grpc", "/ossicle.v1.Speech/Stream", _rpc(RpcServer)),
-    Binding("grpc", "/ossicle.v1.Speech/Listen", _rpc(RpcListener)),
+    Binding("grpc", "/ossicle.v1.Speech/Listen", _rpc(RpcListener), ("answers",)),
     Binding("grpc", "/ossicle.v1.Speech/Recognize", each(RpcRecognizer), ("unary",)),
-    *(Binding("grpc", path, make, ("unary",) if once else ()) for path, make, once in CALLS),
+    *(Binding("grpc", path, make, (kind,)) for path, make, kind in CALLS),
     Binding("websocket", "/v1/sessions/{name}/events", _observer),
     Binding("http", "/v1/sessions/{name}/events", _observer, ("GET",)),
     Binding("webrtc", "/whip", _native),

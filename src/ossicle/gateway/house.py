@@ -114,7 +114,7 @@ class House:
             settings,
             count=self.metrics.posted,
             fetched=self.metrics.fetched,
-            spawn=self._spawn,
+            spawn=self.spawn,
         )
 
     def missing(self) -> list[str]:
@@ -192,7 +192,7 @@ class House:
         """
         self.addresses.knock(address_of(opening.peer), self.timers.now())
 
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """A task that ends with the house."""
         if self._group is None:
             work.close()
@@ -263,7 +263,7 @@ class House:
                 if self._judging >= _MOST_JUDGED:
                     raise Overloaded(f"{self._judging} verdicts are waited for; try again")
                 self._judging += 1
-                self._spawn(self._judge(leg, configure, credential), "judgement")
+                self.spawn(self._judge(leg, configure, credential), "judgement")
                 return
             verdict = self.access.verdict(credential, in_query=in_query)
         except OssicleError as error:
@@ -354,7 +354,9 @@ class House:
         session.finish("done")
 
     def _open(self, leg: Leg, configure: Configure, verdict: Verdict) -> Session:
-        if self.draining:
+        # gRPC's server takes no new calls by then: one that comes to us came before the GOAWAY, and
+        # its client would be told that the call failed, not to make it elsewhere.
+        if self.draining and leg.opening.transport != "grpc":
             raise Overloaded("the gateway is stopping; try another, or again soon", code="draining")
         if len(self.sessions) >= self.settings.sessions:
             raise Overloaded(

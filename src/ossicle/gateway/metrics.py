@@ -56,6 +56,14 @@ class Metrics:
         self._recorded = Counter(
             "ossicle_recordings_bytes", "Bytes of recordings read by URL", registry=self._registry
         )
+        self._probes = Counter(
+            "ossicle_probes", "Connections that measured the way here", ["transport"],
+            registry=self._registry,
+        )  # fmt: skip
+        self._probed = Counter(
+            "ossicle_probe_bytes", "Bytes of measurements, both ways", registry=self._registry
+        )
+        self._means: dict[str, tuple[int, float]] = {}
         self._audio = Counter(
             "ossicle_audio_seconds", "Audio heard", ["engine"], registry=self._registry
         )
@@ -132,6 +140,20 @@ class Metrics:
         self._audio.labels(engine).inc(ended.audio_ms / 1000)
         for part, value in _parts(ended):
             self._ledger.labels(part).observe(value)
+            count, sum_ms = self._means.get(part, (0, 0.0))
+            self._means[part] = count + 1, sum_ms + value
+
+    def means(self) -> dict[str, float]:
+        """Mean milliseconds of each part of the ledger, over all sessions so far."""
+        return {part: round(sum_ms / count, 3) for part, (count, sum_ms) in self._means.items()}
+
+    def probe(self, transport: str) -> None:
+        """Somebody measures."""
+        self._probes.labels(transport).inc()
+
+    def probed(self, size: int) -> None:
+        """With so many bytes."""
+        self._probed.inc(size)
 
     def called(self, figures: CallFigures) -> None:
         """A WebRTC call is over."""

@@ -89,6 +89,9 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "websocket.slow_reader_s": (0.1, 86_400),
     "websocket.close_timeout": (0.1, 3_600),
     "websocket.max_held": (1, 1_000_000),
+    "probe.at_once": (1, 1_000_000),
+    "probe.per_address": (1, 1_000_000),
+    "probe.most_s": (1, 3_600),
 }
 _BY_NAME: tuple[tuple[tuple[str, ...], tuple[float, float]], ...] = (
     (("_ms",), (0, _LONG_MS)),

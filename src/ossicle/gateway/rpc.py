@@ -114,6 +114,8 @@ class RpcDoors:
         services = services_of(methods)
         self.urls: dict[str, str] = {}
         """Scheme -> `scheme://host:port` of the doors that are open."""
+        self.ports: dict[str, int] = {}
+        """The same, by the names of their settings."""
         self.server = GrpcServer(
             router(house, "grpc"), methods, settings.grpc, shared_port=settings.take_over
         )
@@ -132,6 +134,7 @@ class RpcDoors:
             credentials = self._credentials(tls)
         port = self.server.listen(f"{_host(self._host)}:{number}", credentials)
         self.urls[scheme] = f"{scheme}://{_shown(self._host)}:{port}"
+        self.ports["grpc_port" if tls is None else "grpc_tls_port"] = port
 
     def _credentials(self, tls: ReloadingContext) -> Any:
         import grpc  # noqa: PLC0415

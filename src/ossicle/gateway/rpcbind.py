@@ -4,7 +4,7 @@ dialect. `bind` takes them into its registry.
 
 from collections.abc import Callable, Iterable
 from functools import cache, partial
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from ossicle.audio.speechfile import speech_file
 from ossicle.core.ports import Dialect, Engine
@@ -33,10 +33,12 @@ from ossicle.dialects.riva import (
 from .house import House
 from .routing import Routed
 
-__all__ = ["CALLS", "Call"]
+__all__ = ["CALLS", "Call", "Kind"]
 
-Call: TypeAlias = tuple[str, Callable[[House], Dialect], bool]
-"""Path, what makes its dialect, and whether the client asks once."""
+Kind: TypeAlias = Literal["unary", "answers", "stream"]
+"""Who asks once is answered once, or with a stream; or the client streams."""
+Call: TypeAlias = tuple[str, Callable[[House], Dialect], Kind]
+"""Path, what makes its dialect, and how it is called."""
 
 _GOOGLE = "/google.cloud.speech"
 _ASR, _TTS = "/nvidia.riva.asr.RivaSpeechRecognition", "/nvidia.riva.tts.RivaSpeechSynthesis"
@@ -63,10 +65,10 @@ def _of_google() -> Iterable[Call]:
     versions: dict[str, Version | None] = {"v1": V1, "v1p1beta1": V1P1BETA1, "v2": None}
     for name, version in versions.items():
         service = f"{_GOOGLE}.{name}.Speech"
-        yield f"{service}/StreamingRecognize", _google(StreamServer, version), False
-        yield f"{service}/Recognize", _google(UnaryServer, version), True
+        yield f"{service}/StreamingRecognize", _google(StreamServer, version), "stream"
+        yield f"{service}/Recognize", _google(UnaryServer, version), "unary"
         for method in METHODS[name].split():
-            yield f"{service}/{method}", _unbuilt(method), True
+            yield f"{service}/{method}", _unbuilt(method), "unary"
 
 
 def _unbuilt(method: str) -> Callable[[House], Dialect]:
@@ -74,16 +76,20 @@ def _unbuilt(method: str) -> Callable[[House], Dialect]:
 
 
 def _of_riva() -> Iterable[Call]:
-    yield f"{_ASR}/StreamingRecognize", lambda _house: RivaServer(), False
-    yield f"{_ASR}/Recognize", lambda _house: RivaRecognizer(), True
-    yield f"{_ASR}/GetRivaSpeechRecognitionConfig", lambda house: ModelLister(_models(house)), True
+    yield f"{_ASR}/StreamingRecognize", lambda _house: RivaServer(), "stream"
+    yield f"{_ASR}/Recognize", lambda _house: RivaRecognizer(), "unary"
+    yield (
+        f"{_ASR}/GetRivaSpeechRecognitionConfig",
+        lambda house: ModelLister(_models(house)),
+        "unary",
+    )
     speaker, streaming = (
         partial(RivaSpeaker, speech_file),
         partial(RivaStreamingSpeaker, speech_file),
     )
-    yield f"{_TTS}/Synthesize", lambda _house: speaker(), True
-    yield f"{_TTS}/SynthesizeOnline", lambda _house: streaming(), False
-    yield f"{_TTS}/GetRivaSynthesisConfig", lambda house: VoiceLister(_voices(house)), True
+    yield f"{_TTS}/Synthesize", lambda _house: speaker(), "unary"
+    yield f"{_TTS}/SynthesizeOnline", lambda _house: streaming(), "answers"
+    yield f"{_TTS}/GetRivaSynthesisConfig", lambda house: VoiceLister(_voices(house)), "unary"
 
 
 def _models(house: House) -> Iterable[Model]:

@@ -37,6 +37,7 @@ from .certificates import (
 )
 from .doors import Door, bind
 from .house import House
+from .probe import Probes, open_datagrams
 from .routing import cold
 from .rpc import RpcDoors, rpc_doors, wants_tls
 from .settings import GatewaySettings
@@ -125,9 +126,10 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
     if tls is not None:
         wanted.append(("https", settings.tls_port, tls.context))
     wanted = [each for each in wanted if each[1] is not None]
+    probes = Probes(house)
     webrtc = webrtc_door(house)
-    app = make_app(house, webrtc)
-    upgrade = websocket_protocol(router(house, "websocket"), settings.websocket)
+    app = make_app(house, probes, webrtc)
+    upgrade = websocket_protocol(probes.beside(router(house, "websocket")), settings.websocket)
 
     def door(name: str, bound: socket.socket, context: ssl.SSLContext | None) -> Door:
         config = uvicorn.Config(
@@ -156,18 +158,20 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
         if taken is not None:
             taken.close()
         raise
+    datagrams = open_datagrams(probes, settings, [each.port for each in doors.values()])
+    if rpc is not None:
+        probes.doors |= rpc.ports
     gateway = Gateway(house, doors, webrtc, rpc)
     house.address = _address(doors, files, rpc)
     async with asyncio.TaskGroup() as group:
         keeping = group.create_task(house.run(), name="house")
         watching = group.create_task(house.metrics.watch_loop(), name="loop lag")
         following = group.create_task(_follow(tls, settings, house.troubles), name="certificates")
-        helping = [
-            keeping,
-            watching,
-            following,
-            group.create_task(webrtc.run(), name="webrtc"),
-        ]
+        helping = [keeping, watching, following]
+        helping.append(group.create_task(webrtc.run(), name="webrtc"))
+        if datagrams is not None:
+            echoing = probes.datagrams.run(datagrams)
+            helping.append(group.create_task(echoing, name="datagrams"))
         running: list[asyncio.Task[None]] = []
         try:
             if taken is not None:  # somebody else answers until this engine is warm

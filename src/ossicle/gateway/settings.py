@@ -19,6 +19,7 @@ __all__ = [
     "FetchSettings",
     "GatewaySettings",
     "HookSettings",
+    "ProbeSettings",
     "RecordSettings",
 ]
 
@@ -128,6 +129,28 @@ class RecordSettings(msgspec.Struct, frozen=True):
     """How long a file is kept."""
 
 
+class ProbeSettings(msgspec.Struct, frozen=True):
+    """What `ossicle probe` may measure here, and how much of it."""
+
+    on: bool = True
+    """Answer at `/v1/probe` at all."""
+    udp_port: int | None = 0
+    """Datagrams are echoed here; 0 = the number of the first door or, where that is taken, any
+    free one."""
+    datagrams_per_s: float = 200.0
+    """Datagrams a second from one address that are answered, and twenty times as many in all."""
+    at_once: int = 256
+    """Connections that measure at once."""
+    per_address: int = 32
+    """The same, from one address."""
+    most_bytes: int = 16 << 20
+    """Bytes of one measurement, each way."""
+    bytes_per_minute: int = 128 << 20
+    """Bytes of one address in a minute, both ways together."""
+    most_s: float = 120.0
+    """How long one connection may measure."""
+
+
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """One frozen value, passed whole."""
 
@@ -214,6 +237,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Recordings of what engines are fed; off by default."""
     fetch: FetchSettings = FetchSettings()
     """Limits of recordings read by URL."""
+    probe: ProbeSettings = ProbeSettings()
+    """What may be measured here."""
     access: AccessSettings = AccessSettings()
     """Keys, and who may knock how often."""
     amazon: AmazonSettings = AmazonSettings()

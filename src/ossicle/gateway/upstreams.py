@@ -158,10 +158,10 @@ def open_upstream(
     found = provider(here.dialect)
     engine = Upstream(
         here.name,
-        found.make,
+        found.halves(here.url),
         _way(here, found),
         capabilities=found.capabilities,
-        credential=_credential(here, found.key, environment),
+        credential=_credential(here, found, environment),
         model=here.model,
         settings=UpstreamSettings(
             open_s=here.open_s,
@@ -197,11 +197,13 @@ def _silent_s(found: Provider, here: Entry) -> float:
 
 
 def _credential(
-    here: Entry, variable: str, environment: Mapping[str, str]
+    here: Entry, found: Provider, environment: Mapping[str, str]
 ) -> Callable[[], str | None]:
     if here.key_file:
         return partial(_key_of_file, here.name, Path(here.key_file).expanduser())
-    return partial(_key_of, environment, here.key_env or variable)
+    if here.key_env:
+        return partial(_key_of, environment, here.key_env)
+    return partial(found.key_from, environment)
 
 
 def _key_of(environment: Mapping[str, str], variable: str) -> str | None:

@@ -7,6 +7,7 @@ URL. Where there is nothing to send for a while it sends silence, since the serv
 after 15 s without audio, and takes that silence out of the times it is told.
 """
 
+import re
 import uuid
 from math import inf
 from typing import Literal
@@ -14,7 +15,7 @@ from typing import Literal
 import msgspec
 
 from ossicle.core.commands import Audio, Command, Configure, End, Finalize
-from ossicle.core.errors import BadAudio, BadMessage, Fault, OssicleError
+from ossicle.core.errors import BadAudio, BadMessage, Fault, OssicleError, Refused
 from ossicle.core.events import Began, Configured, Ended, Event, Notice, Transcript, Word
 from ossicle.core.formats import AudioFormat
 from ossicle.core.options import Options, merged
@@ -77,6 +78,23 @@ class Credentials(msgspec.Struct, frozen=True):
         """Without the secret."""
         return f"Credentials({self.key_id!r})"
 
+    @classmethod
+    def of(cls, text: str) -> "Credentials":
+        """From `ID:SECRET` or `ID:SECRET:TOKEN`; none of the three holds a colon.
+
+        Raises:
+            Refused: it is not of that form.
+        """
+        key_id, _, rest = text.partition(":")
+        secret, _, token = rest.partition(":")
+        if not key_id or not secret:
+            raise Refused(
+                "the key of Amazon is ID:SECRET or ID:SECRET:TOKEN "
+                "(AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN)",
+                code="unauthorized",
+            )
+        return cls(key_id, secret.encode(), token)
+
 
 class AmazonClient:
     """Implements `core.ports.ClientDialect`."""
@@ -87,27 +105,29 @@ class AmazonClient:
         *,
         at: float = 0.0,
         host: str = "localhost",
-        region: str = "us-east-1",
+        region: str = "",
         wire: Literal["http2", "websocket"] = "http2",
         quiet_s: float = _QUIET_S,
     ) -> None:
         """
         Args:
-            credentials: None = unsigned, for a gateway without keys.
+            credentials: None = those of `Configure.credential`, and without that unsigned, for a
+                gateway without keys.
             at: epoch seconds of the dialling, for signatures.
             host: as it is dialled, with a port that is not the scheme's own.
-            region: of the signature.
+            region: of the signature; empty = that of Amazon's host, else us-east-1.
             wire: HTTP/2 or WebSocket.
             quiet_s: how long there may be no audio before silence is sent.
         """
         self.deadline = inf
         self._credentials, self._at, self._host = credentials, at, host
-        self._region, self._wire, self._quiet = region, wire, quiet_s
+        self._region = region or _region_of(host)
+        self._wire, self._quiet = wire, quiet_s
         self._began_at: float | None = None
         self._format = AudioFormat()
         self._options = Options()
         self._key = b""
-        self._scope = Scope("", "", region)
+        self._scope = Scope("", "", self._region)
         self._before = ""
         self._reader = FrameReader()
         self._over = self._ended = False
@@ -122,10 +142,12 @@ class AmazonClient:
 
         Raises:
             BadAudio: the service takes no such audio.
-            Refused: an option that cannot be.
+            Refused: an option that cannot be, or a key that is none.
         """
         self._format = configure.format or AudioFormat()
         self._options = merged(Options(), configure.patch)
+        if self._credentials is None and configure.credential:
+            self._credentials = Credentials.of(configure.credential)
         given = _parameters(self._format, self._options, configure.names)
         if self._wire == "websocket":
             query = self._presigned("/stream-transcription-websocket", given)
@@ -356,6 +378,12 @@ def _parameters(
     if recognition.model:
         given.append(("language-model-name", recognition.model))
     return given
+
+
+def _region_of(host: str) -> str:
+    """`transcribestreaming.REGION.amazonaws.com`, and the like."""
+    found = re.fullmatch(r"transcribestreaming(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com.*", host)
+    return found[1] if found else "us-east-1"
 
 
 def _is_uuid(name: str) -> bool:

@@ -15,6 +15,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from ossicle.core.commands import Audio, Command, Configure, End, Finalize
+from ossicle.core.deadline import header_of
 from ossicle.core.errors import BadMessage
 from ossicle.core.events import (
     Began,
@@ -93,6 +94,7 @@ class GoogleClient:
             # access tokens of Google's begin so; everything else is an API key
             token = key.startswith(("ya29.", "eyJ"))
             headers = (("authorization", f"Bearer {key}") if token else ("x-goog-api-key", key),)
+        headers += header_of(configure.within_s)
         return Opening(transport="grpc", method="stream", path=self._speaks.path, headers=headers)
 
     def receive(self, message: Message, now: float) -> ClientSteps:

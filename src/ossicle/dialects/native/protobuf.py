@@ -125,12 +125,18 @@ def write_start(configure: Configure) -> bytes:
 def _started(start: Any, credential: str | None, ref: str = "") -> Configure:
     configure = _configure(start, _options_in(start.options, ()), ref)
     join = _joined(start.join) if start.HasField("join") else None
-    return msgspec.structs.replace(configure, credential=credential, join=join)
+    if join is not None and start.audio_from:
+        raise BadMessage("audio_from opens a new session; it joins none")
+    if len(start.audio_from) > 2_000:
+        raise BadMessage("audio_from has 2000 characters at most")
+    return msgspec.structs.replace(
+        configure, credential=credential, join=join, audio_from=start.audio_from
+    )
 
 
 def _start(configure: Configure) -> dict[str, Any]:
     options, _ = _options_out(configure.patch)  # at the start defaults are in force already
-    values = _configured(configure) | {"options": options}
+    values = _configured(configure) | {"options": options, "audio_from": configure.audio_from}
     if (join := configure.join) is not None:
         if join.token:
             values["join"] = {

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ossicle.core.commands import Configure, Join, Report
+from ossicle.core.deadline import LONGEST_S
 from ossicle.core.errors import Refused
 from ossicle.core.formats import AudioFormat, parse_format
 
@@ -67,7 +68,7 @@ NAMES: dict[str, tuple[str, Callable[[str], Any]]] = {
 _OTHERS = {
     "encoding", "sample_rate", "channels", "hint", "speaks", "speaks_rate",
     "token", "resume", "since", "settled_ms", "turn", "session", "role",
-    "transcript_url", "audio_from", "traceparent", "node",
+    "transcript_url", "audio_from", "within_s", "traceparent", "node",
 }  # fmt: skip
 
 
@@ -126,6 +127,7 @@ def configure_of(
         join=join,
         report_to=tuple(Report(url) for url in urls),
         audio_from=one.get("audio_from", ""),
+        within_s=_within(one),
     )
 
 
@@ -159,6 +161,8 @@ def flat_of(configure: Configure) -> list[tuple[str, str]]:
     query += [("transcript_url", report.url) for report in configure.report_to]
     if configure.audio_from:
         query.append(("audio_from", configure.audio_from))
+    if configure.within_s is not None:
+        query.append(("within_s", f"{configure.within_s:.3f}"))
     if (join := configure.join) is not None:
         if join.token:
             query += [("resume", join.token), ("since", str(join.since)), ("turn", str(join.turn))]
@@ -167,6 +171,19 @@ def flat_of(configure: Configure) -> list[tuple[str, str]]:
         else:
             query += [("session", join.session), ("role", join.role), ("since", str(join.since))]
     return query
+
+
+def _within(one: dict[str, str]) -> float | None:
+    text = one.get("within_s")
+    if text is None:
+        return None
+    within = _read("within_s", text, float)
+    if not 0 < within <= LONGEST_S:
+        raise Refused(
+            f"parameter within_s={text[:60]!r} is not over 0 and at most {LONGEST_S:g} seconds",
+            code="bad_option",
+        )
+    return within
 
 
 def _leaves(patch: dict[str, Any], path: str) -> Iterable[tuple[str, Any]]:

@@ -3,6 +3,7 @@
 from math import inf
 
 from ossicle.core.commands import Audio, Command, Configure
+from ossicle.core.deadline import header_of
 from ossicle.core.errors import Fault, OssicleError
 from ossicle.core.events import Ended
 from ossicle.core.ports import ClientSteps
@@ -30,15 +31,13 @@ class RpcClient:
     def open(self, configure: Configure) -> Opening:
         """The call."""
         self._configure = configure
-        key, within = configure.credential, configure.within_s
-        headers = [("authorization", f"Bearer {key}")] if key else []
-        if within is not None:
-            headers.append(("grpc-timeout", f"{min(round(within * 1000), 99_999_999)}m"))
+        key = configure.credential
+        headers = (("authorization", f"Bearer {key}"),) if key else ()
         return Opening(
             transport="grpc",
             method="stream",
             path="/ossicle.v1.Speech/Stream",
-            headers=tuple(headers),
+            headers=(*headers, *header_of(configure.within_s)),
         )
 
     def receive(self, message: Message, now: float) -> ClientSteps:

@@ -87,10 +87,10 @@ class RpcServer(NativeServer):
         match message:
             case Binary(data=data):
                 if (sound := audio_in(data)) is not None:
-                    return (Audio(data=sound),)
+                    return self._twice(now) if self._elsewhere else (Audio(data=sound),)
                 return self._request(data, now)
             case Fin():
-                return () if self._guest else (End(),)
+                return () if self._guest or self._elsewhere else (End(),)
             case _:
                 return ()
 
@@ -112,6 +112,9 @@ class RpcServer(NativeServer):
             return self._refused(error)
         self._started = True
         self._guest = configure.join is not None and configure.join.role != "owner"
+        if configure.audio_from:
+            self._elsewhere, self.resumable = True, False
+            self.unwrap = _nothing
         self.deadline = inf
         return (configure,)
 
@@ -129,6 +132,11 @@ class RpcServer(NativeServer):
         except OssicleError as error:
             return self._say(Notice(level="error", code=error.code, text=str(error)), now)
         return (command,) if command is not None else ()
+
+
+def _nothing(data: bytes) -> bytes | None:
+    """No message is audio where the gateway reads it elsewhere."""
+    return None
 
 
 class RpcListener(RpcServer):
@@ -166,6 +174,8 @@ class RpcRecognizer:
         self._credential: str | None = None
         self._within: float | None = None
         self._audio: bytes | None = None
+        self._elsewhere = False
+        """The gateway reads the audio by URL."""
         self._began = Began()
         self._said: list[Transcript] = []
 
@@ -184,6 +194,9 @@ class RpcRecognizer:
             if not isinstance(message, Binary):
                 raise BadMessage("a call without a request")
             asked, self._audio = read_question(message.data, self._credential)
+            if asked.audio_from and self._audio:
+                raise BadMessage("audio came beside audio_from; send the one or name the other")
+            self._elsewhere = bool(asked.audio_from)
         except OssicleError as error:
             return self._end(error.fault())
         self.deadline = inf
@@ -195,6 +208,8 @@ class RpcRecognizer:
             case Began():
                 self._began, audio = event, self._audio or b""
                 self._audio = b""
+                if self._elsewhere:
+                    return ()
                 starts = range(0, len(audio), _PIECE)
                 return (*(Audio(data=audio[at : at + _PIECE]) for at in starts), End())
             case Transcript(side="in", final=True):

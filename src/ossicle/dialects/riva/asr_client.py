@@ -7,6 +7,7 @@ from math import inf
 from typing import NamedTuple
 
 from ossicle.core.commands import Audio, Command, Configure, End, Finalize
+from ossicle.core.deadline import header_of
 from ossicle.core.errors import BadAudio, BadMessage, Fault, Whose
 from ossicle.core.events import Began, Configured, Ended, Event, Notice, Transcript, Word
 from ossicle.core.formats import AudioFormat
@@ -64,7 +65,10 @@ class RivaClient:
             transport="grpc",
             method="stream",
             path="/nvidia.riva.asr.RivaSpeechRecognition/StreamingRecognize",
-            headers=(("authorization", f"Bearer {key}"),) if key else (),
+            headers=(
+                *((("authorization", f"Bearer {key}"),) if key else ()),
+                *header_of(configure.within_s),
+            ),
         )
 
     def _asks(self) -> StreamingRecognitionConfig:

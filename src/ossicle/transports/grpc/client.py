@@ -42,6 +42,9 @@ ReceiverFactory: TypeAlias = Callable[[Channel], Receiver]
 
 _CLOSE_S = 5.0
 """How long a server may take to answer a Close with its status."""
+_AGAIN_S = 3.0
+"""How long another is waited for where one stopped: grpc dials again after one second."""
+_LEFT = ("reset by peer", "GOAWAY", "Socket closed", "Broken pipe")
 _UNWELL = "backend unhealthy"
 """What grpc says when everybody it reached tells a health other than SERVING."""
 _BROKEN = frozenset({1, 14})
@@ -83,7 +86,15 @@ async def connect(
         deadline = seconds_of(opening.header("grpc-timeout"))
         async with asyncio.timeout(timeout):
             call = make(metadata=metadata, timeout=deadline)
-            if not await _connected(call):
+            try:
+                well = await _connected(call)
+            except grpc.aio.AioRpcError as error:
+                if not _left(error):
+                    raise
+                # It stops at this moment, and another may have its port: nothing was sent yet.
+                call = make(metadata=metadata, timeout=deadline, wait_for_ready=True)
+                well = await _again(call, error)
+            if not well:
                 # Somebody is there and says that it does not serve yet: an engine warms up.
                 call = make(metadata=metadata, timeout=deadline, wait_for_ready=True)
                 await _connected(call)
@@ -122,6 +133,27 @@ async def _connected(call: Any) -> bool:
             raise
         # a server has answered already: its status is told as any other
     return True
+
+
+def _left(error: grpc.aio.AioRpcError) -> bool:
+    """Whoever was reached hung up at once, as a server does that stops: it ends what has come and
+    was not begun, and its kernel resets what it has not accepted."""
+    details = error.details() or ""
+    return error.code() is grpc.StatusCode.CANCELLED or any(word in details for word in _LEFT)
+
+
+async def _again(call: Any, before: grpc.aio.AioRpcError) -> bool:
+    """The same once more, for a while.
+
+    Raises:
+        grpc.aio.AioRpcError: nobody came.
+    """
+    try:
+        async with asyncio.timeout(_AGAIN_S):
+            return await _connected(call)
+    except TimeoutError:
+        call.cancel()
+        raise before from None
 
 
 def _not_ours(error: asyncio.CancelledError) -> bool:

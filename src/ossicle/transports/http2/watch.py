@@ -31,7 +31,7 @@ _END_STREAM, _END_HEADERS = 0x1, 0x4
 class FrameWatch:
     """Follows the frames of one connection, from behind the preface."""
 
-    __slots__ = ("_held", "_left", "empty", "heads_open", "leaving", "resets")
+    __slots__ = ("_held", "_left", "empty", "heads_open", "last", "leaving", "resets")
 
     def __init__(self) -> None:
         self._held = b""
@@ -39,7 +39,9 @@ class FrameWatch:
         self._left = 0
         """Bytes that are still to come of a frame whose head went on."""
         self.leaving = False
-        """The peer opens no more streams on this connection."""
+        """The peer opens no more streams on this connection, or takes none."""
+        self.last: int | None = None
+        """The last stream that it answers, as its polite GOAWAY says; None = none came."""
         self.resets: int = 0
         self.empty: int = 0
         """Frames that ask for work and bring nothing: pings, settings, priorities, no data."""
@@ -63,6 +65,7 @@ class FrameWatch:
                     break
                 if _polite(data, at, size):
                     self.leaving = True
+                    self.last = int.from_bytes(data[at + _HEAD : at + _HEAD + 4]) & 0x7FFFFFFF
                     kept.append(data[begin:at])
                     begin = at + _HEAD + size
                 at += _HEAD + size

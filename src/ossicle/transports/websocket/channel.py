@@ -10,7 +10,9 @@ dialect: a receiver gets messages, in order, and `closed` once, last.
 
 picows parses and masks. What it leaves to its user is done here: reserved bits, fragments and
 their bound, UTF-8, the close codes (RFC 6455 5.2, 5.4, 8.1, 7.4). A WebSocket has no half close,
-so `Fin` is ignored, as are media, marks and signals.
+so `Fin` is ignored, as are media, marks and signals. One signal has a meaning: after
+`Signal("quiet_s", N)` this end sends no ping of its own for N seconds and does not mind silence,
+so that somebody can measure how long a proxy lets it last.
 """
 
 import asyncio
@@ -133,6 +135,7 @@ class WebSocketChannel(WSListener):
         "_pinged_at",
         "_pong",
         "_pulse",
+        "_quiet_until",
         "_receiver",
         "_settings",
         "_stuck_since",
@@ -177,6 +180,7 @@ class WebSocketChannel(WSListener):
         self._heard = True
         self._heard_at = 0.0
         self._next_ping = 0.0
+        self._quiet_until = 0.0
         self._pinged_at: float | None = None
         self._on_gone: Callable[[], None] | None = None
         self.on_first: Callable[[Message], None] | None = None
@@ -203,6 +207,8 @@ class WebSocketChannel(WSListener):
                     ws.send_ping(message.data[:125])
                 case Close():
                     self._close(message.code, message.reason)
+                case Signal("quiet_s"):
+                    self._quiet_until = self._loop.time() + float(message.value)
                 case _:
                     log.debug("%s has no form on a WebSocket, ignored", type(message).__name__)
         except Exception as fault:  # noqa: BLE001  send never raises: turns into closed(error)
@@ -364,7 +370,8 @@ class WebSocketChannel(WSListener):
     def beat(self, now: float) -> None:
         """Keep alive, and let go of who is not."""
         settings = self._settings
-        if self._heard or self._paused:  # while we do not read, silence proves nothing
+        quiet = now < self._quiet_until
+        if self._heard or self._paused or quiet:  # while we do not read, silence proves nothing
             self._heard, self._heard_at = False, now
         if self._stuck_since is not None:
             if now - self._stuck_since > settings.slow_reader_s:
@@ -376,6 +383,8 @@ class WebSocketChannel(WSListener):
                 )
         elif now - self._heard_at > settings.silence_s:
             self._drop(ConnectionLost(f"nothing came for {settings.silence_s:g} s, no pong either"))
+        elif quiet:
+            self._next_ping = self._quiet_until
         elif now >= self._next_ping and self._phase is OPEN and self._ws is not None:
             self._next_ping = now + settings.keepalive_s
             self._pinged_at = self._loop.time()

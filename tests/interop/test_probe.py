@@ -1,0 +1,343 @@
+"""`ossicle probe` behind the real nginx and HAProxy with faults planted, and against servers that
+are none: each fault is found and named, and nothing holds the probe up.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from harness import gateway_with, missing
+from ossicle.advisor.findings import Findings, asked, findings
+from ossicle.advisor.inputs import Inputs
+from ossicle.advisor.probe import Wishes, probe
+from ossicle.gateway.settings import AccessSettings, ProbeSettings
+
+from .real_proxies import Certificates, proxy, which
+
+pytestmark = pytest.mark.interop
+
+CUT_S = 3.0
+NGINX = {"proxy_read_timeout 60s": "proxy_read_timeout 3s",
+         "proxy_send_timeout 60s": "proxy_send_timeout 3s"}  # fmt: skip
+HAPROXY = {"timeout client 60s": "timeout client 3s", "timeout server 60s": "timeout server 3s",
+           "timeout tunnel 60s": "timeout tunnel 3s"}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return Certificates(tmp_path_factory.mktemp("ca"))
+
+
+@contextlib.asynccontextmanager
+async def behind(
+    name: str, places: Mapping[str, str], here: Certificates, folder: Path
+) -> AsyncIterator[str]:
+    """A gateway behind a proxy. Gives the proxy's URL."""
+    trusted = AccessSettings(trust_proxies=("127.0.0.1",))
+    async with gateway_with(folder, access=trusted) as gateway:
+        port = gateway.doors["http"].port
+        places = {"127.0.0.1:8080": f"127.0.0.1:{port}", **places}
+        async with proxy(name, places, here, folder) as url:
+            yield url
+
+
+def codes(found: Findings) -> set[str]:
+    return {each.code for each in found.problems}
+
+
+async def looked(url: str, here: Certificates | None, idle_s: float = 0.0) -> Findings:
+    ca = here.authority if here is not None else None
+    wishes = Wishes(idle_s=idle_s, ca=ca, bytes=200_000, step_s=2.0)
+    return findings(await probe(url, wishes))
+
+
+@pytest.mark.parametrize(
+    ("name", "places"), [("nginx.conf", NGINX), ("haproxy.cfg", HAPROXY)], ids=["nginx", "haproxy"]
+)
+async def test_an_idle_timer_is_measured(
+    name: str, places: dict[str, str], certificates: Certificates, tmp_path: Path
+) -> None:
+    async with behind(name, places, certificates, tmp_path) as url:
+        found = await looked(url, certificates, idle_s=5.0)
+    assert codes(found) == {"idle_cut"}
+    assert found.idle.cut_s is not None
+    assert found.idle.cut_s == pytest.approx(CUT_S, abs=0.6)
+    assert found.idle.lasts_s == 2.0
+    assert found.idle.kept_by == "pings"
+    assert found.exit_code == 3
+    # and everything else passes, TLS resumed as well
+    assert found.wire("websocket").state == "passes"
+    assert found.wire("tls").resumed_ms is not None
+    assert found.buffers_down is False
+    assert found.buffers_up is False
+
+
+async def test_buffering_both_ways_is_found(certificates: Certificates, tmp_path: Path) -> None:
+    planted = {
+        "proxy_request_buffering off;": "proxy_request_buffering on;",
+        "proxy_buffering off;": "proxy_buffering on; proxy_ignore_headers X-Accel-Buffering;",
+    }
+    async with behind("nginx.conf", planted, certificates, tmp_path) as url:
+        found = await looked(url, certificates)
+    assert codes(found) == {"buffers_down", "buffers_up"}
+    assert "http" in asked(found, Inputs()).without
+
+
+async def test_a_proxy_that_waits_for_the_body_is_found(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    planted = {"no option http-buffer-request": "option http-buffer-request"}
+    async with behind("haproxy.cfg", planted, certificates, tmp_path) as url:
+        found = await looked(url, certificates)
+    assert "buffers_up" in codes(found)
+    assert found.buffers_down is False
+
+
+@pytest.mark.parametrize(
+    ("name", "planted"),
+    [
+        ("nginx.conf", {"proxy_set_header Upgrade $http_upgrade;": ""}),
+        (
+            "haproxy.cfg",
+            {"default_backend gateway": "http-request deny if { hdr(upgrade) -m found }\n"
+                                        "    default_backend gateway"},
+        ),
+    ],
+    ids=["nginx", "haproxy"],
+)  # fmt: skip
+async def test_a_blocked_upgrade_is_found(
+    name: str, planted: dict[str, str], certificates: Certificates, tmp_path: Path
+) -> None:
+    async with behind(name, planted, certificates, tmp_path) as url:
+        found = await looked(url, certificates, idle_s=1.0)
+    assert codes(found) == {"upgrade_blocked"}
+    assert "status" in found.wire("websocket").why
+    assert found.rtt is not None
+    assert found.rtt_over == "http"
+    assert (found.idle.over, found.idle.cut_s) == ("http", None)
+    assert asked(found, Inputs()).upgrades_blocked
+
+
+async def test_an_untrusted_certificate_is_looked_at(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    async with behind("nginx.conf", {}, certificates, tmp_path) as url:
+        found = await looked(url, None)
+    assert codes(found) == {"untrusted"}
+    assert found.certificate is not None
+    assert "Ossicle local CA" in found.certificate.issuer
+    assert found.exit_code == 1
+
+
+# ── a network that drops UDP ──
+
+RULES = """
+table inet planted {
+  chain in { type filter hook input priority 0; udp dport 1-65535 %s; }
+}
+"""
+INSIDE = """
+import asyncio, json, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from harness import gateway_with
+from ossicle.advisor.findings import asked, findings
+from ossicle.advisor.inputs import Inputs
+from ossicle.advisor.probe import Wishes, probe
+
+async def main():
+    async with gateway_with(Path(sys.argv[2])) as gateway:
+        found = findings(await probe(gateway.url, Wishes(idle_s=0, bytes=100_000)))
+    udp = found.wire("udp")
+    print(json.dumps({"codes": [p.code for p in found.problems], "state": udp.state,
+                      "why": udp.why, "blocked": asked(found, Inputs()).udp_blocked}))
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("verdict", ["drop", "accept"])
+def test_dropped_datagrams_are_found(verdict: str, tmp_path: Path) -> None:
+    """In a network namespace of its own, with rules that drop UDP; and the same with rules that
+    do not, so that it is the rules that are found."""
+    nft, ip = which("nft"), which("ip")
+    unshare = shutil.which("unshare")
+    if unshare is None or not _may(unshare):
+        missing("no network namespace can be made here")
+    rules = tmp_path / "rules"
+    rules.write_text(RULES % verdict)
+    script = f'{ip} link set lo up && {nft} -f {rules} && exec {sys.executable} -c "$0" "$@"'
+    done = subprocess.run(
+        [str(unshare), *_flags(), "sh", "-c", script, INSIDE,
+         str(Path(__file__).parents[1]), str(tmp_path)],
+        capture_output=True, text=True, timeout=40, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    told = json.loads(done.stdout)
+    if verdict == "drop":
+        assert told["codes"] == ["udp_blocked"]
+        assert told["state"] == "blocked"
+        assert "no datagram came back" in told["why"]
+        assert told["blocked"]
+    else:
+        assert told == {"codes": [], "state": "passes", "why": "", "blocked": False}
+
+
+def _flags() -> tuple[str, ...]:
+    return ("--net",) if os.geteuid() == 0 else ("--net", "--map-root-user")
+
+
+def _may(unshare: str) -> bool:
+    tried = subprocess.run([unshare, *_flags(), "true"], capture_output=True, check=False)
+    return tried.returncode == 0
+
+
+# ── servers that are none ──
+
+
+@contextlib.asynccontextmanager
+async def liar(answer: bytes | None, *, endless: bool = False) -> AsyncIterator[str]:
+    """A server that answers every connection so. None = never."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            await reader.read(4096)
+            if answer is None:
+                await reader.read()  # until the other end has had enough
+            else:
+                writer.write(answer)
+                while endless:
+                    writer.write(b"x" * 65536)
+                    await writer.drain()
+                await writer.drain()
+        writer.transport.abort() if endless else writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+OFFER = json.dumps({"at_ms": 0.0, "kind": "ossicle.probe.v1", "most_bytes": 1000, "most_s": 5.0,
+                    "ticket": "zz", "udp_port": 9, "grpc_port": -1}).encode()  # fmt: skip
+GOOD = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(OFFER) + OFFER
+
+
+@pytest.mark.parametrize(
+    ("answer", "endless", "code", "said"),
+    [
+        (None, False, "no_http", "no whole answer"),
+        (b"SSH-2.0-nothing\r\n", False, "no_http", "not HTTP/1.1"),
+        (b"\x00\xff" * 40_000, False, "no_http", "not HTTP/1.1"),
+        (b"", True, "no_http", "not HTTP/1.1"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc", False, "no_http", "not HTTP/1.1"),
+        (b"HTTP/1.1 200 OK\r\n\r\n", True, "no_http", "more than"),
+        (b"HTTP/1.1 200 OK\r\nx: ", True, "no_http", "not HTTP/1.1"),
+        (b"HTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\n", False, "not_ossicle", "404"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]", False, "not_ossicle", "no gateway"),
+        (b"", False, "no_http", "hung up"),
+    ],
+    ids=["silent", "ssh", "noise", "endless noise", "short", "endless body", "endless head",
+         "not found", "other json", "hangs up"],
+)  # fmt: skip
+async def test_what_is_no_gateway_ends_it_in_words(
+    answer: bytes | None, endless: bool, code: str, said: str
+) -> None:
+    began = time.monotonic()
+    async with liar(answer, endless=endless) as url:
+        found = await looked(url, None)
+    assert time.monotonic() - began < 5
+    assert codes(found) == {code}
+    assert said in found.problems[0].text
+    assert found.exit_code == 1
+
+
+async def test_one_that_offers_everything_and_keeps_nothing() -> None:
+    """Its offer is good, and the same answer comes to everything else that is asked."""
+    began = time.monotonic()
+    async with liar(GOOD) as url:
+        found = await looked(url, None, idle_s=1.0)
+    assert time.monotonic() - began < 20
+    assert {"upgrade_blocked", "udp_blocked", "grpc_blocked"} <= codes(found)
+    assert found.down.kbit_s is None or found.down.bytes < 2_000
+    assert found.exit_code == 3
+
+
+async def test_nobody_there() -> None:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{sock.getsockname()[1]}"
+        found = await looked(url, None)
+    assert codes(found) == {"unreachable"}
+    assert "nothing listens" in found.problems[0].text
+
+
+async def test_a_plain_port_asked_for_tls(tmp_path: Path) -> None:
+    async with gateway_with(tmp_path) as gateway:
+        found = await looked(gateway.url.replace("http", "https"), None)
+    assert codes(found) == {"no_tls"}
+
+
+async def test_a_silent_one_asked_for_tls() -> None:
+    async with liar(None) as url:
+        found = await looked(url.replace("http", "https"), None)
+    assert codes(found) == {"no_tls"}
+    assert "says nothing" in found.wire("tls").why
+
+
+async def test_the_limit_ends_it_and_what_was_seen_is_kept(tmp_path: Path) -> None:
+    async with gateway_with(tmp_path) as gateway:
+        began = time.monotonic()
+        seen = await probe(gateway.url, Wishes(idle_s=30, limit_s=1.0))
+        assert time.monotonic() - began < 2
+    found = findings(seen)
+    assert "out_of_time" in codes(found)
+    assert found.wire("websocket").state == "passes"
+
+
+# ── a gateway with limits ──
+
+
+async def test_the_way_can_be_closed(tmp_path: Path) -> None:
+    closed = ProbeSettings(on=False)
+    async with gateway_with(tmp_path, probe=closed) as gateway:
+        found = await looked(gateway.url, None)
+    assert codes(found) == {"refused"}
+    assert "probe.on" in found.problems[0].text
+
+
+async def test_keys_are_asked_for(tmp_path: Path) -> None:
+    async with gateway_with(tmp_path, keys=(("me", "secret"),)) as gateway:
+        found = await looked(gateway.url, None)
+        assert codes(found) == {"refused"}
+        assert "--key" in found.problems[0].way_out
+        seen = await probe(gateway.url, Wishes(idle_s=0, key="secret", bytes=10_000))
+    assert findings(seen).exit_code == 0
+
+
+@pytest.mark.parametrize(("idle", "url_ok", "code"), [(0, True, 0), (0, False, 1)])
+async def test_the_command_line(tmp_path: Path, idle: int, url_ok: bool, code: int) -> None:
+    async with gateway_with(tmp_path) as gateway:
+        url = gateway.url if url_ok else "http://127.0.0.1:9"
+        process = await asyncio.create_subprocess_exec(
+            Path(sys.executable).with_name("ossicle"), "probe", url, "--json", "--idle", str(idle),
+            "--client", "browser", "--bytes", "10000",
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        out, err = await process.communicate()
+    assert process.returncode == code, err.decode()
+    told = json.loads(out)
+    assert told["findings"]["budget"]
+    if url_ok:
+        assert told["advice"]["recommended"]["wire"]
+        assert {each["state"] for each in told["findings"]["wires"]} >= {"passes", "not_offered"}
+    else:
+        assert told["advice"] is None
