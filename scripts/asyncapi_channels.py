@@ -83,6 +83,13 @@ CHANNELS: tuple[Channel, ...] = (
         query=parameters.NATIVE,
     ),
     Channel(
+        "mux", "/v1/mux", "ossicle.v1.mux",
+        "Many sessions on one WebSocket: binary messages that begin with the number of a stream.",
+        (), (),
+        hears="A frame of a stream; the reference of ossicle.v1.mux says what is in it.",
+        says="A frame of a stream.",
+    ),
+    Channel(
         "observer", "/v1/sessions/{name}/events", "Follow a session",
         "The events of a session of any dialect. Nothing that is sent here is heard.",
         (), tuple(kind for kind in _all(native.ServerMessage) if kind is not native.FlowMessage),

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from ossicle.advisor import Inputs, decide
 from ossicle.advisor.browsers import BROWSERS
 from ossicle.advisor.facts import ASPECTS, FACTS, PROVIDERS, WIRES, Fact
 
-__all__ = ["between", "comparison", "wires_page"]
+__all__ = ["between", "choices", "comparison", "wires_page"]
 
 _SIGNS = {"yes": "●", "partly": "◐", "no": "○", "": ""}
 
@@ -117,6 +118,43 @@ def comparison() -> str:
         out.append(
             f"| {title} | " + " | ".join(f"{_SIGNS[f.mark]} {f.value}" for f in cells) + " |"
         )
+    return "\n".join(out)
+
+
+_CHOICES: tuple[tuple[str, Inputs, str], ...] = (
+    ("a browser, for captions", Inputs(client="browser"),
+     "no word is lost, thirty lines, every provider has it"),
+    ("a browser, for conversation, under 100 ms", Inputs(client="browser", latency_ms=100),
+     "the echo is cancelled, late sound is dropped"),
+    ("an app on a phone", Inputs(client="mobile"),
+     "as a browser; WebRTC where its own audio path is wanted"),
+    ("a server", Inputs(client="server"), "least effort; 100 ms is no matter of the wire"),
+    ("a server of a team that runs gRPC", Inputs(client="server", grpc=True),
+     "flow control, and many streams on one connection"),
+    ("a telephone line", Inputs(client="telephone"),
+     "it is what lines speak; a gateway goes on from there"),
+    ("recordings", Inputs(client="batch"), "one request, one status"),
+    ("one speaker with an audience, both ends yours",
+     Inputs(client="browser", audience=True, both_ends=True), "relays copy it"),
+    ("one speaker with an audience, otherwise", Inputs(client="browser", audience=True),
+     "listeners follow the session in any browser"),
+    ("a server that uses Google", Inputs(provider="google"), "Google streams over nothing else"),
+    ("a server that uses Amazon", Inputs(provider="amazon"), "its SDKs speak it"),
+    ("a page that uses OpenAI", Inputs(client="browser", provider="openai"),
+     "OpenAI recommends it there"),
+    ("a page that uses Google", Inputs(client="browser", provider="google"),
+     "no browser speaks gRPC: a gateway does, behind"),
+)  # fmt: skip
+"""Who sends, as a question to the advisor, and the reason in few words."""
+
+
+def choices() -> str:
+    """What the advisor says to those who ask most often."""
+    out = ["| who sends | first choice | second | because |", "|---|---|---|---|"]
+    for who, asked, why in _CHOICES:
+        found = decide(asked)
+        second = WIRES[found.runner_up.wire] if found.runner_up else ""
+        out.append(f"| {who} | {WIRES[found.recommended.wire]} | {second} | {why} |")
     return "\n".join(out)
 
 

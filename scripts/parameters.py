@@ -96,6 +96,8 @@ NATIVE: Parameters = {
     "speaks": said({"enum": list(WIDTHS)}, "Encoding to be heard back; absent = the engine's own."),
     "speaks_rate": said(RATE, "Hz of that."),
     "hint": said(LIST, "`word` or `word:boost`; repeat it."),
+    "tool": said(LIST, "A function that may be asked for, as JSON: `name`, `description`, "
+                 "`parameters` (a JSON Schema as text); repeat it. Option `answers.tools`."),
     **{name: _option(path) for name, (path, _) in sorted(NAMES.items())},
     "transcript_url": said(LIST, "Post events there, too; repeat it."),
     "audio_from": said(TEXT, "URL of the sound, for the gateway to read; none is sent."),

@@ -21,7 +21,7 @@ from asyncapi_document import asyncapi_document
 from asyncapi_page import message_page
 from configuration_page import configuration_page
 from docstrings import docs_of
-from facts_page import between, comparison, wires_page
+from facts_page import between, choices, comparison, wires_page
 from openapi_document import openapi_document
 from openapi_page import http_page
 from proto_page import proto_page
@@ -231,7 +231,9 @@ def files() -> dict[Path, str]:
         FOLDER.parent / "images" / "decision-tree.svg": tree_svg(),
         FOLDER.parent / "images" / "base64.svg": base64_svg(),
         SERVED / "playground" / "tree.svg": tree_svg(styled=False),
-        advice: between(advice.read_text("utf-8"), "comparison", comparison()),
+        advice: between(
+            between(advice.read_text("utf-8"), "comparison", comparison()), "choices", choices()
+        ),
     }
     pages_ = {FOLDER / name: text for name, text in made.items()}
     return pages_ | specifications | served | figures

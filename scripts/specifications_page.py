@@ -201,6 +201,11 @@ TABLE = (
     Followed("W3C Content Security Policy 3", "of the playground: nothing inline, nothing from "
              "elsewhere", "`gateway/pages.py`"),
     _rfc(7239, "Forwarded", "`for`, from one's own proxies", "`gateway/forwarded.py`"),
+    _rfc(7617, "Basic authentication", "towards proxies", "`transports/tunnel.py`"),
+    _rfc(8305, "happy eyeballs", "its idea, between wires instead of addresses",
+         "`client/race.py`"),
+    _rfc(6761, "special names", "`localhost` and names under it are this machine",
+         "`client/proxies.py`"),
     Followed("PROXY protocol, versions 1 and 2", "TCP over IPv4 and IPv6; extensions are skipped",
              "`gateway/proxied.py`"),
     Followed("systemd's sd_listen_fds(3) and sd_notify(3)", "sockets by name or in order; READY "

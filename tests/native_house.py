@@ -37,10 +37,12 @@ from ossicle.core.events import (
 from ossicle.core.formats import WIDTHS, AudioFormat
 from ossicle.core.ledger import LedgerReport
 from ossicle.core.options import (
+    AnswerOptions,
     Hint,
     Options,
     RecognitionOptions,
     SynthesisOptions,
+    Tool,
     TurnOptions,
 )
 
@@ -91,6 +93,20 @@ recognitions = st.builds(
     turns=turns,
 )
 syntheses = st.builds(SynthesisOptions, name, name, st.floats(0.25, 4.0))
+answers = st.builds(
+    AnswerOptions,
+    wanted=st.booleans(),
+    auto=st.booleans(),
+    interrupt=st.booleans(),
+    resume=st.booleans(),
+    aloud=st.booleans(),
+    instructions=name,
+    tools=st.lists(
+        st.builds(Tool, name.filter(bool), name, st.just('{"type":"object"}')), max_size=2
+    ).map(tuple),
+    tool_choice=name,
+    max_tokens=st.none() | st.integers(1, 1_000_000),
+)
 options = st.builds(
     Options,
     recognitions,
@@ -98,6 +114,7 @@ options = st.builds(
     st.sampled_from(["pause", "drop_oldest", "refuse"]),
     name,
     st.booleans(),
+    answers=answers,
 )
 faults = st.builds(
     Fault,

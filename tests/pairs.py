@@ -14,6 +14,7 @@ from ossicle.core.events import Began, Ended, Event, Transcript
 from ossicle.core.formats import AudioFormat
 from ossicle.core.link import Link
 from ossicle.core.ports import ClientDialect, Dialect
+from ossicle.dialects.amazon import AmazonClient, AmazonServer
 from ossicle.dialects.assemblyai.legacy_client import LegacyClient
 from ossicle.dialects.assemblyai.legacy_server import LegacyServer
 from ossicle.dialects.google import GoogleClient
@@ -35,12 +36,15 @@ class Speaker(NamedTuple):
     """Its words come back on its own connection; False: they go to who observes the session."""
 
 
-UPSTREAMS: tuple[str, ...] = tuple(name for name, p in PROVIDERS.items() if p.capabilities.hears)
-"""Providers that listen."""
+UPSTREAMS: tuple[str, ...] = tuple(
+    name for name, each in PROVIDERS.items() if AudioFormat() in each.capabilities.hears
+)
+"""Providers that listen, to the rate that marked audio has: resampled it names no words."""
 
 CLIENTS: dict[str, Speaker] = {
     name: Speaker(PROVIDERS[name].make, PROVIDERS[name].wire) for name in UPSTREAMS
 } | {
+    "amazon": Speaker(partial(AmazonClient, wire="websocket")),
     "google-v1p1beta1": Speaker(partial(GoogleClient, "v1p1beta1"), "grpc"),
     "google-v2": Speaker(partial(GoogleClient, "v2"), "grpc"),
     "assemblyai-v2": Speaker(LegacyClient),
@@ -56,9 +60,12 @@ def server_of(name: str) -> Callable[[], Dialect] | None:
     if name == "twilio":
         return lambda: CallServer("twilio")
     path = CLIENTS[name].make().open(Configure(format=AudioFormat())).path
-    house: Any = SimpleNamespace(settings=GatewaySettings())
+    house: Any = SimpleNamespace(
+        settings=GatewaySettings(), amazon=SimpleNamespace(server=AmazonServer)
+    )
+    wire = "http" if CLIENTS[name].wire == "http2" else CLIENTS[name].wire
     for binding in BINDINGS:
-        if binding.path == path and binding.transport == CLIENTS[name].wire:
+        if binding.path == path and binding.transport == wire:
             make = binding.dialect
             return lambda: make(house)
     return None

@@ -139,7 +139,8 @@ def test_option_names_exist(page: Path) -> None:
 
 
 PARAMETERS = {
-    *query.NAMES, "encoding", "sample_rate", "channels", "speaks", "speaks_rate", "hint", "token",
+    *query.NAMES, "encoding", "sample_rate", "channels", "speaks", "speaks_rate", "hint", "tool",
+    "token",
     "resume", "since", "settled_ms", "turn", "session", "role", "transcript_url", "audio_from",
     "traceparent",
 }  # fmt: skip

@@ -85,7 +85,17 @@ def test_the_client_half(told: list[Any], framed: bool):
 
 NAMES = st.sampled_from(
     (
-        *("encoding", "sample_rate", "channels", "hint", "speaks", "token", "resume", "since"),
+        *(
+            "encoding",
+            "sample_rate",
+            "channels",
+            "hint",
+            "tool",
+            "speaks",
+            "token",
+            "resume",
+            "since",
+        ),
         *("settled_ms", "turn", "session", "role", "language", "alternatives", "silence_ms"),
         *("threshold", "eager", "strict", "speed", "multichannel", "final"),
     )

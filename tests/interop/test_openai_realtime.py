@@ -215,6 +215,33 @@ async def test_a_client_that_leaves_in_the_middle_of_an_answer_frees_its_session
         await until(lambda: not at.house.sessions)
 
 
+async def test_who_speaks_silences_the_answer_within_100_ms(tmp_path: Path) -> None:
+    """From the first sound of the caller to the end of the answer, and nothing is said after it.
+    The median of five: the machine has other things to do."""
+    took: list[float] = []
+    loop = asyncio.get_running_loop()
+    async with gateway(tmp_path, session={"speak_ahead_ms": 500}) as at:
+        for _ in range(5):
+            async with opened(at) as wire:
+                heard = {"turn_detection": DETECT}
+                await wire.say(
+                    "session.update", session={"type": "realtime", "audio": {"input": heard}}
+                )
+                await wire.audio(at_24k([*range(1, 13), 0]))
+                await wire.until("response.output_audio.delta")
+                began = loop.time()
+                await wire.audio(at_24k([20]))
+                done = await wire.until("response.done")
+                took.append(loop.time() - began)
+                assert done["response"]["status"] == "cancelled"
+                kinds = [event["type"] for event in wire.events]
+                second = kinds.index(
+                    "input_audio_buffer.speech_started", kinds.index("response.created")
+                )
+                assert "response.output_audio.delta" not in kinds[second:]
+    assert sorted(took)[2] < 0.1, took
+
+
 # ── as an upstream ──
 
 

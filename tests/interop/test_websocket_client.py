@@ -17,11 +17,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from ossicle.core.errors import BadMessage, ConnectionLost, Refused, TimedOut
-from ossicle.core.wire import Accept, Binary, Close, Opening, Text
+from ossicle.core.wire import Accept, Binary, Close, Fin, Opening, Text
 from ossicle.testing.loopback import loopback
 from ossicle.testing.recorder import Recorder
 from ossicle.transports.http import client as http_client
 from ossicle.transports.http.server import http_protocol, stream_endpoint
+from ossicle.transports.tunnel import Proxy
 from ossicle.transports.websocket.client import connect
 from ossicle.transports.websocket.server import websocket_protocol
 
@@ -275,7 +276,7 @@ async def test_through_a_connect_proxy(certificate: dict[str, str], secure: bool
             near,
             url=f"ws{'s' if secure else ''}://127.0.0.1:{port}",
             ssl=trust if secure else None,
-            proxy=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}",
+            proxy=Proxy("http", "127.0.0.1", server.sockets[0].getsockname()[1]),
         )
         assert near.made[0].told[0:1] != []
         await near.made[0].until(lambda: near.made[0].texts == ["hello\n"])
@@ -283,3 +284,32 @@ async def test_through_a_connect_proxy(certificate: dict[str, str], secure: bool
         await near.made[0].until(lambda: near.made[0].over)
         assert near.made[0].error is None
     assert asked == [f"CONNECT 127.0.0.1:{port} HTTP/1.1".encode()]
+
+
+@pytest.mark.parametrize("begins", [False, True], ids=["no answer", "an answer that stops"])
+async def test_a_server_that_falls_silent_over_http(begins: bool) -> None:
+    """A chunked body has no pings: the gateway's own words are its sign of life."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        if begins:
+            writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n")
+        await reader.read()
+        writer.close()
+
+    near = Legs()
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        channel = await http_client.connect(
+            Opening(path="/v1/stream"),
+            near,
+            url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}",
+            settings=http_client.HttpClientSettings(silence_s=0.05),
+        )
+        await asyncio.sleep(0.1)
+        if not begins:
+            assert not near.made[0].over  # the request is not whole yet
+            channel.send(Fin())
+        await near.made[0].until(lambda: near.made[0].over)
+        assert isinstance(near.made[0].error, ConnectionLost)
+        assert "said nothing for 0.05 s" in str(near.made[0].error)

@@ -29,6 +29,13 @@ class CuttingProxy:
         self.cuts = self.connections = 0
         self.port = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._wires: list[asyncio.StreamWriter] = []
+
+    def cut(self) -> None:
+        """Every connection that is there, now."""
+        for wire in self._wires:
+            wire.transport.abort()
+        self._wires.clear()
 
     async def __aenter__(self) -> "CuttingProxy":
         self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -75,6 +82,7 @@ class CuttingProxy:
                 if budget is not None and budget[0] <= 0:
                     return
 
+        self._wires += [writer, out_writer]
         tasks = [
             asyncio.create_task(pipe(reader, out_writer)),
             asyncio.create_task(pipe(out_reader, writer)),

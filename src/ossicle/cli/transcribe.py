@@ -11,8 +11,8 @@ from typing import Annotated, Literal, NoReturn
 import typer
 from rich.console import Console
 
-from ossicle.client import Buffering, Transcription, Wire, connect
-from ossicle.client.address import DEFAULT_URL
+from ossicle.client import Buffering, Transcription, connect
+from ossicle.client.address import DEFAULT_URL, Choice
 from ossicle.client.source import pieces
 from ossicle.client.transcribe import Collected, feed
 from ossicle.core.errors import OssicleError
@@ -44,7 +44,16 @@ def transcribe(
         Path | None,
         typer.Option(help="A CA to trust; see `ossicle certs`.", envvar="OSSICLE_CA"),
     ] = None,
-    transport: Annotated[Wire, typer.Option(help="The wire.")] = "websocket",
+    transport: Annotated[
+        Choice, typer.Option(help="The wire; auto = the best that gets through.")
+    ] = "auto",
+    proxy: Annotated[
+        str,
+        typer.Option(
+            help="A proxy to go through; empty = as HTTPS_PROXY and its like say.",
+            show_default=False,
+        ),
+    ] = "",
     output: Annotated[
         Literal["text", "json", "srt", "vtt"], typer.Option(help="What to print.")
     ] = "text",
@@ -82,7 +91,7 @@ def transcribe(
             _fail(f"{path} is not a file", code=2)
         job = _Job(path, mic, declared, realtime, output)
         said, stopped = asyncio.run(
-            job.run(url, key, ca, transport, Options(recognition=recognition))
+            job.run(url, key, ca, proxy, transport, Options(recognition=recognition))
         )
     except OssicleError as error:
         _fail(str(error), advice(error, url))
@@ -108,7 +117,13 @@ class _Job:
         self._realtime, self._output = realtime, output
 
     async def run(
-        self, url: str, key: str, ca: Path | None, transport: Wire, options: Options
+        self,
+        url: str,
+        key: str,
+        ca: Path | None,
+        proxy: str,
+        transport: Choice,
+        options: Options,
     ) -> tuple[Transcription, bool]:
         """The transcript, and whether somebody stopped it early."""
         total = None
@@ -128,6 +143,7 @@ class _Job:
             format=self._declared or AudioFormat("auto"),
             key=key or None,
             ca=ca,
+            proxy=proxy or None,
             transport=transport,
             on_buffering=lambda held: _waiting(captions, held),
         )

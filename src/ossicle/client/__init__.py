@@ -4,10 +4,11 @@ Pairs a dialect's client half with a transport's, and keeps one timeline over br
 and dead gateways. Runs on Linux, macOS and Windows.
 """
 
-from .address import DEFAULT_URL, Wire
+from .address import DEFAULT_URL, Choice, Wire
 from .backoff import Backoff, Clock, Reconnect
 from .connect import connect
 from .dial import Dial, dialer
+from .race import Pace
 from .stream import Buffering, SpeechStream
 from .transcribe import Segment, Transcription, atranscribe, transcribe
 
@@ -15,8 +16,10 @@ __all__ = [
     "DEFAULT_URL",
     "Backoff",
     "Buffering",
+    "Choice",
     "Clock",
     "Dial",
+    "Pace",
     "Reconnect",
     "Segment",
     "SpeechStream",

@@ -11,9 +11,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 from ossicle.core.errors import Refused
 
-__all__ = ["DEFAULT_RPC_URL", "DEFAULT_URL", "Wire", "address", "wire_of"]
+__all__ = ["DEFAULT_RPC_URL", "DEFAULT_URL", "Choice", "Wire", "address", "places", "wire_of"]
 
-Wire: TypeAlias = Literal["websocket", "http", "http2", "grpc"]
+Wire: TypeAlias = Literal["websocket", "http", "http2", "grpc", "mux"]
+Choice: TypeAlias = Literal["auto", "websocket", "http", "http2", "grpc", "mux"]
+"""A wire, or the best that gets through."""
 
 DEFAULT_URL = "http://localhost:8080"
 """Where `ossicle serve` listens unless told otherwise."""
@@ -25,7 +27,9 @@ _SCHEMES: dict[Wire, tuple[str, str]] = {
     "http": ("http", "https"),
     "http2": ("http", "https"),
     "grpc": ("grpc", "grpcs"),
+    "mux": ("ws", "wss"),
 }
+_PORTS = {"http": 80, "ws": 80, "grpc": 50_051, "https": 443, "wss": 443, "grpcs": 50_052}
 _SECURE = {"http": 0, "ws": 0, "grpc": 0, "https": 1, "wss": 1, "grpcs": 1}
 
 
@@ -49,9 +53,21 @@ def address(url: str, wire: Wire) -> str:
     return urlunsplit((_SCHEMES[wire][secure], parts.netloc, parts.path, parts.query, ""))
 
 
-def wire_of(url: str, wire: Wire) -> Wire:
+def wire_of(url: str, wire: Choice) -> Choice:
     """The wire that a URL names by its scheme, where it is one that has only that: gRPC."""
     return "grpc" if url.partition("://")[0].lower() in {"grpc", "grpcs"} else wire
+
+
+def places(url: str) -> list[tuple[str, str, int]]:
+    """Scheme, host and port of each place in a URL that `address` made."""
+    parts = urlsplit(url)
+    wire: Wire = "grpc" if parts.scheme in _SCHEMES["grpc"] else "http"
+    found: list[tuple[str, str, int]] = []
+    for each in _places(parts.netloc, wire):
+        place = urlsplit(f"//{each}")
+        port = place.port or _PORTS[parts.scheme]
+        found.append((parts.scheme, place.hostname or "", port))
+    return found
 
 
 def _places(netloc: str, wire: Wire) -> list[str]:

@@ -216,6 +216,13 @@ class Outbox:
                 return asked.command
         return None
 
+    def drop_commands(self) -> list[Command]:
+        """What is due, except the end: a wire that carries audio only cannot say it."""
+        dropped = [asked for asked in self._due if not isinstance(asked.command, End)]
+        self._due = deque(asked for asked in self._due if isinstance(asked.command, End))
+        self._kept = [asked for asked in self._kept if asked not in dropped]
+        return [asked.command for asked in dropped]
+
     def resume(self, taken_bytes: int, taken_commands: int) -> None:
         """The same session goes on: send from exactly there.
 

@@ -48,12 +48,15 @@ from ossicle.core.ledger import LedgerReport
 from ossicle.core.link import Link
 from ossicle.core.options import Options, SynthesisOptions
 from ossicle.core.ports import ClientDialect
+from ossicle.core.wire import Opening
 
 from .backoff import Backoff, Clock, LoopClock, Reconnect
 from .dial import Dial
 from .outbox import PIECE, Outbox, Place
 from .queue import EventQueue
+from .racing import Racing
 from .timeline import Timeline
+from .ways import Way
 
 __all__ = ["Buffering", "SpeechStream"]
 
@@ -85,6 +88,8 @@ class SpeechStream:
         framed: bool = True,
         reconnect: Reconnect | None = None,
         on_buffering: OnBuffering | None = None,
+        racing: Racing | None = None,
+        wire: str = "",
         clock: Clock | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -96,13 +101,15 @@ class SpeechStream:
             framed: the wire keeps messages apart; False: only audio and the end can be sent.
             reconnect: how to survive a broken connection.
             on_buffering: told while nobody takes the audio, and once when somebody does again.
+            racing: dials one of several ways, each time; `dial` and `dialect` are not used then.
+            wire: what `dial` goes over, for people.
             clock: monotonic time and waiting.
             chance: random numbers in [0, 1) for the waits between attempts.
         """
         self._dial = dial
-        self._dialect = dialect
+        self._way = Way(wire, dial, dialect, framed)
+        self._racing = racing
         self._configure = configure
-        self._framed = framed
         self._plan = reconnect or Reconnect()
         self._clock: Clock = clock or LoopClock()
         self._backoff = Backoff(self._plan, chance)
@@ -112,7 +119,7 @@ class SpeechStream:
         self._timeline = Timeline(channels=_transcribed(configure.patch, source))
         self._queue = EventQueue()
         self._link: Link | None = None
-        self._offer: Place | None = None
+        self._offers: dict[Link, Place | None] = {}
         self._until_ms: int | None = None
         self._token = ""
         self._began: Began | None = None
@@ -146,6 +153,12 @@ class SpeechStream:
     def engine(self) -> str:
         """Name of the engine that listens; empty until known."""
         return self._began.engine if self._began is not None else ""
+
+    @property
+    def wire(self) -> str:
+        """What it goes over: that of the connection that is, or was last, there. With `auto` it may
+        change from one connection to the next."""
+        return self._way.wire
 
     @property
     def options(self) -> Options | None:
@@ -358,27 +371,52 @@ class SpeechStream:
 
     async def _connected_once(self) -> OssicleError:
         """One connection, to its end. Returns why it ended."""
-        link = Link(self._dialect(), self)
-        self._link, self._refusal, self._until_ms = link, None, None
+        self._link, self._refusal, self._until_ms = None, None, None
+        self._offers.clear()
         try:
-            await self._dial(link.dialect.open(self._opening()), link.attach)
-            if not self._framed and not self._token:
+            if self._racing is None:
+                link, opening = self._prepare(self._way)
+                self._take_way(self._way, link)
+                await self._dial(opening, link.attach)
+            else:
+                await self._racing.run(self._prepare, self._take_way)
+            link = self._current()
+            if not self._way.framed and not self._token and not link.live:
                 self._attached = True
                 self._outbox.resume(0, 0)
                 self._go_live(link)
             error = await link.over
         except OssicleError as failed:
-            link.abort()
+            self._hang_up()
             return failed
         except BaseException:
-            link.abort()
+            self._hang_up()
             raise
         finally:
-            link.live = False
+            if self._link is not None:
+                self._link.live = False
         refusal = self._refusal
         return OssicleError.of(refusal) if refusal is not None else error or _lost()
 
-    def _opening(self) -> Configure:
+    def _prepare(self, way: Way) -> tuple[Link, Opening]:
+        """A link for one way, and what to ask for on it."""
+        link = Link(way.dialect(), self)
+        return link, link.dialect.open(self._joining(way, link))
+
+    def _take_way(self, way: Way, link: Link) -> None:
+        """This is the connection: what comes over it counts."""
+        self._way, self._link = way, link
+
+    def _current(self) -> Link:
+        if self._link is None:  # a racing that has returned has called `_take_way`
+            raise OssicleError("no connection was chosen")
+        return self._link
+
+    def _hang_up(self) -> None:
+        if self._link is not None:
+            self._link.abort()
+
+    def _joining(self, way: Way, link: Link) -> Configure:
         """What to ask for, with the time that is left."""
         asked = self._configure
         if self._ends_at is not None:
@@ -389,12 +427,13 @@ class SpeechStream:
         timeline = self._timeline
         # A wire that holds its answer until it knows the container cannot say first where to go
         # on, so there a container can only be resumed.
-        movable = self._framed or self._outbox.cuttable
-        self._offer = self._outbox.place(timeline.settled_ms) if movable else None
+        movable = way.framed or self._outbox.cuttable
+        offer = self._outbox.place(timeline.settled_ms) if movable else None
+        self._offers[link] = offer
         join = Join(
             token=self._token,
             since=timeline.since,
-            settled_ms=self._offer.ms if self._offer is not None else None,
+            settled_ms=offer.ms if offer is not None else None,
             turn=timeline.turn,
         )
         return msgspec.structs.replace(asked, join=join)
@@ -435,13 +474,13 @@ class SpeechStream:
             self.reconnects += 1
             self._outbox.resume(began.taken_bytes, began.taken_commands)
         else:
-            self._on_moved(began)
+            self._on_moved(link, began)
         if self._paused:
             link.pause()
         self._go_live(link)
 
-    def _on_moved(self, began: Began) -> None:
-        place, self._offer = self._offer, None
+    def _on_moved(self, link: Link, began: Began) -> None:
+        place = self._offers.pop(link, None)
         if place is None:
             raise OssicleError("the gateway began a new session although none was asked for")
         self.reconnects += 1
@@ -463,6 +502,8 @@ class SpeechStream:
 
     def _go_live(self, link: Link) -> None:
         link.live = True
+        if not self._way.framed:
+            self._refuse_uncarried()
         if self._on_buffering is not None and self.reconnects:
             self._tell_buffering()
         self._pump()
@@ -525,8 +566,13 @@ class SpeechStream:
                     self._configure = msgspec.structs.replace(self._configure, patch=patch)
             case SpeechStarted(side="out", ref=ref) | AudioOut(ref=ref) | Told(ref=ref):
                 self._outbox.answer(ref)
-            case SpeechEnded(side="out", ref=ref) | Notice(level="error", ref=ref):
+            case SpeechEnded(side="out", ref=ref):
                 self._outbox.answer(ref)
+            case Notice(level="error", code=code, text=text, ref=ref):
+                self._outbox.answer(ref)
+                future = self._answers.get(ref)
+                if future is not None and not future.done():
+                    future.set_exception(Refused(text, code=code))
             case _:
                 pass
         return event
@@ -558,14 +604,23 @@ class SpeechStream:
         self._wake()
 
     async def _ask(self, command: Command) -> None:
-        if not self._framed and not isinstance(command, End):
-            raise Refused(
-                f"{type(command).__name__.lower()} needs a wire with messages; this one carries "
-                'audio only: use transport="websocket"'
-            )
+        if not self._way.framed and not isinstance(command, End):
+            raise _uncarried(command)
         await self._until(self._outbox.has_place)
         self._outbox.ask(command)
         self._pump()
+
+    def _refuse_uncarried(self) -> None:
+        """The wire is another and carries audio only: what waits for more is told so."""
+        for command in self._outbox.drop_commands():
+            self._emit(
+                Notice(
+                    level="error",
+                    code="bad_request",
+                    text=str(_uncarried(command)),
+                    ref=command.ref,
+                )
+            )
 
     def _has_room(self, size: int) -> bool:
         link = self._link
@@ -652,6 +707,13 @@ def _joined(patch: dict[str, object], more: dict[str, object]) -> dict[str, obje
         else:
             result[name] = value
     return result
+
+
+def _uncarried(command: Command) -> Refused:
+    return Refused(
+        f"{type(command).__name__.lower()} needs a wire with messages; this one carries "
+        'audio only: use transport="websocket"'
+    )
 
 
 def _lost() -> ConnectionLost:

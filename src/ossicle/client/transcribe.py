@@ -15,10 +15,12 @@ from ossicle.core.events import Event, Transcript, Word
 from ossicle.core.formats import AudioFormat
 from ossicle.core.ledger import LedgerReport
 
-from .address import DEFAULT_URL, Wire
+from .address import DEFAULT_URL, Choice
 from .backoff import Reconnect
 from .connect import AnyOptions, connect
 from .dial import Dial
+from .proxies import Through
+from .race import Pace
 from .source import Source, format_of, pieces
 from .stream import SpeechStream
 
@@ -102,7 +104,8 @@ def transcribe(
     format: AudioFormat | None = None,  # noqa: A002  the natural name, and keyword-only
     key: str | None = None,
     ca: str | Path | None = None,
-    transport: Wire | Dial = "websocket",
+    proxy: Through = None,
+    transport: Choice | Pace | Dial = "websocket",
     reconnect: Reconnect | bool = True,
     on_event: Callable[[Event], None] | None = None,
 ) -> Transcription:
@@ -116,6 +119,7 @@ def transcribe(
             iterable 16 kHz, 16 bit, mono.
         key: API key, where the gateway wants one.
         ca: PEM file of a CA to believe.
+        proxy: see `connect`.
         transport: see `connect`.
         reconnect: see `connect`.
         on_event: called with every event, for captions and progress.
@@ -138,6 +142,7 @@ def transcribe(
             format=format,
             key=key,
             ca=ca,
+            proxy=proxy,
             transport=transport,
             reconnect=reconnect,
             on_event=on_event,
@@ -153,7 +158,8 @@ async def atranscribe(
     format: AudioFormat | None = None,  # noqa: A002  the natural name, and keyword-only
     key: str | None = None,
     ca: str | Path | None = None,
-    transport: Wire | Dial = "websocket",
+    proxy: Through = None,
+    transport: Choice | Pace | Dial = "websocket",
     reconnect: Reconnect | bool = True,
     on_event: Callable[[Event], None] | None = None,
 ) -> Transcription:
@@ -164,6 +170,7 @@ async def atranscribe(
         format=format or format_of(source),
         key=key,
         ca=ca,
+        proxy=proxy,
         transport=transport,
         reconnect=reconnect,
     )

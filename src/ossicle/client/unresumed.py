@@ -13,7 +13,7 @@ What was taken is taken at the provider's word of nothing: what was sent. Pure, 
 
 import msgspec
 
-from ossicle.core.commands import Audio, Command, Configure, End, Join
+from ossicle.core.commands import Audio, Command, Configure, End, Join, Played, Speak
 from ossicle.core.errors import ConnectionLost
 from ossicle.core.events import (
     Began,
@@ -40,9 +40,15 @@ TOKEN = "again"  # noqa: S105  a name for "there is a way to go on", no secret
 class Unresumed:
     """Implements `core.ports.ClientDialect` around another one; one for each connection."""
 
-    def __init__(self, inner: ClientDialect, source: AudioFormat) -> None:
-        """`source`: what will be sent; only bytes that have a time can be sent again."""
+    def __init__(self, inner: ClientDialect, source: AudioFormat, name: str = "") -> None:
+        """
+        Args:
+            inner: the client half.
+            source: what will be sent; only bytes that have a time can be sent again.
+            name: whose protocol it is, for what it has no word for.
+        """
         self._inner = inner
+        self._name = name or type(inner).__name__
         self.deadline = inner.deadline
         self._source = source
         self._join = Join()
@@ -69,7 +75,11 @@ class Unresumed:
 
     def send(self, command: Command, now: float) -> ClientSteps:
         """What the user wants."""
-        steps = self._seen(self._inner.send(command, now))
+        done = self._inner.send(command, now)
+        steps = self._seen(done)
+        if not done and not _may_wait(command):
+            # Swallowed, its user would wait for an answer for ever.
+            steps = (self._numbered(self._wordless(command)),)
         if isinstance(command, Audio):
             self._bytes += len(command.data)
             second = self._source.units(1000) if self._source.width else 32_000
@@ -104,6 +114,15 @@ class Unresumed:
                     seen.append(step)
         return tuple(seen)
 
+    def _wordless(self, command: Command) -> Notice:
+        what = type(command).__name__.lower()
+        return Notice(
+            level="error",
+            code="bad_request",
+            text=f"{self._name} has no word for this {what}: it is not done",
+            ref=command.ref,
+        )
+
     def _numbered(self, event: Event) -> Event:
         self._seq += 1
         return msgspec.structs.replace(event, seq=self._seq)
@@ -124,3 +143,14 @@ class Unresumed:
             taken_commands=self._commands,
             settled_ms=self._join.settled_ms or 0,
         )
+
+
+def _may_wait(command: Command) -> bool:
+    """Commands that a client half may keep for later, or that change nothing a user waits for."""
+    match command:
+        case Audio() | End() | Played():
+            return True
+        case Speak(text=text, more=more):
+            return more and not text
+        case _:
+            return False

@@ -143,7 +143,6 @@ class Options(msgspec.Struct, frozen=True):
 
     recognition: RecognitionOptions = RecognitionOptions()
     synthesis: SynthesisOptions = SynthesisOptions()
-    answers: AnswerOptions = AnswerOptions()
     overload: Overload = "pause"
     """What to do when the engine is slower than the client."""
     label: Annotated[str, msgspec.Meta(max_length=200)] = ""
@@ -154,6 +153,7 @@ class Options(msgspec.Struct, frozen=True):
     """What the engine is fed; set by the session from the engine's capabilities."""
     speaks: AudioFormat | None = None
     """What the client is sent; set by the session."""
+    answers: AnswerOptions = AnswerOptions()
 
 
 class TimedOptions(Options, frozen=True):

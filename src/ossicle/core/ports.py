@@ -37,6 +37,7 @@ __all__ = [
     "Sink",
     "Steps",
     "Stream",
+    "Successor",
     "Tapped",
     "Timer",
     "Timers",
@@ -250,6 +251,15 @@ class Engine(Protocol):
     async def open(self, options: Options, sink: Sink) -> Stream:
         """Begin one stream. Raises `Overloaded` at once when there is no room (never queues in
         silence), `EngineFailed` when it cannot work, `Refused` for options it cannot take."""
+        ...
+
+
+@runtime_checkable
+class Successor(Protocol):
+    """An engine that keeps something for its session, such as a conversation."""
+
+    def follow(self, before: Engine) -> None:
+        """It takes the place of that one in a running session, which was asked for otherwise."""
         ...
 
 

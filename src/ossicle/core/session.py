@@ -50,7 +50,7 @@ from .limits import expired
 from .log import Log
 from .options import AnswerOptions, Options, TimedOptions, merged
 from .options import changed as changed_names
-from .ports import Engine, Stream
+from .ports import Engine, Stream, Successor
 from .replies import Replies
 from .retries import Retries
 from .sink import StreamSink
@@ -311,6 +311,8 @@ class Session:
         source = self.source
         if engine is self.engine or source is None:
             return
+        if isinstance(engine, Successor) and self.engine is not None:
+            engine.follow(self.engine)
         able = engine.capabilities
         if able.hears:
             hears = heard_as(source, able, splits(self.options, source))

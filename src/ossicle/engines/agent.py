@@ -124,6 +124,11 @@ class Seat:
         self.answered = 0
         """Answers so far: names of utterances are not used twice."""
 
+    def follow(self, before: Engine) -> None:
+        """The conversation goes on where another one's had got to (`core.ports.Successor`)."""
+        if isinstance(before, Seat):
+            self.history, self.answered = before.history, before.answered
+
     async def open(self, options: Options, sink: Sink) -> "AgentStream":
         """Open the engine inside."""
         stream = AgentStream(self, options, sink)

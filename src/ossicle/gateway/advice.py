@@ -68,8 +68,13 @@ _SNIPPETS = {
     ("grpc", "riva"): ("riva", "python"),
 }
 """Which text shows it: SDK and language."""
-_ANYWHERE = {*PATHS.values(), "/ossicle.js"}
-"""What is built was looked at before."""
+_TOLD_ELSEWHERE = {
+    ("websocket", "native"): "/ossicle.js",
+    ("websocket", "amazon"): "/stream-transcription",
+    ("grpc", "native"): "/v1/stream",
+}
+"""Where the text of a choice stands under another path: a module, an SDK that takes either wire,
+a text whose address says the wire."""
 
 
 class AdviceGiven(Advice, frozen=True, kw_only=True):
@@ -155,9 +160,10 @@ def _client(asked: Inputs, now: Choice | None, address: Address) -> Snippet | No
         language = "javascript"
     if kind == ("grpc", "native"):  # the same text; the address says which wire
         address = Address(http=address.grpc, https=address.grpcs, ca=address.ca)
+    paths = {PATHS[kind], _TOLD_ELSEWHERE.get(kind, "")}
     for wanted in (language, ""):
         try:
-            return find(address, _ANYWHERE, sdk, wanted)[0]
+            return find(address, paths, sdk, wanted)[0]
         except Refused:  # no such text: in another language, or there is none yet
             continue
     return None
@@ -171,6 +177,8 @@ def _config(asked: Inputs, advice: Advice) -> str:
     behind = advice.upstream
     if behind is not None and behind.built:
         provider = PROVIDERS[behind.dialect]
+        if asked.talks and provider.name == "openai":
+            provider = PROVIDERS.get("openai-realtime", provider)  # it answers, too
         where = "" if provider.url else "@https://speech.example:50051"
         key = f"the key from {provider.key}" if provider.key else "yours"
         out += [f'engine = "upstream:{provider.name}{where}"  # {key}']

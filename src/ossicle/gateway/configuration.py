@@ -269,7 +269,7 @@ def _together(settings: GatewaySettings, found: _Gathered) -> None:
         )
     if settings.key is not None and settings.certificate is None:
         found.wrong(at("tls_key"), "tls_key belongs to tls_cert, which is not set")
-    for table in ("http", "websocket"):
+    for table in ("http", "websocket", "mux"):
         low, high = (getattr(getattr(settings, table), f"write_{end}") for end in ("low", "high"))
         if low >= high:
             names = (f"{table}.write_low", f"{table}.write_high")

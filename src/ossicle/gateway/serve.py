@@ -37,6 +37,7 @@ from .certificates import (
 )
 from .doors import Door, bind
 from .house import House
+from .muxing import multiplexed
 from .probe import Probes, open_datagrams
 from .routing import cold
 from .rpc import RpcDoors, rpc_doors, wants_tls
@@ -129,7 +130,9 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
     probes = Probes(house)
     webrtc = webrtc_door(house)
     app = make_app(house, probes, webrtc)
-    upgrade = websocket_protocol(probes.beside(router(house, "websocket")), settings.websocket)
+    upgrade = websocket_protocol(
+        probes.beside(multiplexed(house, router(house, "websocket"))), settings.websocket
+    )
 
     def door(name: str, bound: socket.socket, context: ssl.SSLContext | None) -> Door:
         config = uvicorn.Config(

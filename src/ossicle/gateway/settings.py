@@ -10,6 +10,7 @@ from ossicle.dialects.google import GoogleRules
 from ossicle.transports.grpc.settings import GrpcSettings
 from ossicle.transports.http.server import HttpSettings
 from ossicle.transports.http2.settings import Http2Settings
+from ossicle.transports.mux.settings import MuxSettings
 from ossicle.transports.webrtc.settings import WebRtcSettings
 from ossicle.transports.websocket.server import WebSocketSettings
 
@@ -225,6 +226,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Limits of each HTTP/2 connection."""
     websocket: WebSocketSettings = WebSocketSettings()
     """Limits of each WebSocket."""
+    mux: MuxSettings = MuxSettings()
+    """Limits of a WebSocket that sessions share, and of each of its streams."""
     webrtc: WebRtcSettings = WebRtcSettings()
     """WebRTC: WHIP and WHEP."""
     grpc: GrpcSettings = GrpcSettings()

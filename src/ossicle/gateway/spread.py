@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from ossicle.core.errors import ConnectionLost, OssicleError, TimedOut
 from ossicle.core.ports import Channel, Dial, Receiver, Timers
 from ossicle.core.timers import LoopTimers
-from ossicle.core.wire import Opening
+from ossicle.core.wire import Message, Opening
 from ossicle.engines.wrap.health import Health
 
 __all__ = ["Spread", "addresses_of"]
@@ -144,8 +144,12 @@ class _Counted:
     def __init__(self, inner: Receiver, over: Callable[[OssicleError | None], None]) -> None:
         self._inner = inner
         self._over = over
-        self.received = inner.received
-        self.writable = inner.writable
+
+    def received(self, message: Message) -> None:
+        self._inner.received(message)
+
+    def writable(self, yes: bool) -> None:
+        self._inner.writable(yes)
 
     @property
     def binary(self) -> Callable[[bytes], None]:

@@ -23,6 +23,7 @@ import msgspec
 from ossicle.client.address import address
 from ossicle.client.dial import dialer
 from ossicle.client.dialects import PROVIDERS, Provider, provider
+from ossicle.client.proxies import through
 from ossicle.core.errors import EngineFailed, Refused
 from ossicle.core.ports import Dial, Engine
 from ossicle.engines.upstream import Upstream, UpstreamSettings
@@ -184,6 +185,8 @@ def _way(here: Entry, found: Provider) -> Dial:
         return whole
     place = urlsplit(address(here.url, found.wire))
     host, port = place.hostname or "", place.port or (443 if place.scheme == "wss" else 80)
+    if through(None, place.scheme, host, port, os.environ) is not None:
+        return whole  # the proxy looks the name up; often nobody else can
 
     def at(one: str) -> Dial:
         return dialer(here.url, found.wire, ca=ca, timeout_s=limit, at=one) if one else whole

@@ -29,7 +29,7 @@ def test_a_url_that_is_none():
 
 
 def test_a_transport_that_is_none():
-    with pytest.raises(Refused, match="websocket, http, http2 or grpc"):
+    with pytest.raises(Refused, match="websocket, http, http2, grpc"):
         connect(transport="pigeon")  # type: ignore[arg-type]
 
 

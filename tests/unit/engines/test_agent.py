@@ -288,6 +288,22 @@ async def test_a_conversation_outlives_a_stream_that_is_opened_again():
     assert names == ["a1", "a2"]
 
 
+async def test_another_engine_in_the_middle_of_a_session_goes_on_with_its_conversation():
+    slow = Slow("Yes.")
+    agent = Agent(Combined(ears(), ToneEngine()), slow)
+    first, second = agent.seat(), agent.seat()
+    for seat in (first, second):
+        if seat is second:
+            second.follow(first)
+        stream = await seat.open(Options(hears=PCM16K, speaks=PCM16K), Sink())
+        stream.ask(Tell(text="hello"))
+        stream.ask(Speak())
+        slow.go.release()
+        await settle()
+        stream.abort()
+    assert [e.role for e in slow.questions[-1].entries] == ["user", "assistant", "user"]
+
+
 async def test_a_changed_option_counts_at_once():
     stream, sink, _ = await opened()
     stream.ask(Configure(patch={"answers": {"auto": False}}))

@@ -69,6 +69,27 @@ def test_the_lines_can_be_pasted(client: str, provider: str, blocked: bool, tmp_
     assert found.client_title in texts  # run as they stand by tests/interop/test_snippets.py
 
 
+def test_a_conversation_with_openai_is_answered_by_it() -> None:
+    asked = Inputs(client="browser", provider="openai", conversation=True)
+    assert '"upstream:openai-realtime"' in answer(asked, HERE).config
+    assert '"upstream:openai"' in answer(Inputs(provider="openai"), HERE).config
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("provider", ["own", *PROVIDERS])
+def test_the_lines_are_for_the_wire_that_is_named(client: str, provider: str) -> None:
+    found = answer(Inputs(client=client, provider=provider), HERE)  # pyright: ignore[reportArgumentType]  as above
+    assert found.today is not None
+    path = PATHS[found.today.wire, found.today.dialect]
+    titles = {each.title or f"{each.sdk.capitalize()}, {each.language}": each for each in TEMPLATES}
+    other = {
+        ("websocket", "native"): "/ossicle.js",
+        ("websocket", "amazon"): "/stream-transcription",
+    }
+    kind = (found.today.wire, found.today.dialect)
+    assert titles[found.client_title].path in {path, other.get(kind, path)}
+
+
 async def test_over_http(tmp_path: Path) -> None:
     async with gateway_with(tmp_path, keys=(("me", "sesame"),)) as gateway:
         told = await ask(

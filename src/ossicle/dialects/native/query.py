@@ -7,6 +7,8 @@ import difflib
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import msgspec
+
 from ossicle.core.commands import Configure, Join, Report
 from ossicle.core.deadline import LONGEST_S
 from ossicle.core.errors import Refused
@@ -21,6 +23,17 @@ def _flag(value: str) -> bool:
     if value.lower() in {"false", "0", "no", "off"}:
         return False
     raise ValueError("say true or false")
+
+
+def _tools(values: Iterable[str]) -> list[Any]:
+    """`tool={"name": …}`, repeated; what does not fit is said where options are merged."""
+    tools: list[Any] = []
+    for value in values:
+        try:
+            tools.append(msgspec.json.decode(value))
+        except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+            raise Refused("parameter tool is no JSON object", code="bad_option") from error
+    return tools
 
 
 def _hints(values: Iterable[str]) -> list[dict[str, Any]]:
@@ -59,6 +72,14 @@ NAMES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "voice": ("synthesis.voice", str),
     "voice_language": ("synthesis.language", str),
     "speed": ("synthesis.speed", float),
+    "answers": ("answers.wanted", _flag),
+    "answer_turns": ("answers.auto", _flag),
+    "interrupt": ("answers.interrupt", _flag),
+    "answer_results": ("answers.resume", _flag),
+    "answer_aloud": ("answers.aloud", _flag),
+    "instructions": ("answers.instructions", str),
+    "tool_choice": ("answers.tool_choice", str),
+    "max_tokens": ("answers.max_tokens", int),
     "overload": ("overload", str),
     "label": ("label", str),
     "strict": ("strict", _flag),
@@ -66,7 +87,7 @@ NAMES: dict[str, tuple[str, Callable[[str], Any]]] = {
 """Flat name → dotted name in `Options`, and how its text is read."""
 
 _OTHERS = {
-    "encoding", "sample_rate", "channels", "hint", "speaks", "speaks_rate",
+    "encoding", "sample_rate", "channels", "hint", "tool", "speaks", "speaks_rate",
     "token", "resume", "since", "settled_ms", "turn", "session", "role",
     "transcript_url", "audio_from", "within_s", "traceparent", "node",
 }  # fmt: skip
@@ -95,10 +116,13 @@ def configure_of(
     one: dict[str, str] = {}
     patch: dict[str, Any] = {}
     hints: list[str] = []
+    tools: list[str] = []
     urls: list[str] = []
     for name, value in items:
         if name == "hint":
             hints.append(value)
+        elif name == "tool":
+            tools.append(value)
         elif name == "transcript_url":
             urls.append(value)
         elif name in _OTHERS:
@@ -115,6 +139,8 @@ def configure_of(
             )
     if hints:
         _set(patch, "recognition.hints", _hints(hints))
+    if tools:
+        _set(patch, "answers.tools", _tools(tools))
     join = _join(one)
     if join is not None and one.get("audio_from"):
         raise Refused("audio_from opens a new session; it joins none", code="bad_option")
@@ -153,6 +179,8 @@ def flat_of(configure: Configure) -> list[tuple[str, str]]:
                 query.append(
                     ("hint", hint["text"] if boost is None else f"{hint['text']}:{boost:g}")
                 )
+        elif path == "answers.tools":
+            query += [("tool", msgspec.json.encode(tool).decode()) for tool in value or ()]
         elif path not in paths:
             raise Refused(f"option {path!r} has no parameter", code="bad_option")
         elif value is not None:

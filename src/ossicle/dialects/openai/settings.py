@@ -91,7 +91,7 @@ class NoiseReduction(msgspec.Struct, frozen=True, omit_defaults=True):
 class ServerVad(msgspec.Struct, frozen=True, tag="server_vad"):
     """A turn ends with silence."""
 
-    threshold: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
+    threshold: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.5
     prefix_padding_ms: Milliseconds = 300
     silence_duration_ms: Milliseconds = 500
     idle_timeout_ms: Milliseconds | None = None

@@ -53,7 +53,7 @@ class SpeechAsked(msgspec.Struct, frozen=True):
     instructions: str | None = None
     """Taken, and not looked at: the voices here take none."""
     response_format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] = "mp3"
-    speed: Annotated[float, msgspec.Meta(ge=0.25, le=4)] = 1.0
+    speed: Annotated[float, msgspec.Meta(ge=0.25, le=4.0)] = 1.0
     stream_format: Literal["audio", "sse"] = "audio"
 
 

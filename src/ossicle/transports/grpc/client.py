@@ -28,6 +28,7 @@ from ossicle.core.errors import ConnectionLost, OssicleError, Overloaded, TimedO
 from ossicle.core.ports import Channel, Receiver
 from ossicle.core.wire import Accept, Binary, ChannelTraits, Close, Fin, Message, Opening, Text
 from ossicle.transports.faults import report_fault
+from ossicle.transports.tunnel import Proxy
 
 from .metadata import headers_of, metadata_of
 from .outbox import Item, Outbox
@@ -58,7 +59,8 @@ async def connect(
     *,
     url: str,
     ssl: tls.SSLContext | None = None,
-    timeout: float = 10.0,  # noqa: ASYNC109  one limit for name, TCP and TLS
+    timeout: float = 10.0,  # noqa: ASYNC109  one limit for name, TCP, proxy and TLS
+    proxy: Proxy | None = None,
     settings: GrpcSettings | None = None,
 ) -> Channel:
     """Begin a call and hand it to a receiver.
@@ -69,15 +71,16 @@ async def connect(
         url: `grpc://` or `grpcs://`, with one host or several addresses separated by commas.
         ssl: its certificates are believed; None = the platform's.
         timeout: seconds until there has to be a connection.
+        proxy: what to go through. None = nothing, whatever grpc itself finds in the environment.
         settings: limits of the channel.
 
     Raises:
-        Refused: the URL is none of gRPC.
+        Refused: the URL is none of gRPC, or the proxy one that grpc cannot use.
         ConnectionLost: nobody there, or no TLS.
         TimedOut: no connection within `timeout`.
     """
     limits = settings or GrpcSettings()
-    target = target_of(url, _roots(ssl or tls.create_default_context()))
+    target = target_of(url, _roots(ssl or tls.create_default_context()), proxy)
     shared = share(target, limits)
     call: Any = None
     try:
@@ -102,11 +105,12 @@ async def connect(
         if call is not None:
             call.cancel()
         await shared.release()
+        by = f" through proxy {proxy}" if proxy is not None else ""
         if isinstance(error, TimeoutError):
-            text = f"no connection to {_place(url)} within {timeout:g} s"
+            text = f"no connection to {_place(url)}{by} within {timeout:g} s"
             raise TimedOut(text, code="handshake_timeout") from error
         if isinstance(error, grpc.aio.AioRpcError):
-            text = f"no connection to {_place(url)}: {_cause(error.details() or '')}"
+            text = f"no connection to {_place(url)}{by}: {_cause(error.details() or '')}"
             if target.secure:  # grpc tells of one address and one reason
                 text += "; over TLS it can be a certificate that is not trusted, too"
             raise ConnectionLost(text) from error

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import grpc.aio
 
 from ossicle.core.errors import Refused
+from ossicle.transports.tunnel import Proxy
 
 from .settings import GrpcSettings, client_options
 
@@ -42,14 +43,27 @@ class Target(NamedTuple):
     secure: bool = False
     roots: bytes | None = None
     """PEM of the authorities to believe; None = grpc's own."""
+    proxy: Proxy | None = None
+    """What it is reached through."""
+
+    @property
+    def options(self) -> tuple[tuple[str, str | int], ...]:
+        """grpc's own. It would read `https_proxy` and its like by rules of its own, for loopback
+        and for connections without TLS as well."""
+        if self.proxy is None:
+            return (("grpc.enable_http_proxy", 0),)
+        login = self.proxy.login
+        return (("grpc.http_proxy", f"http://{login}{self.proxy.host}:{self.proxy.port}"),)
 
 
-def target_of(url: str, roots: bytes | None = None) -> Target:
+def target_of(url: str, roots: bytes | None = None, proxy: Proxy | None = None) -> Target:
     """From `grpc://host:port`, `grpcs://…`, or several of them separated by commas.
 
     Raises:
-        Refused: it is no such URL.
+        Refused: it is no such URL, or the proxy does not go with it.
     """
+    if proxy is not None and proxy.scheme != "http":
+        raise Refused(f"gRPC goes through proxies of http:// alone, not {proxy}", code="bad_option")
     scheme, _, rest = url.partition("://")
     places = [place for place in rest.partition("/")[0].split(",") if place]
     if scheme not in _PORTS or not places:
@@ -65,7 +79,7 @@ def target_of(url: str, roots: bytes | None = None) -> Target:
             raise Refused(f"{place[:100]!r} is no host:port")
         hosts.append(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
     name = f"dns:///{hosts[0]}" if len(hosts) == 1 else _listed(hosts)
-    return Target(name, scheme == "grpcs", roots if scheme == "grpcs" else None)
+    return Target(name, scheme == "grpcs", roots if scheme == "grpcs" else None, proxy)
 
 
 def _listed(hosts: list[str]) -> str:
@@ -87,7 +101,11 @@ class Shared:
         self._key = (target, settings)
         self._home = home
         self._users = 0
-        options = (*client_options(settings), ("grpc.service_config", _BALANCE))
+        options = (
+            *client_options(settings),
+            *target.options,
+            ("grpc.service_config", _BALANCE),
+        )
         if target.secure:
             credentials = grpc.ssl_channel_credentials(target.roots)
             channel = grpc.aio.secure_channel(target.name, credentials, options)

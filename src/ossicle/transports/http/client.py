@@ -36,6 +36,7 @@ from ossicle.core.wire import Accept, Binary, ChannelTraits, Close, Fin, Message
 from ossicle.transports.faults import report_fault
 from ossicle.transports.target import request_target
 from ossicle.transports.trust import untrusted
+from ossicle.transports.tunnel import Proxy, connection
 
 __all__ = ["HttpClientChannel", "HttpClientSettings", "ReceiverFactory", "connect"]
 
@@ -56,6 +57,10 @@ class HttpClientSettings(msgspec.Struct, frozen=True):
     write_low: int = 16 * 1024
     max_backlog: int = 16 << 20
     """What may wait for a server whose client goes on sending; then the channel is dropped."""
+    silence_s: float = 90.0
+    """A server that says nothing for so long, once its answer has begun or the request is whole, is
+    gone. A gateway says something every 20 s (`heartbeat_s`). Before that it may be silent: some
+    proxies hand on no request before its end."""
     close_timeout: float = 5.0
     """How long what was sent before a Close may take to leave."""
 
@@ -66,7 +71,8 @@ async def connect(
     *,
     url: str,
     ssl: tls.SSLContext | None = None,
-    timeout: float = 10.0,  # noqa: ASYNC109  one limit for TCP and TLS
+    timeout: float = 10.0,  # noqa: ASYNC109  one limit for TCP, proxy and TLS
+    proxy: Proxy | None = None,
     settings: HttpClientSettings | None = None,
 ) -> Channel:
     """Send a request head and hand the exchange to a receiver.
@@ -77,6 +83,7 @@ async def connect(
         url: `http://` or `https://`; see `ossicle.transports.target` for its path.
         ssl: None checks certificates as the platform does.
         timeout: seconds until the connection has to stand.
+        proxy: what to go through.
         settings: limits of the channel.
 
     Raises:
@@ -100,17 +107,20 @@ async def connect(
         headers=[*headers, ("transfer-encoding", "chunked")],
     )
     limits = settings or HttpClientSettings()
-    loop = asyncio.get_running_loop()
+    channel = HttpClientChannel(request, receiver_factory, limits)
     try:
         async with asyncio.timeout(timeout):
-            _, channel = await loop.create_connection(
-                lambda: HttpClientChannel(request, receiver_factory, limits),
+            await connection(
+                asyncio.get_running_loop().create_connection,
+                lambda: channel,
                 host,
                 port,
                 ssl=context,
+                proxy=proxy,
             )
     except TimeoutError as error:
-        raise TimedOut(f"no connection to {host}:{port} within {timeout:g} s") from error
+        by = f" through proxy {proxy}" if proxy is not None else ""
+        raise TimedOut(f"no connection to {host}:{port} within {timeout:g} s{by}") from error
     except tls.SSLCertVerificationError as error:
         text = f"no connection to {host}:{port}: its certificate {untrusted(error)}"
         raise ConnectionLost(text) from error
@@ -161,6 +171,8 @@ class HttpClientChannel(asyncio.Protocol):
         self._lines: bytearray | None = None
         """The beginning of a line; None when the body is not told in lines."""
         self._timer: asyncio.TimerHandle | None = None
+        self._silence: asyncio.TimerHandle | None = None
+        self._heard_at = 0.0
 
     # What a receiver may do -----------------------------------------------------------------
 
@@ -210,6 +222,7 @@ class HttpClientChannel(asyncio.Protocol):
         self._receiver = self._receiver_factory(self)
 
     def data_received(self, data: bytes) -> None:
+        self._heard_at = asyncio.get_running_loop().time()
         self._http.receive_data(data)
         self._read()
 
@@ -225,8 +238,9 @@ class HttpClientChannel(asyncio.Protocol):
         if self._phase is Phase.CLOSED:
             return
         self._phase = Phase.CLOSED
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._silence):
+            if timer is not None:
+                timer.cancel()
         receiver, self._receiver = self._receiver, None
         error = self._error
         if error is None and not self._finished:
@@ -265,6 +279,7 @@ class HttpClientChannel(asyncio.Protocol):
         if self._body_open and self._wire is not None:
             self._body_open = False
             self._wire.write(self._http.send(h11.EndOfMessage()) or b"")
+            self._expect_words()
 
     # In -------------------------------------------------------------------------------------
 
@@ -293,8 +308,27 @@ class HttpClientChannel(asyncio.Protocol):
                 else BadMessage("the answer is not HTTP/1.1")
             )
 
+    def _expect_words(self) -> None:
+        """From now on silence means that nobody is there; but not while we do not read."""
+        loop = asyncio.get_running_loop()
+        if self._silence is None:
+            self._heard_at = loop.time()
+            self._silence = loop.call_later(self._settings.silence_s, self._listen)
+
+    def _listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._paused:
+            self._heard_at = loop.time()
+        limit = self._settings.silence_s
+        left = self._heard_at + limit - loop.time()
+        if left <= 0:
+            self._drop(ConnectionLost(f"the server said nothing for {limit:g} s"))
+        else:
+            self._silence = loop.call_later(left, self._listen)
+
     def _begin(self, response: h11.Response) -> None:
         self._response = response
+        self._expect_words()
         if not 200 <= response.status_code < 300:
             self._refusal = bytearray()
             return

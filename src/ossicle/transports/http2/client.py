@@ -53,6 +53,7 @@ from ossicle.core.wire import Accept, Binary, ChannelTraits, Close, Fin, Message
 from ossicle.transports.faults import report_fault
 from ossicle.transports.target import request_target
 from ossicle.transports.trust import untrusted
+from ossicle.transports.tunnel import Proxy, connection
 
 from .watch import FrameWatch
 
@@ -93,7 +94,8 @@ async def connect(
     *,
     url: str,
     ssl: tls.SSLContext | None = None,
-    timeout: float = 10.0,  # noqa: ASYNC109  one limit for TCP and TLS
+    timeout: float = 10.0,  # noqa: ASYNC109  one limit for TCP, proxy and TLS
+    proxy: Proxy | None = None,
     settings: Http2ClientSettings | None = None,
 ) -> Channel:
     """Send a request's headers and hand the exchange to a receiver.
@@ -104,6 +106,7 @@ async def connect(
         url: `http://` or `https://`; see `ossicle.transports.target` for its path.
         ssl: its certificates are believed; None = the platform's.
         timeout: seconds until the connection has to stand.
+        proxy: what to go through.
         settings: limits of the channel.
 
     Raises:
@@ -118,17 +121,20 @@ async def connect(
     host, port = parts.hostname, parts.port or (443 if secure else 80)
     head = _head(opening, url, "https" if secure else "http", parts.netloc.rpartition("@")[2])
     limits = settings or Http2ClientSettings()
-    loop = asyncio.get_running_loop()
+    channel = Http2ClientChannel(head, receiver_factory, limits)
     try:
         async with asyncio.timeout(timeout):
-            _, channel = await loop.create_connection(
-                lambda: Http2ClientChannel(head, receiver_factory, limits),
+            await connection(
+                asyncio.get_running_loop().create_connection,
+                lambda: channel,
                 host,
                 port,
                 ssl=_offering_h2(ssl) if secure else None,
+                proxy=proxy,
             )
     except TimeoutError as error:
-        raise TimedOut(f"no connection to {host}:{port} within {timeout:g} s") from error
+        by = f" through proxy {proxy}" if proxy is not None else ""
+        raise TimedOut(f"no connection to {host}:{port} within {timeout:g} s{by}") from error
     except tls.SSLCertVerificationError as error:
         text = f"no connection to {host}:{port}: its certificate {untrusted(error)}"
         raise ConnectionLost(text) from error

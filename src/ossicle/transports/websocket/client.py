@@ -19,7 +19,6 @@ from typing import Any, TypeAlias, cast
 import aiofastnet
 import h11
 from picows import WSError, WSListener, WSUpgradeRequest, WSUpgradeResponse
-from picows.proxy import ConnectedTransport, connect_through_optional_proxy
 from picows.url import parse_url
 
 from ossicle.core.errors import BadMessage, ConnectionLost, Refused, TimedOut
@@ -27,6 +26,7 @@ from ossicle.core.ports import Channel, Receiver
 from ossicle.core.wire import Accept, Close, Opening
 from ossicle.transports.target import request_target
 from ossicle.transports.trust import untrusted
+from ossicle.transports.tunnel import Proxy, connection
 
 from .channel import WebSocketChannel, WebSocketSettings
 from .parser import feed, picows_protocol
@@ -48,7 +48,7 @@ async def connect(
     url: str,
     ssl: tls.SSLContext | None = None,
     timeout: float = 10.0,  # noqa: ASYNC109  one limit for TCP, TLS, proxy and handshake
-    proxy: str | None = None,
+    proxy: Proxy | None = None,
     address: str = "",
     settings: WebSocketSettings | None = None,
 ) -> Channel:
@@ -60,19 +60,18 @@ async def connect(
         url: `ws://` or `wss://`; says where to.
         ssl: None checks certificates as the platform does.
         timeout: seconds until the server has to have answered.
-        proxy: `http://`, `https://`, `socks4://` or `socks5://`.
+        proxy: what to go through.
         address: connect there instead of to what the URL's name stands for; not through a proxy.
         settings: limits of the channel.
 
     Raises:
         Refused: the URL is not one of a WebSocket.
-        ConnectionLost: nobody there, no TLS, or gone before an answer.
+        ConnectionLost: nobody there, no TLS, or gone before an answer; the proxy's, by its name.
         TimedOut: no answer within `timeout`.
         BadMessage: the answer is not one to a WebSocket handshake.
     """
     try:
         place = parse_url(url)
-        via = parse_url(proxy, check_scheme=False) if proxy is not None else None
     except (WSError, ValueError) as error:
         raise Refused("the URL of a WebSocket is ws://host/path or wss://host/path") from error
     where = f"{place.host}:{place.port}"
@@ -88,35 +87,22 @@ async def connect(
     )
     try:
         async with asyncio.timeout(timeout):
-            options: dict[str, Any] = {}
-            link = await connect_through_optional_proxy(
-                loop, place, via, None, context, None, options, create
+            await connection(
+                create,
+                lambda: dialer,
+                place.host,
+                place.port,
+                ssl=context,
+                proxy=proxy,
+                address=address,
+                start_tls=aiofastnet.start_tls,
             )
-            if isinstance(link, ConnectedTransport):
-                wire = link.transport
-                if context is not None:
-                    wire = await aiofastnet.start_tls(
-                        loop, wire, wire.get_protocol(), context, server_hostname=place.host
-                    )
-                wire.set_protocol(dialer)
-                dialer.connection_made(wire)
-            else:
-                if address and link.sock is None:
-                    # the certificate is still that of the name
-                    name = place.host if context is not None else None
-                    options["server_hostname"] = name
-                await create(
-                    lambda: dialer,
-                    address or link.host if link.sock is None else None,
-                    link.port,
-                    ssl=context,
-                    sock=link.sock,
-                    **options,
-                )
             return await dialer.answered
     except TimeoutError as error:
+        by = f" through proxy {proxy}" if proxy is not None else ""
         raise TimedOut(
-            f"{where} did not answer the handshake within {timeout:g} s", code="handshake_timeout"
+            f"{where} did not answer the handshake within {timeout:g} s{by}",
+            code="handshake_timeout",
         ) from error
     except (OSError, WSError) as error:
         raise ConnectionLost(f"no connection to {where}: {_cause(error)}") from error

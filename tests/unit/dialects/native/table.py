@@ -12,8 +12,10 @@ OPTIONS = (
     '"alternatives":1,"hints":[],"only_hints":false,"diarize":false,"punctuate":false,'
     '"profanity_filter":false,"channels":"mix","final":"fast","turns":{"silence_ms":800,'
     '"max_ms":0,"threshold":0.5,"eager":null,"confidence":null,"detect":true,"least_ms":0}},'
-    '"synthesis":{"voice":"","language":"","speed":1.0},"overload":"pause","label":"","strict":false,"hears":null,'
-    '"speaks":null}'
+    '"synthesis":{"voice":"","language":"","speed":1.0},'
+    '"overload":"pause","label":"","strict":false,"hears":null,'
+    '"speaks":null,"answers":{"wanted":false,"auto":true,"interrupt":true,"resume":true,"aloud":true,'
+    '"instructions":"","tools":[],"tool_choice":"auto","max_tokens":null}}'
 )
 
 CLIENT: tuple[tuple[str, str, commands.Command | None], ...] = (
