@@ -25,6 +25,7 @@ from . import (
     slow,
     sound,
     telephone,
+    webrtc,
     websocket,
 )
 from .progress import Progress
@@ -38,6 +39,7 @@ MEASUREMENTS: dict[str, Callable[..., Section]] = {
     "dialects": dialects.measure,
     "base64": base64.measure,
     "telephone": telephone.measure,
+    "webrtc": webrtc.measure,
     "memory": memory.measure,
     "opening": opening.measure,
     "looplag": looplag.measure,

@@ -21,6 +21,7 @@ from ossicle.dialects.deepgram import endpoints as deepgram
 from ossicle.dialects.deepgram.prerecorded_messages import Queued, Recording
 from ossicle.dialects.deepgram.speak_messages import Body
 from ossicle.dialects.native import endpoints as native
+from ossicle.dialects.native.messages import ErrorBody
 from ossicle.dialects.openai import endpoints as openai
 from ossicle.dialects.openai.speech_request import SpeechAsked
 from ossicle.dialects.openai.transcription_text import FORMATS
@@ -45,6 +46,7 @@ Credential: TypeAlias = Literal[
 TAGS = {
     "speech": "Sound in, words out; text in, sound out. WebSockets at the same paths are in "
     "[asyncapi.json](asyncapi.json).",
+    "calls": "WebRTC: one exchange over HTTP, then sound and words between the two ends.",
     "sessions": "What is going on, and what was.",
     "tokens": "A key becomes something that a browser may hold.",
     "telephone": "What a carrier asks beside the stream of a call.",
@@ -206,6 +208,29 @@ def _twilio(method: str, path: str, summary: str, text: str, status: int, gives:
     )  # fmt: skip
 
 
+def _change(path: str) -> Route:
+    return Route(
+        "PATCH", path, "calls", "More addresses for a call, or an ICE restart",
+        "`if-match` names the ICE session by its `etag` and adds addresses (204), or is `*` and "
+        "restarts ICE with the credentials in the body (200).",
+        takes={"application/trickle-ice-sdpfrag": TEXT},
+        gives={"application/trickle-ice-sdpfrag": TEXT}, refuses="native",
+        also={
+            204: Also("The addresses were taken."),
+            412: Also("`if-match` names another ICE session.", {"application/json": ErrorBody}),
+            428: Also("`if-match` is missing.", {"application/json": ErrorBody}),
+        },
+    )  # fmt: skip
+
+
+def _gone(path: str) -> Route:
+    return Route(
+        "DELETE", path, "calls", "End a call",
+        "What was said is still finished. Who knows the path may end it: it cannot be guessed.",
+        refuses="native",
+    )  # fmt: skip
+
+
 _VOICE = (
     "TwiML that connects the call to `/twilio/media`. Every parameter of the query becomes one of "
     "the stream."
@@ -341,6 +366,31 @@ ROUTES: tuple[Route, ...] = (
         takes={"application/json": assemblyai.LegacyTokenAsked},
         gives={"application/json": assemblyai.LegacyTokenGiven},
         refuses="assemblyai", credential="assemblyai",
+    ),
+    Route(
+        "POST", "/whip", "calls", "Begin a call: sound in, and back (WHIP, RFC 9725)",
+        "An SDP offer with one audio section; with a data channel the messages of `ossicle.v1` go "
+        "over it. Options as for `/v1/stream`, but for formats, which SDP negotiates. The answer "
+        "names the call in `location`, its ICE session in `etag`, and ICE servers in `link`.",
+        query=parameters.CALL, takes={"application/sdp": TEXT}, gives={"application/sdp": TEXT},
+        status=201, refuses="native", credential="native",
+    ),
+    _change("/whip/{call}"),
+    _gone("/whip/{call}"),
+    Route(
+        "POST", "/whep/{session}", "calls", "Listen to a session over WebRTC (WHEP)",
+        "Captions on the data channel, the voice on the track.",
+        query=parameters.OBSERVER_CALL, takes={"application/sdp": TEXT},
+        gives={"application/sdp": TEXT}, status=201, refuses="native", credential="native",
+    ),
+    _change("/whep/{session}/{call}"),
+    _gone("/whep/{session}/{call}"),
+    *(
+        Route(
+            "OPTIONS", path, "calls", "What a page of another origin may ask",
+            "With a credential: the ICE servers, too, in `link`.", status=204,
+        )
+        for path in ("/whip", "/whip/{call}", "/whep/{session}", "/whep/{session}/{call}")
     ),
     _twilio("GET", "/twilio/voice", "TwiML for a call", _VOICE, 200, {"text/xml": TEXT}),
     _twilio("POST", "/twilio/voice", "TwiML for a call", _VOICE, 200, {"text/xml": TEXT}),

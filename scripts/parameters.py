@@ -23,10 +23,9 @@ from ossicle.dialects.deepgram.flux_messages import Thresholds
 from ossicle.dialects.native.query import NAMES
 
 __all__ = [
-    "ADVISE", "AMAZON", "ASSEMBLYAI", "ASSEMBLYAI_LEGACY", "ASSEMBLYAI_TOKEN", "FLUX",
-    "LISTEN_FILE", "LISTEN_LIVE", "NATIVE", "NOTHING", "OBSERVER", "REALTIME", "SPEAK",
-    "SPEAK_FILE",
-    "SPEAK_FLUX", "SPEAK_FLUX_FILE", "Parameters",
+    "ADVISE", "AMAZON", "ASSEMBLYAI", "ASSEMBLYAI_LEGACY", "ASSEMBLYAI_TOKEN", "CALL", "FLUX",
+    "LISTEN_FILE", "LISTEN_LIVE", "NATIVE", "NOTHING", "OBSERVER", "OBSERVER_CALL", "REALTIME",
+    "SPEAK", "SPEAK_FILE", "SPEAK_FLUX", "SPEAK_FLUX_FILE", "Parameters",
 ]  # fmt: skip
 
 Parameters = Mapping[str, Schema]
@@ -125,6 +124,14 @@ OBSERVER: Parameters = {
     "node": NODE,
     "traceparent": TRACE,
 }
+
+CALL: Parameters = {
+    name: schema
+    for name, schema in NATIVE.items()
+    if name not in {"encoding", "sample_rate", "channels", "speaks", "speaks_rate"}
+}
+"""Formats are negotiated by SDP."""
+OBSERVER_CALL: Parameters = {name: each for name, each in OBSERVER.items() if name != "audio"}
 
 _CALLBACK: Parameters = {
     "callback": said(TEXT, "Post the answer there; its host must be allowed."),

@@ -154,6 +154,19 @@ TABLE = (
     Followed("ITU-T G.711", "µ-law and A-law", "`audio/g711.py`"),
     _rfc(3550, "RTP", "sequence numbers and reordering, for wires that carry them",
          "`core/intake.py`"),
+    Followed("RFC 9725 WHIP, draft-ietf-wish-whep", "offers, answers, trickled addresses, ICE "
+             "restarts, ICE servers in Link headers; no redirection", "`transports/webrtc/whip.py`",
+             (9725, 8840)),
+    Followed("RFC 8866 SDP, 8839 SDP for ICE", "one audio section, perhaps a data channel, bundled",
+             "`transports/webrtc/sdp.py`", (8866, 8839)),
+    Followed("RFC 8445 ICE, 7675 consent", "full ICE by aioice, restarts by us; no TCP candidates",
+             "`transports/webrtc/seam.py`", (8445, 7675)),
+    Followed("RFC 7587 Opus in RTP, 8285 header extensions, 5506 reduced RTCP",
+             "in-band FEC, DTX on request; G.711 beside it; transport-wide feedback "
+             "(draft-holmer-rmcat-transport-wide-cc-extensions-01) and REMB",
+             "`transports/webrtc`", (7587, 8285, 5506)),
+    Followed("RFC 8831 data channels, 9260 SCTP", "by aiortc; the first channel carries words",
+             "`transports/webrtc/call.py`", (8831, 9260)),
     _rfc(9000, "QUIC", "two rules of it for datagrams that measure: 1,200 bytes fit, and no answer "
          "is longer than what it answers", "`core/probing.py`, `gateway/datagrams.py`"),
     Followed("RFC 5280 X.509, RFC 9525 names in TLS", "the local authority and its certificates",

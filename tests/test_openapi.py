@@ -27,6 +27,7 @@ from ossicle.gateway.app import make_app
 from ossicle.gateway.house import House
 from ossicle.gateway.settings import GatewaySettings
 from ossicle.testing.marked import marked_audio
+from webrtc_peers import an_offer
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -159,6 +160,33 @@ async def test_a_gateway_answers_as_it_says(tmp_path: Path) -> None:
         native = "/v1/stream?encoding=pcm_s16le&sample_rate=16000"
         await check("POST", native, 200, body=marked_audio([1, 2, 0]))
         await check("POST", f"{native}&no=1", 400, body=b"")
+        sdp = {"content-type": "application/sdp"}
+        part = {"content-type": "application/trickle-ice-sdpfrag"}
+        offer = await an_offer()
+        call = await check("POST", "/whip", 201, headers=sdp, body=offer.encode())
+        (session,) = (await check("GET", "/v1/sessions", 200)).json["sessions"]
+        listening = offer.replace("a=sendrecv", "a=recvonly").encode()
+        heard_at = f"/whep/{session['session']}"
+        listener = await check(
+            "POST", heard_at, 201, "/whep/{session}", headers=sdp, body=listening
+        )
+        await check("POST", "/whip?encoding=mulaw", 400, headers=sdp, body=offer.encode())
+        await check("POST", "/whip", 400, headers=sdp, body=b"no offer")
+        await check("POST", "/whip", 415, body=b"no offer")
+        await check("POST", "/whep/gone", 404, "/whep/{session}", headers=sdp, body=listening)
+        for answer, at in ((call, "/whip/{call}"), (listener, "/whep/{session}/{call}")):
+            place = answer.headers["location"]
+            await check("PATCH", place, 428, at, headers=part)
+            await check("PATCH", place, 412, at, headers={**part, "if-match": '"no"'})
+            same = {**part, "if-match": answer.headers["etag"]}
+            await check("PATCH", place, 204, at, headers=same)
+            fresh = f"a=ice-ufrag:abcd\r\na=ice-pwd:{'x' * 22}\r\n".encode()
+            again = {**part, "if-match": "*"}
+            await check("PATCH", place, 200, at, headers=again, body=fresh)
+            await check("OPTIONS", place, 204, at)
+            await check("DELETE", place, 200, at)
+        await check("OPTIONS", "/whip", 204)
+        await check("OPTIONS", heard_at, 204, "/whep/{session}")
         given = {"language-code": "en-US", "media-encoding": "pcm", "sample-rate": "16000"}
         headers = {f"x-amzn-transcribe-{name}": value for name, value in given.items()}
         said = encode(audio_frame(marked_audio([1, 2, 0])))

@@ -14,7 +14,7 @@ from ossicle.core.errors import BadAudio
 from ossicle.core.formats import MAX_CHANNELS, AudioFormat
 from ossicle.core.ports import Packet
 
-__all__ = ["RATE", "OpusHead", "OpusPackets", "missing", "parse_head", "samples_of"]
+__all__ = ["RATE", "OpusHead", "OpusPackets", "missing", "parse_head", "redundant", "samples_of"]
 
 RATE = 48_000
 """Opus counts time in 48 kHz samples whatever the encoder was fed (RFC 7845 section 4)."""
@@ -44,6 +44,39 @@ def samples_of(packet: bytes) -> int:
         count = 1 if code == 0 else 2
     samples = count * _FRAMES[packet[0] >> 3]
     return samples if samples <= _MAX_PACKET else 0
+
+
+def redundant(packet: bytes) -> bool:
+    """Whether it carries the frame before it, for when that was lost (RFC 6716 section 4.2.4: the
+    LBRR flag stands behind the voice activity flags, one for each 20 ms)."""
+    if not samples_of(packet) or packet[0] & 0x80:  # CELT knows no such thing
+        return False
+    first = _first_frame(packet)
+    if first is None:
+        return False
+    activity = max(1, _FRAMES[packet[0] >> 3] // 960)
+    if first >> (7 - activity) & 1:
+        return True
+    stereo = packet[0] & 4
+    return bool(stereo and first >> max(0, 6 - 2 * activity) & 1)
+
+
+def _first_frame(packet: bytes) -> int | None:
+    """The first byte of the first frame; None = it has none (RFC 6716 section 3.2)."""
+    place, code = 1, packet[0] & 3
+    if code == 3:
+        count = packet[1] if len(packet) > 1 else 0
+        place = 2
+        if count & 0x40:  # padding
+            while place < len(packet) and packet[place] == 255:
+                place += 1
+            place += 1
+        if count & 0x80:  # each frame has a length, but the last
+            for _ in range((count & 0x3F) - 1):
+                place += 2 if place < len(packet) and packet[place] >= 252 else 1
+    elif code == 2:
+        place += 2 if len(packet) > 1 and packet[1] >= 252 else 1
+    return packet[place] if place < len(packet) else None
 
 
 def missing(like: bytes, samples: int) -> list[Packet]:

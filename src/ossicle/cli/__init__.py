@@ -6,6 +6,7 @@ from .advise import advise
 from .certs import certs
 from .config import config
 from .demo import demo
+from .doctor import doctor
 from .engines import engines
 from .keys import keys
 from .probe import probe
@@ -31,6 +32,7 @@ app.command()(demo)
 app.command()(engines)
 app.command()(snippet)
 app.add_typer(config, name="config")
+app.add_typer(doctor, name="doctor")
 app.add_typer(keys, name="keys")
 
 

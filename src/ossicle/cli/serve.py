@@ -116,6 +116,8 @@ def serve(
             ("drain_s", drain_s),
             ("take_over", take_over),
             ("public_url", public_url),
+            ("ice_ports", ice_ports),
+            ("announce", announce),
             ("open_to_anyone", open_to_anyone),
             ("log_level", log_level),
         )

@@ -154,6 +154,9 @@ class Played(_Command, frozen=True, gc=False):
     """The mark that was reached."""
     estimated: bool = False
     """By a clock, not by a report."""
+    by_wire: bool = False
+    """A wire that paces sound itself tells it; the client asked nothing, and its requests are not
+    counted up by this."""
 
 
 class Cancel(_Command, frozen=True, gc=False):

@@ -501,6 +501,8 @@ class Session:
     def ask(self, leg: Leg, command: Command) -> None:
         """A leg wants something."""
         counted = leg is self.owner and not isinstance(command, Audio | Configure)
+        if isinstance(command, Played) and command.by_wire:
+            counted = False
         if counted:
             self.taken_commands += 1
         try:

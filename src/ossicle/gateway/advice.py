@@ -61,6 +61,7 @@ _SNIPPETS = {
     ("websocket", "twilio"): ("twilio", "xml"),
     ("websocket", "amazon"): ("amazon", "javascript"),
     ("http", "native"): ("curl", "shell"),
+    ("webrtc", "native"): ("webrtc", "javascript"),
     ("http2", "amazon"): ("amazon", "python"),
     ("grpc", "native"): ("ossicle", "python"),
     ("grpc", "google"): ("google", "python"),

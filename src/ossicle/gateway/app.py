@@ -21,13 +21,17 @@ from .pages import page_routes
 from .probe import Probes
 from .snippets import snippets
 from .webcalls import WebCalls
+from .webrtc import WebRtcDoor, webrtc_door
 
 __all__ = ["make_app"]
 
 
-def make_app(house: House, probes: Probes | None = None) -> Starlette:
+def make_app(
+    house: House, probes: Probes | None = None, webrtc: WebRtcDoor | None = None
+) -> Starlette:
     """Every path that is not an upgrade."""
     probes = probes or Probes(house)
+    webrtc = webrtc or webrtc_door(house)
 
     async def healthz(_request: Request) -> Response:
         return Response("alive\n", media_type="text/plain")
@@ -93,6 +97,7 @@ def make_app(house: House, probes: Probes | None = None) -> Starlette:
                 for binding in BINDINGS
                 if binding.transport == "http"
             ),
+            *webrtc.routes,
             Route(
                 probing.PATH,
                 stream_endpoint(probes.accept, house.settings.http),

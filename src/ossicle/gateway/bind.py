@@ -112,6 +112,8 @@ BINDINGS: tuple[Binding, ...] = (
     *(Binding("grpc", path, make, (kind,)) for path, make, kind in CALLS),
     Binding("websocket", "/v1/sessions/{name}/events", _observer),
     Binding("http", "/v1/sessions/{name}/events", _observer, ("GET",)),
+    Binding("webrtc", "/whip", _native),
+    Binding("webrtc", "/whep/{name}", _observer),
 )
 
 ENDPOINTS: tuple[tuple[str, str, Callable[[House], Endpoint]], ...] = (

@@ -28,7 +28,10 @@ from .upstreams import entry, open_upstream
 
 __all__ = ["OTHERS", "SECRETS", "Configuration", "Misconfigured", "Problem", "configure"]
 
-SECRETS: Mapping[str, str] = {"OSSICLE_KEYS": "keys of the clients"}
+SECRETS: Mapping[str, str] = {
+    "OSSICLE_KEYS": "keys of the clients",
+    "OSSICLE_TURN_SECRET": "what the gateway and a TURN relay share",
+}
 """Variables whose values are never shown, and what they hold."""
 
 OTHERS = frozenset(

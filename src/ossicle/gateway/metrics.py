@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from ossicle.core.events import Ended
 from ossicle.core.session import Session
+from ossicle.transports.webrtc.figures import CallFigures
 
 from .troubles import KINDS, Troubles
 from .usage import Side
@@ -85,6 +86,12 @@ class Metrics:
             "ossicle_loop_lag_ms", "How late the event loop runs", buckets=_MS,
             registry=self._registry,
         )  # fmt: skip
+        self._packets = Counter(
+            "ossicle_webrtc_packets",
+            "RTP packets of calls that are over, by what became of them",
+            ["what"],
+            registry=self._registry,
+        )
         trouble = Gauge(
             "ossicle_trouble", "1 while something is wrong that the gateway copes with", ["with"],
             registry=self._registry,
@@ -147,6 +154,13 @@ class Metrics:
     def probed(self, size: int) -> None:
         """With so many bytes."""
         self._probed.inc(size)
+
+    def called(self, figures: CallFigures) -> None:
+        """A WebRTC call is over."""
+        for what in (
+            "received", "recovered", "concealed", "late", "damaged", "forged", "sent",
+        ):  # fmt: skip
+            self._packets.labels(what).inc(getattr(figures, what))
 
     async def watch_loop(self, every_s: float = 0.5) -> None:
         """Measure the loop's lag until cancelled."""

@@ -37,8 +37,6 @@ LATER = {
     "sip_port": "SIP",
     "sip_tls_port": "SIP over TLS",
     "rtp_ports": "RTP",
-    "ice_ports": "WebRTC",
-    "announce": "WebRTC and SIP addresses",
 }
 """Names that are fixed already, whose door is not in this version: one line says so, no error."""
 
@@ -64,6 +62,15 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "http.head_timeout": (0.1, 3_600),
     "http.slow_reader_s": (0.1, 86_400),
     "http.max_head": (1_024, 1 << 24),
+    "webrtc.calls": (1, 100_000),
+    "webrtc.bitrate": (6_000, 510_000),
+    "webrtc.least_bitrate": (6_000, 510_000),
+    "webrtc.complexity": (0, 10),
+    "webrtc.connect_s": (1, 600),
+    "webrtc.consent_s": (2, 600),
+    "webrtc.max_offer": (1_024, 1 << 20),
+    "webrtc.max_message": (1_024, 1 << 20),
+    "webrtc.turn_ttl_s": (60, 31_536_000),
     "grpc.streams_per_connection": (1, 1_000_000),
     "grpc.slow_reader_s": (0.1, 86_400),
     "grpc.keepalive_s": (1, 86_400),

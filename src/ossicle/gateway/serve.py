@@ -45,6 +45,7 @@ from .settings import GatewaySettings
 from .snippets import Address
 from .traces import spans_from_environment
 from .troubles import Troubles
+from .webrtc import WebRtcDoor, webrtc_door
 
 __all__ = ["Gateway", "serving"]
 
@@ -61,9 +62,16 @@ _WARM_S = 300.0
 class Gateway:
     """A running gateway."""
 
-    def __init__(self, house: House, doors: dict[str, Door], rpc: RpcDoors | None = None) -> None:
+    def __init__(
+        self,
+        house: House,
+        doors: dict[str, Door],
+        webrtc: WebRtcDoor,
+        rpc: RpcDoors | None = None,
+    ) -> None:
         self.house = house
         self.doors = doors
+        self.webrtc = webrtc
         self.rpc = rpc
         """gRPC, where it is open."""
         self._stop = asyncio.Event()
@@ -120,7 +128,8 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
         wanted.append(("https", settings.tls_port, tls.context))
     wanted = [each for each in wanted if each[1] is not None]
     probes = Probes(house)
-    app = make_app(house, probes)
+    webrtc = webrtc_door(house)
+    app = make_app(house, probes, webrtc)
     upgrade = websocket_protocol(
         probes.beside(multiplexed(house, router(house, "websocket"))), settings.websocket
     )
@@ -155,13 +164,14 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
     datagrams = open_datagrams(probes, settings, [each.port for each in doors.values()])
     if rpc is not None:
         probes.doors |= rpc.ports
-    gateway = Gateway(house, doors, rpc)
+    gateway = Gateway(house, doors, webrtc, rpc)
     house.address = _address(doors, files, rpc)
     async with asyncio.TaskGroup() as group:
         keeping = group.create_task(house.run(), name="house")
         watching = group.create_task(house.metrics.watch_loop(), name="loop lag")
         following = group.create_task(_follow(tls, settings, house.troubles), name="certificates")
         helping = [keeping, watching, following]
+        helping.append(group.create_task(webrtc.run(), name="webrtc"))
         if datagrams is not None:
             echoing = probes.datagrams.run(datagrams)
             helping.append(group.create_task(echoing, name="datagrams"))

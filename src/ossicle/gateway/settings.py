@@ -11,6 +11,7 @@ from ossicle.transports.grpc.settings import GrpcSettings
 from ossicle.transports.http.server import HttpSettings
 from ossicle.transports.http2.settings import Http2Settings
 from ossicle.transports.mux.settings import MuxSettings
+from ossicle.transports.webrtc.settings import WebRtcSettings
 from ossicle.transports.websocket.server import WebSocketSettings
 
 __all__ = [
@@ -212,6 +213,11 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Name in resume tokens, for load balancers to route by; empty = made up at start."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """How much is logged."""
+    ice_ports: str = ""
+    """Range A-B of UDP ports for WebRTC; empty = any free ones."""
+    announce: str = ""
+    """Public address to tell instead of our own (1:1 NAT, a container); several: with commas, one
+    for each family."""
     session: SessionSettings = SessionSettings()
     """Bounds of each session."""
     http: HttpSettings = HttpSettings()
@@ -222,6 +228,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Limits of each WebSocket."""
     mux: MuxSettings = MuxSettings()
     """Limits of a WebSocket that sessions share, and of each of its streams."""
+    webrtc: WebRtcSettings = WebRtcSettings()
+    """WebRTC: WHIP and WHEP."""
     grpc: GrpcSettings = GrpcSettings()
     """Limits of gRPC."""
     google: GoogleRules = GoogleRules()

@@ -770,5 +770,25 @@ with riva.client.AudioChunkFileIterator(sys.argv[1], 1600) as chunks:  # a WAV f
         title="NVIDIA Riva, Python", suffix=".py", install="pip install nvidia-riva-client",
         secure=True,
     ),
+    Template(
+        "webrtc", "javascript", "/whip",
+        """
+const pc = new RTCPeerConnection();
+const microphone = await navigator.mediaDevices.getUserMedia({ audio: true });
+pc.addTransceiver(microphone.getTracks()[0], { sendEncodings: [{ adaptivePtime: true }] });
+pc.ontrack = ({ track }) => {
+  Object.assign(new Audio(), { srcObject: new MediaStream([track]), autoplay: true });
+};
+pc.createDataChannel("ossicle.v1").onmessage = ({ data }) => console.log(JSON.parse(data));
+await pc.setLocalDescription();
+» const answer = await fetch("{{url}}/whip", {
+  method: "POST",
+  headers: { "content-type": "application/sdp" },  // with keys: authorization, and a token
+  body: pc.localDescription.sdp,
+});
+await pc.setRemoteDescription({ type: "answer", sdp: await answer.text() });
+""",
+        title="WebRTC in a page", suffix=".js",
+    ),
 )  # fmt: skip
 """Every text there is. Each is run by `tests/interop/test_snippets.py` once its path is bound."""

@@ -30,7 +30,7 @@ def test_json_holds_what_is_fixed() -> None:
     assert {"text", "fact", "source", "date"} <= set(told["reasons"][0])
     assert all(isinstance(each, str) for each in told["warnings"])
     assert tomllib.loads(told["config"])
-    assert "ossicle.js" in told["client"]
+    assert "/whip" in told["client"]
     assert told["path"][-1] == "webrtc"
 
 

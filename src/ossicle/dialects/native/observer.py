@@ -1,4 +1,5 @@
-"""Following a session: `GET /v1/sessions/{id}/events`, as WebSocket, SSE, JSON lines or words.
+"""Following a session: `GET /v1/sessions/{id}/events`, as WebSocket, SSE, JSON lines or words; and
+`/whep/{id}`, where the words are captions on a data channel and the voice is a track.
 
 The same events as on `/v1/stream`, for a session of any dialect. Nothing can be asked here, and
 nobody waits for who reads here.
@@ -8,7 +9,7 @@ from ossicle.core.commands import Configure, Join
 from ossicle.core.errors import BadMessage, OssicleError, Refused
 from ossicle.core.events import AudioOut, Began, Event, Flow, Notice
 from ossicle.core.ports import Steps
-from ossicle.core.wire import Binary, Message, Opening, Text
+from ossicle.core.wire import Binary, Mark, Message, Opening, Text
 
 from .credentials import credential_of, in_url
 from .errors import refusal
@@ -16,6 +17,7 @@ from .server import HEARTBEAT_S, NativeServer
 
 __all__ = ["NativeObserver"]
 
+_YES = {"true", "1", "yes", "on"}
 _KNOWN = ("since", "wait_s", "audio", "token", "traceparent", "node")
 
 
@@ -39,7 +41,7 @@ class NativeObserver(NativeServer):
                         f"parameter {name[:60]!r} is not known; there are {', '.join(_KNOWN)}",
                         code="bad_option",
                     )
-            self._audio = opening.param("audio") in {"true", "1", "yes", "on"}
+            self._audio = opening.traits.media or opening.param("audio") in _YES
             join = Join(
                 session=_named(opening.path),
                 since=_since(opening),
@@ -55,6 +57,9 @@ class NativeObserver(NativeServer):
 
     def receive(self, message: Message, now: float) -> Steps:
         """An end, or something that should not have been sent."""
+        if isinstance(message, Mark) and self._track is not None:
+            self._track.reached(message.name)  # to be forgotten: who only listens tells nothing
+            return ()
         if not isinstance(message, Text | Binary) or self._scolded or not self._accepted:
             return ()
         self._scolded = True  # once is enough
@@ -71,8 +76,8 @@ class NativeObserver(NativeServer):
 
 
 def _named(path: str) -> str:
-    """`/v1/sessions/{name}/events`, decoded by the transport already."""
-    name = path.removeprefix("/v1/sessions/").removesuffix("/events")
+    """`/v1/sessions/{name}/events` or `/whep/{name}`, decoded by the transport already."""
+    name = path.removeprefix("/v1/sessions/").removesuffix("/events").removeprefix("/whep/")
     if not 0 < len(name) <= 200:
         raise Refused(f"a session's name has 1 to 200 characters, not {len(name)}")
     return name

@@ -1,7 +1,8 @@
 """The server half of `ossicle.v1`: what a client's messages mean, and how events are said.
 
-The same class serves a framed channel (WebSocket: JSON text, binary audio) and a byte stream
-(HTTP: audio in, JSON lines, SSE or plain words out); what differs is in `Wire` objects.
+The same class serves a framed channel (WebSocket: JSON text, binary audio), a byte stream (HTTP:
+audio in, JSON lines, SSE or plain words out) and a call (WebRTC: sound on tracks, JSON text on a
+data channel); what differs is in `Wire` objects.
 """
 
 from math import inf
@@ -9,7 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-from ossicle.core.commands import Audio, End
+from ossicle.core.commands import Audio, Cancel, End
 from ossicle.core.errors import BadAudio, BadMessage, Fault, OssicleError
 from ossicle.core.events import (
     AudioOut,
@@ -21,7 +22,7 @@ from ossicle.core.events import (
     Transcript,
 )
 from ossicle.core.ports import Steps
-from ossicle.core.wire import Accept, Binary, Close, Fin, Message, Opening, Ping, Text
+from ossicle.core.wire import Accept, Binary, Close, Fin, Mark, Media, Message, Opening, Ping, Text
 
 from .credentials import SUBPROTOCOL, credential_of, in_url, offered
 from .errors import close_code, refusal
@@ -34,6 +35,7 @@ from .messages import (
     transcript_text,
 )
 from .query import configure_of
+from .track import Track, over_media
 
 __all__ = ["HEARTBEAT_S", "NativeServer", "Wire"]
 
@@ -53,6 +55,7 @@ class NativeServer:
         self.resumable = True
         self._heartbeat = heartbeat_s
         self._wire: Wire = _Socket()
+        self._track: Track | None = None
         self._began: Began | None = None
         self._accepted = False
         self._flow: Flow | None = None
@@ -63,7 +66,11 @@ class NativeServer:
 
     def _choose(self, opening: Opening) -> None:
         """How this channel is written on."""
-        self._wire = _Socket() if opening.traits.framed else _body(opening.header("accept"))
+        if opening.traits.media:
+            self._wire = self._track = Track()
+            self.plain = False  # what is binary on a data channel is no audio
+        else:
+            self._wire = _Socket() if opening.traits.framed else _body(opening.header("accept"))
         self._opening = opening
 
     def open(self, opening: Opening, now: float) -> Steps:
@@ -76,6 +83,8 @@ class NativeServer:
             )
             if not opening.traits.framed and configure.format is not None:
                 _check_body(configure.format.encoding)
+            if opening.traits.media:
+                configure = over_media(configure)
         except OssicleError as error:
             return (refusal(error.fault()),)
         join = configure.join
@@ -87,6 +96,8 @@ class NativeServer:
 
     def receive(self, message: Message, now: float) -> Steps:
         """A message from the client."""
+        if self._track is not None and not isinstance(message, Text):
+            return self._from_track(message, self._track, now)
         match message:
             case Binary() if self._elsewhere:
                 return self._twice(now)
@@ -98,6 +109,12 @@ class NativeServer:
                 except OssicleError as error:
                     notice = Notice(level="error", code=error.code, text=str(error))
                     return self._say(notice, now)
+                if (
+                    self._track is not None
+                    and isinstance(command, Cancel)
+                    and command.side == "out"
+                ):
+                    return (*self._track.hush(), command)
                 return (command,) if command is not None else ()
             case Fin():
                 return () if self._elsewhere or self._guest else (End(),)
@@ -110,6 +127,26 @@ class NativeServer:
             case _:
                 error = BadMessage(f"{type(message).__name__} is not part of ossicle.v1")
                 return self._say(Notice(level="error", code=error.code, text=str(error)), now)
+
+    def _from_track(self, message: Message, track: Track, now: float) -> Steps:
+        """What a call brings besides words."""
+        match message:
+            case Media() if self._guest or self._elsewhere:
+                return ()  # a microphone that nobody listens to
+            case Media(data=data):
+                return (Audio(data=data),)
+            case Mark(name=name):
+                played = track.reached(name)
+                return (played,) if played is not None else ()
+            case Close(code=code):
+                return (End(),) if code in {None, 1000, 1001} and not self._guest else ()
+            case Binary():
+                error = BadMessage(
+                    "audio comes on the track here; the data channel takes JSON text"
+                )
+                return self._say(Notice(level="error", code=error.code, text=str(error)), now)
+            case _:
+                return ()
 
     def _twice(self, now: float) -> Steps:
         """Audio came although the session reads its audio elsewhere."""

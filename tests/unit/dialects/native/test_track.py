@@ -1,0 +1,137 @@
+"""`ossicle.v1` on a call: sound on the track, words beside it, and what was heard."""
+
+import json
+
+import pytest
+
+from ossicle.core.commands import Audio, Cancel, Configure, End, Played
+from ossicle.core.events import AudioOut, Began, SpeechEnded
+from ossicle.core.formats import AudioFormat
+from ossicle.core.wire import (
+    Accept,
+    Binary,
+    ChannelTraits,
+    Clear,
+    Close,
+    Mark,
+    Media,
+    Opening,
+    Text,
+)  # fmt: skip
+from ossicle.dialects.native import NativeObserver, NativeServer
+
+CALL = ChannelTraits(media=True, flow_controlled=False)
+SOUND = AudioFormat("pcm_s16le", 16_000, 1)
+
+
+def opened(query: tuple[tuple[str, str], ...] = ()) -> tuple[NativeServer, Configure]:
+    server = NativeServer()
+    (configure,) = server.open(Opening(path="/whip", traits=CALL, query=query), 0.0)
+    assert isinstance(configure, Configure)
+    return server, configure
+
+
+def begun() -> NativeServer:
+    server, _ = opened()
+    accept, text = server.send(Began(session="s"), 0.0)
+    assert isinstance(accept, Accept)
+    assert isinstance(text, Text)
+    return server
+
+
+def test_the_track_decides_the_format() -> None:
+    _, configure = opened((("language", "de"),))
+    assert configure.format == configure.speaks == SOUND
+    assert configure.patch == {"recognition": {"language": "de"}, "overload": "drop_oldest"}
+    _, configure = opened((("overload", "refuse"),))
+    assert configure.patch["overload"] == "refuse"
+    server = NativeServer()
+    (refused,) = server.open(
+        Opening(path="/whip", traits=CALL, query=(("encoding", "mulaw"),)), 0.0
+    )
+    assert isinstance(refused, Close)
+    assert refused.code == 400
+
+
+def test_sound_in() -> None:
+    server = begun()
+    assert server.receive(Media(b"ab"), 0.0) == (Audio(data=b"ab"),)
+    assert not server.plain
+    (said,) = server.receive(Binary(b"ab"), 0.0)
+    assert isinstance(said, Text)
+    assert "track" in json.loads(said.data)["text"]
+
+
+def test_sound_out_comes_with_marks_that_tell_what_was_heard() -> None:
+    server = begun()
+    steps = server.send(
+        AudioOut(utterance="u1", data=bytes(3_200 * 2 + 640), start_ms=500, mark="half"), 0.0
+    )
+    assert [type(step) for step in steps] == [Media, Mark] * 3
+    assert b"".join(step.data for step in steps if isinstance(step, Media)) == bytes(7_040)
+    marks = [step.name for step in steps if isinstance(step, Mark)]
+    assert server.receive(Mark(marks[0]), 0.0) == (
+        Played(utterance="u1", until_ms=600, by_wire=True),
+    )
+    assert server.receive(Mark(marks[2]), 0.0) == (
+        Played(utterance="u1", until_ms=720, mark="half", by_wire=True),
+    )
+    assert server.receive(Mark(marks[2]), 0.0) == ()  # once
+    assert server.receive(Mark("stranger"), 0.0) == ()
+
+
+def test_a_mark_without_sound() -> None:
+    server = begun()
+    (mark,) = server.send(AudioOut(utterance="u1", data=b"", start_ms=40, mark="end"), 0.0)
+    assert isinstance(mark, Mark)
+    assert server.receive(mark, 0.0) == (
+        Played(utterance="u1", until_ms=40, mark="end", by_wire=True),
+    )
+
+
+@pytest.mark.parametrize("how", ["asked", "told"])
+def test_what_was_cleared_was_not_heard(how: str) -> None:
+    server = begun()
+    steps = server.send(AudioOut(utterance="u1", data=bytes(6_400)), 0.0)
+    marks = [step for step in steps if isinstance(step, Mark)]
+    if how == "asked":
+        done = server.receive(Text('{"type": "cancel"}'), 0.0)
+        assert done == (Clear(), Cancel(side="out"))
+    else:
+        event = SpeechEnded(side="out", utterance="u1", reason="cancelled", at_ms=10)
+        clear, text = server.send(event, 0.0)
+        assert clear == Clear()
+        assert isinstance(text, Text)
+    for mark in marks:
+        assert server.receive(mark, 0.0) == ()
+
+
+def test_a_cancelled_utterance_takes_no_other_along() -> None:
+    server = begun()
+    server.send(AudioOut(utterance="u2", data=bytes(640)), 0.0)
+    event = SpeechEnded(side="out", utterance="u1", reason="cancelled", at_ms=10)
+    assert Clear() not in server.send(event, 0.0)
+
+
+def test_goodbyes() -> None:
+    assert begun().receive(Close(1000), 0.0) == (End(),)
+    assert begun().receive(Close(1006), 0.0) == ()
+
+
+def test_a_listener_hears_the_voice() -> None:
+    observer = NativeObserver()
+    (configure,) = observer.open(Opening(path="/whep/room", traits=CALL), 0.0)
+    assert isinstance(configure, Configure)
+    assert configure.join is not None
+    assert (configure.join.session, configure.join.role) == ("room", "observer")
+    observer.send(Began(session="s"), 0.0)
+    media, mark = observer.send(AudioOut(utterance="u1", data=bytes(640)), 0.0)
+    assert media == Media(bytes(640))
+    assert observer.receive(mark, 0.0) == ()  # an observer tells nothing
+
+
+def test_a_guest_brings_no_sound_and_ends_nothing() -> None:
+    server, _ = opened((("session", "room"), ("role", "controller")))
+    server.send(Began(session="s"), 0.0)
+    assert server.receive(Media(b"ab"), 0.0) == ()
+    assert server.receive(Close(1000), 0.0) == ()
