@@ -111,7 +111,6 @@ options = st.builds(
     Options,
     recognitions,
     syntheses,
-    st.just(AnswerOptions()),  # they have no names in a query
     st.sampled_from(["pause", "drop_oldest", "refuse"]),
     name,
     st.booleans(),
