@@ -66,7 +66,7 @@ class Probes:
     """Who measures, and how much of it is let in."""
 
     def __init__(self, house: House) -> None:
-        self._house = house
+        self.house = house
         self.settings = house.settings.probe
         self.datagrams = Datagrams(self.settings.datagrams_per_s)
         self.doors: dict[str, int] = {}
@@ -88,7 +88,7 @@ class Probes:
 
     def accept(self, opening: Opening, channel: Channel) -> Receiver:
         """Somebody asks for `/v1/probe`."""
-        house = self._house
+        house = self.house
         opening = house.forwarding.seen(opening)
         probe = _Probe(self, opening, channel)
         try:
@@ -110,7 +110,7 @@ class Probes:
 
     async def _judge(self, probe: "_Probe", credential: str) -> None:
         try:
-            await self._house.access.judgement(credential)
+            await self.house.access.judgement(credential)
             probe.channel.resume()
             probe.begin()
         except OssicleError as error:
@@ -118,7 +118,7 @@ class Probes:
 
     def refuse(self, probe: "_Probe", error: OssicleError) -> None:
         """Before it began."""
-        self._house.metrics.refused(error.code)
+        self.house.metrics.refused(error.code)
         probe.channel.send(refusal(error.fault()))
 
     def _enter(self, probe: "_Probe") -> None:
@@ -148,7 +148,7 @@ class Probes:
         Raises:
             Overloaded: more than the address may have in a minute.
         """
-        now = self._house.timers.now()
+        now = self.house.timers.now()
         since, spent = self._spent.pop(address, (now, 0))
         if now - since >= _MINUTE_S:
             since, spent = now, 0
@@ -163,7 +163,7 @@ class Probes:
                 code="rate_limited",
                 retry_after_s=since + _MINUTE_S - now,
             )
-        self._house.metrics.probed(size)
+        self.house.metrics.probed(size)
 
     def offer(self, opening: Opening) -> Offer:
         """What there is, for that client."""
@@ -174,7 +174,7 @@ class Probes:
             ticket=self.datagrams.ticket().hex() if "udp_port" in self.doors else "",
             most_bytes=self.settings.most_bytes,
             most_s=self.settings.most_s,
-            ledger=self._house.metrics.means(),
+            ledger=self.house.metrics.means(),
             udp_port=self.doors.get("udp_port"),
             grpc_port=self.doors.get("grpc_port"),
             grpc_tls_port=self.doors.get("grpc_tls_port"),
@@ -183,16 +183,16 @@ class Probes:
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
         """On the gateway's timers."""
-        timers = self._house.timers
+        timers = self.house.timers
         return timers.call_at(timers.now() + seconds, callback)
 
     def now(self) -> float:
         """Monotonic seconds."""
-        return self._house.timers.now()
+        return self.house.timers.now()
 
     def began(self, transport: str) -> None:
         """Counted."""
-        self._house.metrics.probe(transport)
+        self.house.metrics.probe(transport)
 
 
 def open_datagrams(
