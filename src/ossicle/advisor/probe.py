@@ -67,7 +67,7 @@ async def probe(url: str, wishes: Wishes, told: Told | None = None) -> Measured:
     """
     place, context = read_place(url), None
     if place.secure:
-        context = trust(wishes.ca) or tls.create_default_context()
+        context = trust(wishes.ca, shared=False) or tls.create_default_context()
         context.set_alpn_protocols(["http/1.1"])
     seen = Measured(
         url=url, host=place.host, port=place.port, secure=place.secure,
@@ -291,7 +291,7 @@ class _Probe:
         """HTTP/2's preface, which is gRPC's too."""
         context = None
         if secure:
-            context = trust(self._wishes.ca) or tls.create_default_context()
+            context = trust(self._wishes.ca, shared=False) or tls.create_default_context()
             context.set_alpn_protocols(["h2"])
         try:
             async with asyncio.timeout(self._step_s / 2):

@@ -71,6 +71,8 @@ class Probes:
         self.datagrams = Datagrams(self.settings.datagrams_per_s)
         self.doors: dict[str, int] = {}
         """Ports that a client may measure besides this one, by their names in `Offer`."""
+        self.ice = False
+        """WebRTC is offered."""
         self._open: Counter[str] = Counter()
         self._spent: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
@@ -179,6 +181,7 @@ class Probes:
             grpc_port=self.doors.get("grpc_port"),
             grpc_tls_port=self.doors.get("grpc_tls_port"),
             quic_port=self.doors.get("quic_port"),
+            ice=self.ice,
         )
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:

@@ -162,6 +162,7 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
             taken.close()
         raise
     datagrams = open_datagrams(probes, settings, [each.port for each in doors.values()])
+    probes.ice = webrtc.calls is not None
     if rpc is not None:
         probes.doors |= rpc.ports
     gateway = Gateway(house, doors, webrtc, rpc)
