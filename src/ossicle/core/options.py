@@ -24,6 +24,7 @@ __all__ = [
     "changed",
     "difference",
     "merged",
+    "untimed",
 ]
 
 Overload = Literal["pause", "drop_oldest", "refuse"]
@@ -166,8 +167,16 @@ class TimedOptions(Options, frozen=True):
     @classmethod
     def of(cls, options: Options, ends_at: float) -> "TimedOptions":
         """The same options, with that time."""
-        values = {name: getattr(options, name) for name in Options.__struct_fields__}
-        return cls(**values, ends_at=ends_at)
+        return cls(**_values(options), ends_at=ends_at)
+
+
+def untimed(options: Options) -> Options:
+    """The options alone, for whoever sends them on as they are."""
+    return options if type(options) is Options else Options(**_values(options))
+
+
+def _values(options: Options) -> dict[str, Any]:
+    return {name: getattr(options, name) for name in Options.__struct_fields__}
 
 
 def merged(options: Options, patch: dict[str, Any] | UnsetType) -> Options:

@@ -155,7 +155,11 @@ class PocketsphinxEngine:
             self._active.add(link)
         finally:
             self._active.discard(place)
-        return PocketStream(link, options, sink, self._window_ms, self._release)
+        try:
+            return PocketStream(link, options, sink, self._window_ms, self._release)
+        except BaseException:
+            self._release(link)  # nobody will hear from it again
+            raise
 
     def _release(self, link: Link) -> None:
         self._active.discard(link)

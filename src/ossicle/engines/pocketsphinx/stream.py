@@ -11,7 +11,7 @@ from typing import Final, cast
 from ...core.commands import Audio, Cancel, Command, Configure, End, Finalize, Speak
 from ...core.errors import EngineFailed, OssicleError, Overloaded
 from ...core.events import Ended, Notice
-from ...core.options import Options, merged
+from ...core.options import Options, merged, untimed
 from ...core.ports import Sink
 from .framing import Framer, Incoming, Progress, Settled, audio_frame, frame
 
@@ -79,7 +79,7 @@ class PocketStream:
         self, link: Link, options: Options, sink: Sink, window_ms: int, done: Callable[[Link], None]
     ) -> None:
         self._link = link
-        self._options = options
+        self._options = untimed(options)
         self._sink = sink
         self._window_ms = window_ms
         self._done = done
@@ -87,7 +87,7 @@ class PocketStream:
         self._until_ms = window_ms
         self._over = False
         link.owner = self
-        link.write(frame(options))
+        link.write(frame(self._options))
         sink.credit(self._until_ms)
 
     def audio(self, data: bytes) -> None:

@@ -5,7 +5,7 @@ import pytest
 from ossicle.core.commands import Audio, Cancel, Configure, End, Finalize, Tell
 from ossicle.core.errors import Overloaded, Refused
 from ossicle.core.events import Ended, Transcript
-from ossicle.core.options import Options
+from ossicle.core.options import Options, TimedOptions
 from ossicle.engines.pocketsphinx.framing import Framer, Progress, Settled, audio_frame, frame
 from ossicle.engines.pocketsphinx.stream import Link, PocketStream
 
@@ -154,3 +154,13 @@ def test_audio_far_beyond_credit_is_refused_and_credit_is_absolute():
     scene.stream.audio(bytes(14 * 32_000))
     with pytest.raises(Overloaded, match="credit ends at 14000 ms, and no more than 60000 ms"):
         scene.stream.audio(bytes(32))
+
+
+def test_a_client_that_waits_only_so_long_is_heard_as_any_other() -> None:
+    """Its deadline is for whoever calls somebody else; a worker is told the options alone."""
+    scene = Scene()
+    link = Link(8, scene.gone.append)
+    link.connection_made(transport := Transport())
+    timed = TimedOptions.of(Options(label="x"), ends_at=1.0)
+    PocketStream(link, timed, scene.sink, 4_000, scene.released.append)
+    assert transport.written == [frame(Options(label="x"))]
