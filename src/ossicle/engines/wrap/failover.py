@@ -145,7 +145,8 @@ class _FailoverStream:
         self._timer: Timer | None = None
         self._over = False
         whole_turns = engine.capabilities.turns
-        self._handover = Handover(_Watched(sink, self._saw), options, whole_turns=whole_turns)
+        self._handover = Handover(sink, options, whole_turns=whole_turns)
+        self._handover.passing = self._passing
         self._handover.changed = self._changed
         self._handover.failed = self._not_back
 
@@ -224,8 +225,9 @@ class _FailoverStream:
         if coming is not None:
             self._failed(coming, error.fault())
 
-    def _saw(self, event: Event) -> None:
-        """What the present one says, before it is told."""
+    def _passing(self, event: Event) -> Event:
+        """What the present one says, before it is told. A break is always worth another try, since
+        there is somebody else."""
         on = self._on or self._trying
         match event:
             case Transcript(final=True, text=str(text)) if text and on is not None:
@@ -236,8 +238,12 @@ class _FailoverStream:
                 if on is not None:
                     self._failed(on, fault)
                 self._leave()
+                if fault.whose != "client":
+                    fault = msgspec.structs.replace(fault, retryable=True)
+                    return msgspec.structs.replace(event, error=fault)
             case _:
                 pass
+        return event
 
     def _failed(self, member: Member, fault: Fault) -> None:
         """Its own failures count against it: not what a client did, and not that it is full."""
@@ -259,24 +265,6 @@ class _FailoverStream:
     def _note(self, code: str, text: str) -> None:
         self._sink.tell(Notice(level="warning" if code != "failback" else "info",
                                code=code, text=text))  # fmt: skip
-
-
-class _Watched:
-    """A sink that shows each event before it is told; a break is always worth another try, since
-    there is somebody else."""
-
-    def __init__(self, sink: Sink, saw: Callable[[Event], None]) -> None:
-        self._saw = saw
-        self._sink = sink
-        self.credit = sink.credit
-        self.settled = sink.settled
-
-    def tell(self, event: Event) -> None:
-        self._saw(event)
-        if isinstance(event, Ended) and event.error is not None and event.error.whose != "client":
-            fault = msgspec.structs.replace(event.error, retryable=True)
-            event = msgspec.structs.replace(event, error=fault)
-        self._sink.tell(event)
 
 
 def common(members: Sequence[Capabilities]) -> Capabilities:

@@ -43,6 +43,8 @@ class Handover:
         """`whole_turns` False: the engines do not end turns, so every final is one."""
         self.options = options
         """As they are now; the next stream is opened with these."""
+        self.passing: Callable[[Event], Event] = _same
+        """Called with each event before it is told; what it gives is told instead."""
         self.changed: Callable[[], None] = _nothing
         """Called after a change."""
         self.failed: Callable[[OssicleError], None] = _ignored
@@ -150,7 +152,7 @@ class Handover:
                 self._drop_next()
             case _:
                 pass
-        self._sink.tell(event)
+        self._sink.tell(self.passing(event))
         if ends and self._next is not None and self._may_leave:
             self._take_over()
 
@@ -311,6 +313,11 @@ class _Ear:
     def settled(self, until_ms: int) -> None:
         if not self.deaf:
             self._owner.silent_until(self, self.rebase.end_ms(until_ms))
+
+
+def _same(event: Event) -> Event:
+    """Nobody asked to be told."""
+    return event
 
 
 def _nothing() -> None:

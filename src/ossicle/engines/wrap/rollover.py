@@ -7,7 +7,6 @@ From `margin_s` before the limit the change is looked for; when nobody has stopp
 limit, the stream is ended and the session replays what is not final.
 """
 
-from collections.abc import Callable
 from typing import Final
 
 from ...core.capabilities import Capabilities
@@ -94,7 +93,8 @@ class _Rolling:
         """When the present stream has to be over; when the next one was asked for."""
         self._last_word = False
         whole_turns = engine.capabilities.turns
-        self.handover = Handover(_Watched(sink, self._over), options, whole_turns=whole_turns)
+        self.handover = Handover(sink, options, whole_turns=whole_turns)
+        self.handover.passing = self._passing
         self.handover.changed = self._changed
         self.handover.failed = self._failed
 
@@ -121,9 +121,11 @@ class _Rolling:
 
     # ── inside ──
 
-    def _over(self) -> None:
-        self._last_word = True
-        self._quiet()
+    def _passing(self, event: Event) -> Event:
+        if type(event) is Ended:
+            self._last_word = True
+            self._quiet()
+        return event
 
     def _alarm(self, at: float) -> None:
         self._quiet()
@@ -161,18 +163,3 @@ class _Rolling:
         self._sink.tell(Notice(level="warning", code="rollover_failed", text=text))
         if not self._last_word:
             self._alarm(min(self._until, self._timers.now() + _AGAIN_S))
-
-
-class _Watched:
-    """A sink that says when the end was told."""
-
-    def __init__(self, sink: Sink, over: Callable[[], None]) -> None:
-        self._over = over
-        self._sink = sink
-        self.credit = sink.credit
-        self.settled = sink.settled
-
-    def tell(self, event: Event) -> None:
-        if type(event) is Ended:
-            self._over()
-        self._sink.tell(event)
