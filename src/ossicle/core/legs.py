@@ -21,16 +21,11 @@ from .log import Log
 from .measure import Measure
 from .ports import Channel, Dialect, Steps, Tapped, Timer, Timers, Wrapped
 from .wire import (
-    Accept,
+    MESSAGES,
     Binary,
-    Clear,
     Close,
-    Fin,
-    Mark,
-    Media,
     Message,
     Opening,
-    Ping,
     Signal,
     Text,
 )
@@ -41,7 +36,6 @@ __all__ = ["Admission", "Joined", "Leg", "Role", "replaced"]
 
 Role: TypeAlias = Literal["owner", "controller", "observer"]
 
-_MESSAGES = frozenset({Accept, Close, Fin, Ping, Text, Binary, Media, Mark, Clear, Signal})
 _MOST_EARLY = 64
 """Commands kept while admission is awaited. Reading is paused meanwhile, so only what was already
 in a buffer can come; a peer that sends more than this broke the pause."""
@@ -309,7 +303,7 @@ class Leg:
 
     def _run(self, steps: Steps) -> None:
         for step in steps:
-            if type(step) in _MESSAGES:
+            if type(step) in MESSAGES:
                 self.channel.send(step)  # pyright: ignore[reportArgumentType]  just looked up
             elif self._pumping:
                 self._deferred.append(cast("Command", step))

@@ -16,22 +16,13 @@ from .events import Event
 from .ports import Channel, ClientDialect, ClientSteps, PlainClient, Timer, Timers
 from .timers import LoopTimers
 from .wire import (
-    Accept,
+    MESSAGES,
     Binary,
-    Clear,
     Close,
-    Fin,
-    Mark,
-    Media,
     Message,
-    Ping,
-    Signal,
-    Text,
 )
 
 __all__ = ["Link", "LinkOwner"]
-
-_MESSAGES = frozenset({Accept, Close, Fin, Ping, Text, Binary, Media, Mark, Clear, Signal})
 
 
 class LinkOwner(Protocol):
@@ -144,7 +135,7 @@ class Link:
 
     def _run(self, steps: ClientSteps) -> None:
         for step in steps:
-            if type(step) in _MESSAGES:
+            if type(step) in MESSAGES:
                 if self.channel is not None:
                     self.channel.send(cast("Message", step))
             else:

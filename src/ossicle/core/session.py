@@ -11,7 +11,7 @@ reads the clock through `Timers`.
 The hot path is `Feed.audio`; what it leaves comes to `_audio_slow`.
 """
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Sequence
 from math import inf
 
@@ -143,7 +143,7 @@ class Session:
         self._anonymous = 0
         self.notices: Counter[str] = Counter()
         """How often each code was told."""
-        self.upstream_ids: deque[str] = deque(maxlen=20)
+        self.upstream_ids: tuple[str, ...] = ()  # an empty deque takes 700 bytes, for ever
         """What providers call their part of this session, the newest."""
         self._dropped = 0
         self._dropped_told = -inf
@@ -404,7 +404,7 @@ class Session:
             case Notice():
                 self.notices[event.code] += 1
                 if event.code == "upstream":
-                    self.upstream_ids.append(event.text)
+                    self.upstream_ids = (*self.upstream_ids, event.text)[-_UPSTREAM_IDS:]
                 self.say(event)
             case _:
                 self.say(event)
@@ -933,6 +933,7 @@ class Session:
         return self.source.units(ms) if self.source is not None else 0
 
 
+_UPSTREAM_IDS = 20
 _MOST_COMMANDS = 1_000
 """Commands that wait behind audio, or for an answer, before a client is told to wait."""
 

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 __all__ = [
+    "MESSAGES",
     "Accept",
     "Binary",
     "ChannelTraits",
@@ -158,3 +159,6 @@ class Signal(msgspec.Struct, frozen=True, gc=False):
 
 
 Message: TypeAlias = Accept | Close | Fin | Ping | Text | Binary | Media | Mark | Clear | Signal
+
+MESSAGES = frozenset({Accept, Close, Fin, Ping, Text, Binary, Media, Mark, Clear, Signal})
+"""Their types, to tell a message from a command or an event by its exact type."""

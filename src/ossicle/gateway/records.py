@@ -147,7 +147,7 @@ class Known:
             peer=self.peer,
             user_agent=self.agent,
             engine=session.engine_name,
-            provider_ids=tuple(session.upstream_ids),
+            provider_ids=session.upstream_ids,
             began_at=_iso(self.began_at),
             ended_at=_iso(self.began_at + session_ms / 1000) if ended is not None else None,
             session_ms=session_ms,
