@@ -10,6 +10,7 @@ reach is for whoever configures them: nothing a client says becomes an address h
 
 import asyncio
 import contextlib
+import functools
 import ssl
 from collections.abc import AsyncGenerator, Mapping
 from urllib.parse import urlsplit
@@ -110,6 +111,12 @@ class _Wire:
             raise EngineFailed(f"{self.name} broke off its answer") from error
 
 
+@functools.cache
+def _platform_trust() -> ssl.SSLContext:
+    """Reading it takes 30 ms, in which no other session is heard: once is enough."""
+    return ssl.create_default_context()
+
+
 @contextlib.asynccontextmanager
 async def posted(
     url: str, headers: Mapping[str, str], body: bytes, limits: Limits | None = None
@@ -125,7 +132,7 @@ async def posted(
         raise Refused(f"{url[:100]!r} is no http:// or https:// address", code="bad_option")
     secure = parts.scheme == "https"
     name, port = parts.hostname, parts.port or (443 if secure else 80)
-    context = ssl.create_default_context() if secure else None
+    context = _platform_trust() if secure else None
     try:
         async with asyncio.timeout(limits.connect_s):
             reader, writer = await asyncio.open_connection(name, port, ssl=context)

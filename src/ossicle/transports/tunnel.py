@@ -21,7 +21,7 @@ from python_socks.async_.asyncio import Proxy as SocksProxy
 
 from ossicle.core.errors import ConnectionLost, Refused
 
-from .trust import untrusted
+from .trust import platform_trust, untrusted
 
 __all__ = ["CreateConnection", "Proxy", "connection", "dig"]
 
@@ -164,7 +164,7 @@ async def dig(
     create = create or asyncio.get_running_loop().create_connection
     if proxy.scheme.startswith("socks"):
         return await _socks(proxy, host, port)
-    context = tls.create_default_context() if proxy.scheme == "https" else None
+    context = platform_trust() if proxy.scheme == "https" else None
     try:
         wire, asked = await create(
             lambda: _Connect(proxy, host, port), proxy.host, proxy.port, ssl=context

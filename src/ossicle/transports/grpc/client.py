@@ -28,6 +28,7 @@ from ossicle.core.errors import ConnectionLost, OssicleError, Overloaded, TimedO
 from ossicle.core.ports import Channel, Receiver
 from ossicle.core.wire import Accept, Binary, ChannelTraits, Close, Fin, Message, Opening, Text
 from ossicle.transports.faults import report_fault
+from ossicle.transports.trust import platform_trust
 from ossicle.transports.tunnel import Proxy
 
 from .metadata import headers_of, metadata_of
@@ -80,7 +81,7 @@ async def connect(
         TimedOut: no connection within `timeout`.
     """
     limits = settings or GrpcSettings()
-    target = target_of(url, _roots(ssl or tls.create_default_context()), proxy)
+    target = target_of(url, _roots(ssl or platform_trust()), proxy)
     shared = share(target, limits)
     call: Any = None
     try:

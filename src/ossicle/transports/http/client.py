@@ -35,7 +35,7 @@ from ossicle.core.ports import Channel, Receiver
 from ossicle.core.wire import Accept, Binary, ChannelTraits, Close, Fin, Message, Opening, Text
 from ossicle.transports.faults import report_fault
 from ossicle.transports.target import request_target
-from ossicle.transports.trust import untrusted
+from ossicle.transports.trust import platform_trust, untrusted
 from ossicle.transports.tunnel import Proxy, connection
 
 __all__ = ["HttpClientChannel", "HttpClientSettings", "ReceiverFactory", "connect"]
@@ -96,7 +96,7 @@ async def connect(
         raise Refused("the URL of an HTTP stream is http://host/path or https://host/path")
     secure = parts.scheme == "https"
     host, port = parts.hostname, parts.port or (443 if secure else 80)
-    context = (ssl or tls.create_default_context()) if secure else None
+    context = (ssl or platform_trust()) if secure else None
     headers = [(n, v) for n, v in opening.headers if n.lower() not in _OURS]
     if not any(name.lower() == "host" for name, _ in headers):
         headers.insert(0, ("host", parts.netloc.rpartition("@")[2]))

@@ -52,7 +52,7 @@ from ossicle.core.ports import Channel, Receiver
 from ossicle.core.wire import Accept, Binary, ChannelTraits, Close, Fin, Message, Opening, Text
 from ossicle.transports.faults import report_fault
 from ossicle.transports.target import request_target
-from ossicle.transports.trust import untrusted
+from ossicle.transports.trust import platform_trust, untrusted
 from ossicle.transports.tunnel import Proxy, connection
 
 from .watch import FrameWatch
@@ -104,7 +104,8 @@ async def connect(
         opening: method, path, query and headers.
         receiver_factory: makes the receiver once the connection stands.
         url: `http://` or `https://`; see `ossicle.transports.target` for its path.
-        ssl: its certificates are believed; None = the platform's.
+        ssl: its certificates are believed, and it is made to offer HTTP/2: nothing else may share
+            it. None = the platform's.
         timeout: seconds until the connection has to stand.
         proxy: what to go through.
         settings: limits of the channel.
@@ -166,9 +167,11 @@ def _head(opening: Opening, url: str, scheme: str, netloc: str) -> list[tuple[st
 
 
 def _offering_h2(given: tls.SSLContext | None) -> tls.SSLContext:
-    context = given or tls.create_default_context()
-    context.set_alpn_protocols(["h2"])
-    return context
+    """A context that offers HTTP/2 only. A given one is changed, so nothing else may share it."""
+    if given is None:
+        return platform_trust("h2")
+    given.set_alpn_protocols(["h2"])
+    return given
 
 
 class Phase(enum.Enum):

@@ -25,7 +25,7 @@ from ossicle.core.errors import BadMessage, ConnectionLost, Refused, TimedOut
 from ossicle.core.ports import Channel, Receiver
 from ossicle.core.wire import Accept, Close, Opening
 from ossicle.transports.target import request_target
-from ossicle.transports.trust import untrusted
+from ossicle.transports.trust import platform_trust, untrusted
 from ossicle.transports.tunnel import Proxy, connection
 
 from .channel import WebSocketChannel, WebSocketSettings
@@ -75,7 +75,7 @@ async def connect(
     except (WSError, ValueError) as error:
         raise Refused("the URL of a WebSocket is ws://host/path or wss://host/path") from error
     where = f"{place.host}:{place.port}"
-    context = (ssl or tls.create_default_context()) if place.is_secure else None
+    context = (ssl or platform_trust()) if place.is_secure else None
     loop = asyncio.get_running_loop()
     create: Callable[..., Awaitable[Any]] = partial(aiofastnet.create_connection, loop)
     dialer = Dialer(
