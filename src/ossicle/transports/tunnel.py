@@ -19,11 +19,11 @@ import msgspec
 from python_socks import ProxyConnectionError, ProxyError, ProxyTimeoutError
 from python_socks.async_.asyncio import Proxy as SocksProxy
 
-from ossicle.core.errors import ConnectionLost, Refused
+from ossicle.core.errors import ConnectionLost, Refused, TimedOut
 
 from .trust import platform_trust, untrusted
 
-__all__ = ["CreateConnection", "Proxy", "connection", "dig"]
+__all__ = ["CreateConnection", "Proxy", "connection", "dig", "reached"]
 
 MAX_HEAD = 16 * 1024
 """Longest answer to CONNECT."""
@@ -93,6 +93,36 @@ class Proxy(msgspec.Struct, frozen=True):
         if not self.user and not self.password:
             return ""
         return base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+
+
+async def reached(
+    protocol: Callable[[], asyncio.BaseProtocol],
+    host: str,
+    port: int,
+    *,
+    ssl: tls.SSLContext | None,
+    proxy: Proxy | None,
+    timeout: float,  # noqa: ASYNC109  one limit for TCP, proxy and TLS
+) -> None:
+    """`connection` on the event loop, within a time and with errors for people.
+
+    Raises:
+        ConnectionLost: nobody there, or no TLS.
+        TimedOut: no connection within `timeout`.
+    """
+    create = asyncio.get_running_loop().create_connection
+    try:
+        async with asyncio.timeout(timeout):
+            await connection(create, protocol, host, port, ssl=ssl, proxy=proxy)
+    except TimeoutError as error:
+        by = f" through proxy {proxy}" if proxy is not None else ""
+        raise TimedOut(f"no connection to {host}:{port} within {timeout:g} s{by}") from error
+    except tls.SSLCertVerificationError as error:
+        text = f"no connection to {host}:{port}: its certificate {untrusted(error)}"
+        raise ConnectionLost(text) from error
+    except OSError as error:
+        text = error.strerror or type(error).__name__
+        raise ConnectionLost(f"no connection to {host}:{port}: {text}") from error
 
 
 async def connection(

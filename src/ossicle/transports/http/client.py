@@ -29,14 +29,13 @@ from ossicle.core.errors import (
     OssicleError,
     Overloaded,
     Refused,
-    TimedOut,
 )
 from ossicle.core.ports import Channel, Receiver
 from ossicle.core.wire import Accept, Binary, ChannelTraits, Close, Fin, Message, Opening, Text
 from ossicle.transports.faults import report_fault
 from ossicle.transports.target import request_target
-from ossicle.transports.trust import platform_trust, untrusted
-from ossicle.transports.tunnel import Proxy, connection
+from ossicle.transports.trust import platform_trust
+from ossicle.transports.tunnel import Proxy, reached
 
 __all__ = ["HttpClientChannel", "HttpClientSettings", "ReceiverFactory", "connect"]
 
@@ -108,25 +107,7 @@ async def connect(
     )
     limits = settings or HttpClientSettings()
     channel = HttpClientChannel(request, receiver_factory, limits)
-    try:
-        async with asyncio.timeout(timeout):
-            await connection(
-                asyncio.get_running_loop().create_connection,
-                lambda: channel,
-                host,
-                port,
-                ssl=context,
-                proxy=proxy,
-            )
-    except TimeoutError as error:
-        by = f" through proxy {proxy}" if proxy is not None else ""
-        raise TimedOut(f"no connection to {host}:{port} within {timeout:g} s{by}") from error
-    except tls.SSLCertVerificationError as error:
-        text = f"no connection to {host}:{port}: its certificate {untrusted(error)}"
-        raise ConnectionLost(text) from error
-    except OSError as error:
-        text = error.strerror or type(error).__name__
-        raise ConnectionLost(f"no connection to {host}:{port}: {text}") from error
+    await reached(lambda: channel, host, port, ssl=context, proxy=proxy, timeout=timeout)
     return channel
 
 

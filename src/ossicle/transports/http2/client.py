@@ -46,14 +46,13 @@ from ossicle.core.errors import (
     OssicleError,
     Overloaded,
     Refused,
-    TimedOut,
 )
 from ossicle.core.ports import Channel, Receiver
 from ossicle.core.wire import Accept, Binary, ChannelTraits, Close, Fin, Message, Opening, Text
 from ossicle.transports.faults import report_fault
 from ossicle.transports.target import request_target
-from ossicle.transports.trust import platform_trust, untrusted
-from ossicle.transports.tunnel import Proxy, connection
+from ossicle.transports.trust import platform_trust
+from ossicle.transports.tunnel import Proxy, reached
 
 from .watch import FrameWatch
 
@@ -123,25 +122,14 @@ async def connect(
     head = _head(opening, url, "https" if secure else "http", parts.netloc.rpartition("@")[2])
     limits = settings or Http2ClientSettings()
     channel = Http2ClientChannel(head, receiver_factory, limits)
-    try:
-        async with asyncio.timeout(timeout):
-            await connection(
-                asyncio.get_running_loop().create_connection,
-                lambda: channel,
-                host,
-                port,
-                ssl=_offering_h2(ssl) if secure else None,
-                proxy=proxy,
-            )
-    except TimeoutError as error:
-        by = f" through proxy {proxy}" if proxy is not None else ""
-        raise TimedOut(f"no connection to {host}:{port} within {timeout:g} s{by}") from error
-    except tls.SSLCertVerificationError as error:
-        text = f"no connection to {host}:{port}: its certificate {untrusted(error)}"
-        raise ConnectionLost(text) from error
-    except OSError as error:
-        text = error.strerror or type(error).__name__
-        raise ConnectionLost(f"no connection to {host}:{port}: {text}") from error
+    await reached(
+        lambda: channel,
+        host,
+        port,
+        ssl=_offering_h2(ssl) if secure else None,
+        proxy=proxy,
+        timeout=timeout,
+    )
     if not channel.spoken:
         channel.abort()
         raise ConnectionLost(f"{host}:{port} did not choose HTTP/2 (ALPN h2)")
