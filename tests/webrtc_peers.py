@@ -30,6 +30,7 @@ from ossicle.core.wire import Accept, Media, Message, Opening, Text
 from ossicle.transports.webrtc.ports import Doorway
 from ossicle.transports.webrtc.server import Calls
 from ossicle.transports.webrtc.settings import WebRtcSettings
+from stalls import Stalls
 
 __all__ = [
     "Caller",
@@ -189,12 +190,14 @@ class Heard:
         """20 ms each, at 16 kHz mono."""
         return len(self.sound) / 640
 
-    @property
-    def worst_gap_ms(self) -> float:
-        """The longest time without any sound, once it had begun."""
+    def worst_gap_ms(self, stalls: Stalls | None = None) -> float:
+        """The longest time without any sound, once it had begun; without what the machine took."""
         times = [at for at, _ in self.pieces]
         return max(
-            (1000 * (after - before) for before, after in itertools.pairwise(times)),
+            (
+                1000 * (after - before - (stalls.between(before, after) if stalls else 0.0))
+                for before, after in itertools.pairwise(times)
+            ),
             default=0.0,
         )
 

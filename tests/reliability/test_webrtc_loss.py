@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("aiortc")
 
 from pitch import heard_in, pitches
+from stalls import Stalls
 from webrtc_peers import Caller, Heard, Stock, encoded, impair, ours
 
 pytestmark = [pytest.mark.reliability, pytest.mark.timeout(90)]
@@ -30,11 +31,13 @@ class Run:
         self.heard, self.lost, self.call = heard, lost, call
 
 
-async def carried(packets: Sequence[bytes]) -> dict[tuple[float, float], tuple[Run, Run]]:
+async def carried(
+    packets: Sequence[bytes], stalls: Stalls
+) -> dict[tuple[float, float], tuple[Run, Run]]:
     """What ours and the stock receiver made of the same packets with the same ones lost."""
     stock = Stock()
     runs: dict[tuple[float, float], tuple[Run, Run]] = {}
-    async with ours() as server, contextlib.AsyncExitStack() as stack:
+    async with stalls, ours() as server, contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(stock.close)
         callers: list[Caller] = []
         for number, (loss, jitter_ms) in enumerate(CONDITIONS):
@@ -53,7 +56,8 @@ async def carried(packets: Sequence[bytes]) -> dict[tuple[float, float], tuple[R
 
 async def test_no_sound_is_missing() -> None:
     packets = encoded(SOUND, loss_percent=10)
-    runs = await carried(packets)
+    stalls = Stalls()
+    runs = await carried(packets, stalls)
     for (loss, jitter_ms), (here, there) in runs.items():
         shown = f"{loss:.1%} lost, {jitter_ms} ms jitter"
         assert here.lost, f"{shown}: nothing was lost, take another seed"
@@ -61,9 +65,12 @@ async def test_no_sound_is_missing() -> None:
         assert here.heard.frames / len(packets) * 50 >= 49.9, (shown, here.heard.frames)
         assert heard_in(here.heard.sound) == WORDS, shown
         assert here.call.figures.concealed <= len(here.lost), shown
-        # A machine that stalls delays both alike.
-        limit = CONDITIONS[loss, jitter_ms]
-        worst, other = here.heard.worst_gap_ms, there.heard.worst_gap_ms
-        assert worst <= max(limit, other / 2), (shown, worst, other)
+        # What other work on this machine took is no gap of ours; the buffer's own is all that
+        # is left, and test_under_loss.py has it by a clock that nobody takes anything from.
+        worst, other = here.heard.worst_gap_ms(stalls), there.heard.worst_gap_ms(stalls)
+        assert worst <= CONDITIONS[loss, jitter_ms], (shown, worst, other, stalls.worst_ms)
         assert here.heard.frames > there.heard.frames, shown
-        print(f"{shown}: gap {worst:.0f} ms, stock {other:.0f} ms; {here.call.figures}")
+        print(
+            f"{shown}: gap {worst:.0f} ms, with stalls of up to {stalls.worst_ms:.0f} ms "
+            f"{here.heard.worst_gap_ms():.0f} ms, stock {other:.0f} ms; {here.call.figures}"
+        )

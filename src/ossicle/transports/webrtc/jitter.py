@@ -3,7 +3,8 @@
 Nothing plays here, so nothing is held for a clock: a packet that follows on leaves at once, and
 only a missing one is waited for. How long is the *depth*: so much after the moment when it should
 have come, by the pace of the stream, it is given up. The depth follows the network: it is the
-lateness that all but one in a hundred of the last packets kept to, with a margin, within bounds.
+lateness that all but one in a hundred of the last packets kept to, with a margin, within bounds,
+counted only for packets that others overtook, and against those: no other can be missed.
 Only `expire` gives up, never a packet that comes: after a stall of this process the missing one may
 stand in the socket right behind it.
 
@@ -41,6 +42,10 @@ _WINDOW = 250
 """Packets whose lateness is remembered: 5 s."""
 _REFRESH = 25
 """Packets between two looks at them."""
+_PASSED = 64
+"""So many numbers that were passed over are remembered."""
+_OVERTAKEN_S = 0.01
+"""A packet that another one overtook in a queue stands right behind it."""
 
 
 class Arrived(msgspec.Struct, frozen=True, gc=False):
@@ -131,7 +136,8 @@ class JitterBuffer:
         self._length: Callable[[bytes], int] = length or _twenty(rate)
         self._least, self._most = least_s, most_s
         self._capacity = capacity
-        self._waiting: dict[int, Arrived] = {}
+        self._waiting: dict[int, tuple[Arrived, float]] = {}
+        """What came too early, and when."""
         self._next = -1
         """Unwrapped sequence number that leaves next; -1 = no packet came."""
         self._highest = 0
@@ -141,7 +147,12 @@ class JitterBuffer:
         """Ticks where the packet that leaves next should begin."""
         self._base = inf
         """Arrival of tick 0 for a packet that was never late."""
-        self._lateness: deque[float] = deque(maxlen=_WINDOW)
+        self._zeros: deque[float] = deque(maxlen=_WINDOW)
+        """When tick 0 would have come, going by each of the last packets."""
+        self._waits: deque[float] = deque(maxlen=_WINDOW)
+        """How long each of them would have had to be waited for."""
+        self._overtook: dict[int, float] = {}
+        """Numbers that were passed over, and the `zero` of the packet that did it."""
         self._unread = 0
         self._stray = -1
         self._strays = 0
@@ -191,6 +202,7 @@ class JitterBuffer:
         self._first_stamp = self._stamp_high = stamp
         self._due = 0
         self._strays = 0
+        self._overtook.clear()
 
     def _unwrapped(self, sequence: int) -> int:
         """The number nearest to the highest one that ends like this."""
@@ -206,7 +218,7 @@ class JitterBuffer:
         stats = self.stats
         stats.received += 1
         ticks = self._ticks(stamp)
-        self._measure(ticks, now)
+        self._measure(number, ticks, now)
         if number < self._next:
             # Its place was given up, or it is a copy of one that left.
             stats.late += 1
@@ -221,7 +233,7 @@ class JitterBuffer:
             stats.reordered += 1
         else:
             self._highest = number
-        self._waiting[number] = Arrived(payload, ticks, self._length(payload))
+        self._waiting[number] = (Arrived(payload, ticks, self._length(payload)), now)
         return self._leave(now)
 
     def _ticks(self, stamp: int) -> int:
@@ -234,18 +246,28 @@ class JitterBuffer:
             self._stamp_high = high
         return high - self._first_stamp
 
-    def _measure(self, ticks: int, now: float) -> None:
-        """How late it was against the earliest of the last packets, and what depth that asks."""
+    def _measure(self, number: int, ticks: int, now: float) -> None:
+        """How much later a packet was than the one that had overtaken it, and what depth that asks.
+
+        Others are never missed: a queue on the way, or a process that stands still, delays all
+        alike, and then nothing is there yet that could show a packet to be missing. So they teach
+        nothing about how long to wait, however late they are; nor does a copy."""
         zero = now - ticks / self._rate
         self._base = min(self._base, zero)
-        self._lateness.append(zero)
+        self._zeros.append(zero)
+        before = self._overtook.pop(number, zero)
+        self._waits.append(zero - before)
+        for passed in range(max(self._highest + 1, number - _PASSED), number):
+            self._overtook[passed] = zero
+        while len(self._overtook) > _PASSED:
+            del self._overtook[next(iter(self._overtook))]
         self._unread += 1
         if self._unread >= _REFRESH:
             self._unread = 0
-            ordered = sorted(self._lateness)
             # The base moves up, too: clocks drift, and routes get longer.
-            self._base = ordered[0]
-            late = ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)] - ordered[0]
+            self._base = min(self._zeros)
+            ordered = sorted(self._waits)
+            late = ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)]
             wanted = min(self._most, max(self._least, late * 1.25 + 0.015))
             # Deeper at once, shallower slowly: the next burst looks like the last one.
             self.depth_s = max(wanted, self.depth_s - 0.005)
@@ -255,7 +277,7 @@ class JitterBuffer:
         while self._waiting:
             found = self._waiting.pop(self._next, None)
             if found is not None:
-                out += self._out(found)
+                out += self._out(found[0])
                 continue
             first = min(self._waiting)
             due = self._gives_up(first)
@@ -263,7 +285,7 @@ class JitterBuffer:
                 self.deadline = due
                 return tuple(out)
             missing = first - self._next
-            follows = self._waiting.pop(first)
+            follows, _ = self._waiting.pop(first)
             self.stats.lost += missing
             gap = follows.stamp - self._due
             out.append(Lost(missing, gap if 0 < gap <= self._rate * 2 else missing * self._step))
@@ -276,10 +298,14 @@ class JitterBuffer:
     def _gives_up(self, first: int) -> float:
         """When the packet that is missing before `first` is no longer waited for: the depth after
         the moment when it should have come. Its own time is what follows on what left, but never
-        later than the packet that is there (a pause may lie between)."""
-        there = self._waiting[first].stamp
-        missing = max(self._due, there - (first - self._next) * self._step)
-        return self._base + min(missing, there) / self._rate + self.depth_s
+        later than the packet that is there (a pause may lie between). Where the whole stream is
+        late, that moment is long over, and what is missing still gets a little time after it was
+        seen to be."""
+        follows, came = self._waiting[first]
+        missing = max(self._due, follows.stamp - (first - self._next) * self._step)
+        due = self._base + min(missing, follows.stamp) / self._rate + self.depth_s
+        late = came - self._base - follows.stamp / self._rate
+        return max(due, came + _OVERTAKEN_S) if late > self.depth_s else due
 
     def _flush(self, now: float) -> tuple[Left, ...]:
         capacity, self._capacity = self._capacity, -1

@@ -69,7 +69,7 @@ def test_a_loss_is_given_up_by_the_clock_only() -> None:
     buffer.add(0, 0, b"0", 0.0)
     assert buffer.add(2, 2 * STEP, b"2", 0.5) == ()
     assert short(buffer.add(1, STEP, b"1", 0.5)) == ["1", "2"]
-    assert buffer.add(4, 4 * STEP, b"4", 0.56) == ()
+    assert buffer.add(4, 4 * STEP, b"4", 0.08) == ()
     assert buffer.deadline == pytest.approx(0.06 + 0.06, abs=0.001)  # packet 3 was due at 60 ms
     assert short(buffer.expire(buffer.deadline - 0.001)) == []
     assert short(buffer.expire(buffer.deadline)) == ["-1", "4"]
@@ -97,18 +97,35 @@ def test_packets_of_other_lengths() -> None:
 
 def test_the_depth_follows_the_network() -> None:
     buffer = JitterBuffer(RATE, least_s=0.04, most_s=0.2, first_s=0.06)
-    now = 0.0
     for number in range(100):
         buffer.add(number, number * STEP, b"x", number * 0.02)
     assert buffer.depth_s == pytest.approx(0.04, abs=0.011)
-    for number in range(100, 200):
-        now = number * 0.02 + (0.1 if number % 3 == 0 else 0.0)
+    late = [(number * 0.02 + (0.1 if number % 3 == 0 else 0.0), number) for number in range(100, 200)]
+    for now, number in sorted(late):
         buffer.add(number, number * STEP, b"x", now)
     deep = buffer.depth_s
     assert 0.12 <= deep <= 0.2
     for number in range(200, 900):
         buffer.add(number, number * STEP, b"x", number * 0.02)
     assert buffer.depth_s < deep / 2
+
+
+def test_what_delays_every_packet_alike_asks_for_no_depth() -> None:
+    """A queue on the way, or a process that stood still: all come late, and in order."""
+    buffer = JitterBuffer(RATE, least_s=0.04, most_s=0.2)
+    for number in range(200):
+        now = max(number * 0.02, (number // 50) * 1.0 + 0.15)  # still for 150 ms in each second
+        assert short(buffer.add(number, number * STEP, b"x", now)) == ["x"]
+    assert buffer.depth_s == pytest.approx(0.04, abs=0.011)
+
+
+def test_a_stream_that_is_late_as_a_whole_still_waits_for_a_packet_that_was_overtaken() -> None:
+    buffer = JitterBuffer(RATE)
+    for number in range(30):
+        buffer.add(number, number * STEP, b"x", number * 0.02)
+    assert buffer.add(31, 31 * STEP, b"31", 31 * 0.02 + 0.3) == ()
+    assert short(buffer.expire(31 * 0.02 + 0.305)) == []
+    assert short(buffer.add(30, 30 * STEP, b"30", 31 * 0.02 + 0.306)) == ["30", "31"]
 
 
 def test_a_stream_that_begins_anew_is_followed() -> None:
