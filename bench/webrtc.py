@@ -11,6 +11,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import uvloop
 
 from .progress import Progress
 from .results import Section, Verdict, Written, spread
+from .webrtc_latency import latency
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
@@ -214,6 +216,24 @@ def measure(progress: Progress, *, quick: bool = False) -> Section:
         Verdict("packet sent to its sound", f"{delay['ours']:.1f} ms", "<= 100 ms",
                 delay["ours"] <= 100),
     ]  # fmt: skip
+    progress.step("microphone to engine to ear")
+    with tempfile.TemporaryDirectory() as folder:
+        taken = uvloop.run(latency(Path(folder), seconds=10 if quick else 40))
+    ends = Written(("Chromium, median (least-most)", "ms", "chirps found"))
+    for name, target, found in (
+        ("captured to engine", 100, taken.inwards), ("engine to ear", 100, taken.outwards)
+    ):  # fmt: skip
+        there = spread(found)
+        ends.rows.append((name, there.text(0), f"{len(found)} of {taken.said}"))
+        section.verdicts.append(
+            Verdict(name, f"{there.median:.0f} ms", f"<= {target} ms",
+                    there.median <= target and len(found) >= 0.8 * taken.said)
+        )  # fmt: skip
+    section.notes.append(
+        "Captured to engine, and engine to ear: chirps in both directions at once, found by "
+        "correlation where Chromium's fake microphone delivered them, where the engine got them, "
+        "where it handed them over, and where the page plays them. Sound hardware comes on top."
+    )
     progress.step("loss and jitter")
     losses = uvloop.run(_losses(6.0 if quick else 18.0))
     bounds = {"1.5%, 0 ms": 100, "1.5%, 30 ms": 140, "5.0%, 0 ms": 160}
@@ -237,7 +257,7 @@ def measure(progress: Progress, *, quick: bool = False) -> Section:
         "within it, which stands beside it: a task looks at the clock every 5 ms, and what is "
         "missing between two looks and was not spent on the processor was taken."
     )
-    section.tables += [costs, times, losses]
+    section.tables += [costs, times, ends, losses]
     section.notes.append(
         f"{calls} calls to each server at once, callers are stock aiortc sending Opus of 24 kbit/s "
         "in 20 ms packets; both servers run on uvloop, in a process each."

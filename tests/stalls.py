@@ -5,9 +5,9 @@ gap in time.
         ...
     stalls.between(before, after)      seconds of it that were the machine's
 
-A task looks at the clock every few milliseconds. What is missing between two looks and was not spent
-by this thread on the processor was taken from it: other work ran. Slowness of our own, which does
-spend it, is never counted.
+A task looks at the clock every few milliseconds. What is missing between two looks and was not
+spent by this thread on the processor was taken from it: other work ran. Slowness of our own, which
+does spend it, is never counted.
 """
 
 import asyncio

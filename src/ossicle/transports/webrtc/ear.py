@@ -118,6 +118,8 @@ class Ear:
 
     def _replace(self, lost: Lost, following: Left | None) -> None:
         total = min(self._samples(lost.ticks), _LONGEST_PAUSE)
+        if not total:  # padding: nothing of it was to be heard
+            return
         each = total // lost.packets
         each -= each % (RATE // 400)  # libopus conceals in steps of 2.5 ms
         usable = isinstance(following, Arrived) and self._coders.redundant(

@@ -63,7 +63,7 @@ class Lost(msgspec.Struct, frozen=True, gc=False):
 
     packets: int
     ticks: int
-    """RTP ticks from the end of what came before to the packet that follows; 0 = not known."""
+    """RTP ticks from the end of what came before to the packet that follows."""
 
 
 class Pause(msgspec.Struct, frozen=True, gc=False):
@@ -163,7 +163,7 @@ class JitterBuffer:
         Args:
             sequence: 16 bits.
             stamp: 32 bits, in ticks.
-            payload: without header and padding.
+            payload: without header and padding; empty = padding only.
             now: monotonic seconds.
         """
         stats = self.stats
@@ -288,7 +288,8 @@ class JitterBuffer:
             follows, _ = self._waiting.pop(first)
             self.stats.lost += missing
             gap = follows.stamp - self._due
-            out.append(Lost(missing, gap if 0 < gap <= self._rate * 2 else missing * self._step))
+            # No time between both: what is missing was padding.
+            out.append(Lost(missing, gap if 0 <= gap <= self._rate * 2 else missing * self._step))
             self._next = first
             self._due = follows.stamp
             out += self._out(follows)
@@ -315,8 +316,11 @@ class JitterBuffer:
             self._capacity = capacity
 
     def _out(self, item: Arrived) -> tuple[Left, ...]:
-        """One packet in its place; a pause before it where time passed without a loss."""
+        """One packet in its place; a pause before it where time passed without a loss. Padding has
+        a number, and neither sound nor time of its own: browsers probe their path with it."""
         self._next += 1
+        if not item.payload:
+            return ()
         gap = item.stamp - self._due
         self._step = item.ticks or self._step
         self._due = item.stamp + self._step

@@ -81,6 +81,28 @@ def test_a_recovered_packet_sounds_like_the_lost_one() -> None:
     assert np.corrcoef(clean[piece], patched[piece])[0, 1] > 0.5
 
 
+def test_padding_is_not_heard() -> None:
+    """Neither when it comes nor when it is lost."""
+    clean, run = Run(), Run()
+    all_ = packets()
+    wanted = clean.feed(all_, set())
+    number = 0
+    for place, packet in enumerate(all_):
+        now = place * 0.02
+        while run.ear.deadline <= now:
+            run.ear.expire(run.ear.deadline)
+        for padding in (b"", b"") if place % 30 == 10 else ():
+            if place != 70:
+                run.ear.packet(number, (place - 1) * STEP, padding, now)
+            number += 1
+        run.ear.packet(number, place * STEP, packet, now)
+        number += 1
+    run.ear.flush()
+    assert b"".join(run.sound) == wanted
+    assert run.ear.network.lost == 2
+    assert run.ear.stats.damaged == run.ear.stats.recovered == run.ear.stats.concealed == 0
+
+
 def test_a_microphone_that_was_muted_for_long() -> None:
     """Two seconds of silence stand for five minutes."""
     run = Run()
