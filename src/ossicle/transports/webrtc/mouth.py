@@ -68,6 +68,9 @@ class Mouth:
         self._idle = 0
         self._due: deque[tuple[float, str]] = deque()
         self._waited = False
+        self._asleep = 0
+        """Packets' times from `count` on in which nothing is to be done, unless something is said:
+        most of a call is listening, and fifty timers a second for it are a tenth of its cost."""
 
     @property
     def waiting_s(self) -> float:
@@ -92,6 +95,8 @@ class Mouth:
         if sound:
             self._queue.append(sound)
             self._size += len(sound)
+            if self._asleep:
+                self._wake()
 
     def mark(self, name: str) -> None:
         """Tell when what was said before this is heard."""
@@ -123,6 +128,7 @@ class Mouth:
 
     def _tick(self) -> None:
         now = self._timers.now()
+        self._pass(self._asleep)
         behind = int((now - self._begun) / _FRAME_S) - self._count
         if behind > _CATCH_UP:
             self._count += behind
@@ -132,7 +138,26 @@ class Mouth:
             self._count += 1
         while self._due and self._due[0][0] <= now:
             self._reached(self._due.popleft()[1])
-        self._timer = self._timers.call_at(self._begun + self._count * _FRAME_S, self._tick)
+        if self._idle > _TAIL and not self.busy:
+            self._asleep = _REST_EVERY - 1 - self._idle % _REST_EVERY
+        self._next_tick()
+
+    def _next_tick(self) -> None:
+        at = self._begun + (self._count + self._asleep) * _FRAME_S
+        self._timer = self._timers.call_at(at, self._tick)
+
+    def _pass(self, frames: int) -> None:
+        self._count += frames
+        self._idle += frames
+        self._asleep = 0
+
+    def _wake(self) -> None:
+        """Something is said: the next packet's time is the next."""
+        since = (self._timers.now() - self._begun) / _FRAME_S
+        self._pass(min(self._asleep, max(0, int(since) + 1 - self._count)))
+        if self._timer is not None:
+            self._timer.cancel()
+            self._next_tick()
 
     def _frame(self, now: float) -> None:
         frame = self._take(now)

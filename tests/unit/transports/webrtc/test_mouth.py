@@ -160,3 +160,28 @@ def test_stop_is_final() -> None:
     run.out.clear()
     run.timers.advance(5.0)
     assert run.out == []
+
+
+def test_at_rest_it_sleeps_between_its_packets_of_silence() -> None:
+    """And what it says then begins with the next packet's time, as if it had been awake."""
+    run = Run()
+    looks = 0
+    tick = run.mouth._tick
+
+    def counted() -> None:
+        nonlocal looks
+        looks += 1
+        tick()
+
+    run.mouth._tick = counted  # type: ignore[method-assign]
+    run.mouth.begin()
+    run.timers.advance(10.0)
+    assert looks <= 30  # 25 packets of silence
+    assert [at for at, *_ in run.out] == pytest.approx([0.28 + 0.4 * n for n in range(25)])
+    run.timers.advance(0.013)
+    run.mouth.say(sound(40))
+    run.timers.advance(0.1)
+    assert [(at, stamp, marker) for at, _, stamp, marker in run.loud] == [
+        (10.02, 501 * 960, True), (10.04, 502 * 960, False)
+    ]  # fmt: skip
+    assert looks <= 40
