@@ -15,8 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+import ossicle
 from chromium import Page, chromium
 from harness import ask, gateway_with, missing, until
+from ossicle.core.events import Transcript
+from ossicle.gateway.upstreams import open_upstream
 from ossicle.transports.webrtc.settings import WebRtcSettings
 from page import recording
 from pitch import heard_in, pitch_engine, pitches
@@ -33,12 +36,12 @@ SPEAK = " ".join(f"p{number}" for number in REPLY)
 
 @contextlib.asynccontextmanager
 async def talking(
-    tmp_path: Path, *flags: str, words: list[int] = WORDS, **settings: Any
+    tmp_path: Path, *flags: str, words: list[int] = WORDS, engine: Any = None, **settings: Any
 ) -> AsyncIterator[tuple[Any, Page]]:
     """A gateway and a page with a microphone."""
     wav = recording(tmp_path / "microphone.wav", pitches(words), 48_000)
     async with (
-        gateway_with(tmp_path, pitch_engine(), **settings) as gateway,
+        gateway_with(tmp_path, engine or pitch_engine(), **settings) as gateway,
         chromium(tmp_path, *FLAGS, *flags, microphone=wav) as browser,
     ):
         yield gateway, await browser.open(gateway.url + "/healthz", script=CALLS)
@@ -132,6 +135,35 @@ async def test_an_offer_without_candidates_and_without_words(tmp_path: Path) -> 
         await page.run("calls[0].pc.close()")  # no DELETE: a page that is left
         await page.until("calls[1].messages.at(-1).type === 'ended'")
         assert (await page.run("calls[1].messages.at(-1)"))["reason"] == "done"
+
+
+async def test_over_ipv6_and_on_to_a_provider(tmp_path: Path) -> None:
+    """WHIP in over [::1], the Deepgram protocol out over a WebSocket: the same words as there."""
+    if not ipv6():
+        missing("this machine has no IPv6, not even ::1")
+    async with gateway_with(tmp_path / "behind", pitch_engine()) as behind:
+        async with ossicle.connect(behind.url, dialect="deepgram") as stream:
+            await stream.send(pitches(WORDS))
+            await stream.end()
+            directly = [e.text async for e in stream if isinstance(e, Transcript) and e.final]
+        front = open_upstream(f"deepgram@{behind.url}")
+        async with talking(tmp_path, engine=front, host="::1") as (gateway, page):
+            port = gateway.url.rpartition(":")[2]
+            await page.run(call(path=f"http://[::1]:{port}/whip"))
+            await connected(page)
+            await page.until(f"words(0).length >= {len(SAID)}")
+            words = await page.run("words(0)")
+            (link,) = (each.link for each in gateway.webrtc.calls.calls)
+            assert link.pair.startswith("host ::1:")
+    assert words == " ".join(directly).split() == SAID
+
+
+def ipv6() -> bool:
+    """There is a loopback of it."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET6) as probe:
+        probe.bind(("::1", 0))
+        return True
+    return False
 
 
 async def test_an_interrupted_voice_is_silent_at_once(tmp_path: Path) -> None:

@@ -46,11 +46,8 @@ async def facts_of(settings: GatewaySettings, secret: bytes | None, now: float) 
                 made.close()
     free = 0
     if way.ports is not None and bound:
-        for port in range(way.ports[0], way.ports[1] + 1):
-            made = bound_socket(bound[0], port)
-            if made is not None:
-                made.close()
-                free += 1
+        ports = range(way.ports[0], way.ports[1] + 1)
+        free = sum(all(_free(each, port) for each in bound) for port in ports)
     given = settings.webrtc
     mapped, trouble = await _mapped(given.stun) if given.stun else ("", "")
     turn: list[tuple[str, str]] = []
@@ -73,6 +70,14 @@ async def facts_of(settings: GatewaySettings, secret: bytes | None, now: float) 
         loopback(settings.host) or settings.tls_port is not None,
         _contained(),
     )
+
+
+def _free(address: str, port: int) -> bool:
+    made = bound_socket(address, port)
+    if made is None:
+        return False
+    made.close()
+    return True
 
 
 def _contained() -> bool:

@@ -41,7 +41,7 @@ _PATHS = (
     ("/whep/{session}", ["POST", "OPTIONS"]),
     ("/whep/{session}/{call}", ["PATCH", "DELETE", "OPTIONS"]),
 )
-_ANY = {"0.0.0.0": 4, "::": 6, "*": 0}  # noqa: S104  recognised, not bound
+_ANY = {"0.0.0.0", "::", "*"}  # noqa: S104  recognised, not bound
 
 
 class WebRtcDoor:
@@ -134,13 +134,13 @@ def _addresses(host: str, *, ipv6: bool) -> tuple[str, ...]:
     if host in _ANY:
         import ifaddr  # noqa: PLC0415  comes with the extra
 
-        version = _ANY[host]
         found: list[str] = []
         for adapter in ifaddr.get_adapters():
             for each in adapter.ips:
                 text = each.ip if isinstance(each.ip, str) else each.ip[0]
                 address = ipaddress.ip_address(text)
-                fits = address.version == 4 or (ipv6 and version != 4)
+                # Whichever family HTTP listens on: a browser's own network may have one only.
+                fits = address.version == 4 or ipv6
                 if fits and not address.is_loopback and not address.is_link_local:
                     found.append(text)
         return tuple(found) or ("127.0.0.1",)

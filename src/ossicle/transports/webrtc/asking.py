@@ -4,8 +4,8 @@ import asyncio
 import socket
 from typing import Any
 
-from aioice import Candidate, stun, turn
-from aioice.ice import StunProtocol, server_reflexive_candidate
+from aioice import stun, turn
+from aioice.ice import StunProtocol
 from aiortc.rtcicetransport import parse_stun_turn_uri
 
 __all__ = ["mapped_by", "relayed_by"]
@@ -20,22 +20,24 @@ async def mapped_by(url: str) -> str:
     """
     parsed: dict[str, Any] = parse_stun_turn_uri(url)
     loop = asyncio.get_running_loop()
-    # Only `local_candidate` of it is read.
+    found = await loop.getaddrinfo(parsed["host"], parsed["port"], type=socket.SOCK_DGRAM)
+    # NAT is IPv4's, so that is asked for where a server has both.
+    family, *_, server = min(found, key=lambda each: each[0] != socket.AF_INET)
     nobody: Any = None
     transport, protocol = await loop.create_datagram_endpoint(
         lambda: StunProtocol(nobody),
-        family=socket.AF_INET,
-        local_addr=("0.0.0.0", 0),  # noqa: S104  whichever reaches it
+        family=family,
+        local_addr=("0.0.0.0" if family == socket.AF_INET else "::", 0),  # noqa: S104  whichever
     )
     protocol.receiver = _Nobody()  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
     try:
-        protocol.local_candidate = Candidate("1", 1, "udp", 1, "127.0.0.1", 9, "host")
-        found, _ = await server_reflexive_candidate(protocol, (parsed["host"], parsed["port"]))
+        request = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+        response, _ = await protocol.request(request, (str(server[0]), int(server[1])))
     except stun.TransactionError as error:
         raise OSError(str(error)) from error
     finally:
         transport.close()
-    return found.host
+    return str(response.attributes["XOR-MAPPED-ADDRESS"][0])
 
 
 async def relayed_by(url: str, user: str, word: str) -> str:

@@ -26,7 +26,7 @@ class Facts(msgspec.Struct, frozen=True):
     """Every address of this machine."""
     ports: tuple[int, int] | None = None
     free: int = 0
-    """Ports of the range that are free."""
+    """Ports of the range that are free at every address."""
     calls: int = 500
     """Calls that are allowed at once."""
     mapped: str = ""
@@ -68,7 +68,7 @@ def diagnose(facts: Facts) -> list[Finding]:
 
 def _addresses(facts: Facts) -> list[Finding]:
     found = [Finding("wrong", f"no UDP socket on {each}") for each in facts.failed]
-    told = facts.announce or facts.bound
+    told = _told(facts)
     if not told:
         found.append(Finding("wrong", "no address is offered: no browser can connect"))
         return found
@@ -101,6 +101,13 @@ def _addresses(facts: Facts) -> list[Finding]:
         if each in facts.own
     ]
     return found
+
+
+def _told(facts: Facts) -> tuple[str, ...]:
+    """What browsers are told: what is announced, and addresses of a family for which nothing is."""
+    families = {ipaddress.ip_address(each).version for each in facts.announce}
+    others = (e for e in facts.bound if ipaddress.ip_address(e).version not in families)
+    return (*facts.announce, *others)
 
 
 def _ports(facts: Facts) -> list[Finding]:

@@ -29,6 +29,13 @@ def test_all_is_well() -> None:
         ({"bound": ("127.0.0.1",)}, "note", "--host 0.0.0.0"),
         ({"bound": ("10.0.0.4",)}, "note", "--announce"),
         ({"bound": ("172.17.0.2",), "container": True}, "wrong", "publish --ice-ports"),
+        (
+            {"announce": ("10.0.0.9",), "bound": ("10.0.0.4", "fd00::4")},
+            "note",
+            "10.0.0.9, fd00::4",
+        ),
+        ({"announce": ("203.0.113.9",), "bound": ("10.0.0.4", "2a01::4")}, "ok", "9, 2a01::4"),
+        ({"bound": ("::1",)}, "note", "only ::1 is offered"),
         ({"ports": None}, "note", "--ice-ports"),
         ({"free": 0}, "wrong", "is taken"),
         ({"ports": (40_000, 40_009), "free": 10}, "note", "10 calls"),
