@@ -14,7 +14,6 @@ pytest.importorskip("aiortc")
 
 from harness import until
 from ossicle.core.errors import OssicleError
-from ossicle.core.wire import Text
 from ossicle.transports.webrtc.rtp import header
 from ossicle.transports.webrtc.settings import WebRtcSettings
 from pitch import heard_in, pitches
@@ -34,16 +33,19 @@ def reports(chance: random.Random) -> bytes:
     return struct.pack("!BBH", first, kind, length) + body
 
 
-def chunks(chance: random.Random) -> bytes:
-    """SCTP, roughly: a common header whose checksum is right as often as not, and chunks."""
+def chunks(chance: random.Random, tag: int) -> bytes:
+    """SCTP, roughly: a common header whose checksum and tag are mostly right, and chunks of every
+    kind but those that end an association, which is the sender's right."""
     from google_crc32c import value
 
     body = b""
     for _ in range(chance.randrange(1, 4)):
         data = chance.randbytes(chance.randrange(0, 40))
         length = chance.choice((len(data) + 4, 0, 3, 0xFFFF))
-        body += struct.pack("!BBH", chance.randrange(256), chance.randrange(256), length) + data
-    head = struct.pack("!HHL", 5000, 5000, chance.randrange(1 << 32))
+        kind = chance.choice((0, 1, 2, 3, 4, 5, 9, 10, 11, 130, 192, 77))
+        data += bytes(-len(data) % 4)
+        body += struct.pack("!BBH", kind, chance.randrange(256), length) + data
+    head = struct.pack("!HHL", 5000, 5000, chance.choice((tag, tag, 0, 7)))
     whole = head + bytes(4) + body
     sum_ = struct.pack("<I", value(whole)) if chance.random() < 0.7 else chance.randbytes(4)
     return head + sum_ + body
@@ -59,8 +61,9 @@ async def test_authentic_garbage_within_a_call() -> None:
         (call,) = server.calls.calls
         (transceiver,) = caller.pc.getTransceivers()
         dtls: Any = transceiver.sender.transport
+        tag = call.link._pc.sctp._local_verification_tag
         srtp, ssrc = dtls._tx_srtp, transceiver.sender._ssrc
-        for number in range(150):
+        for number in range(300):
             garbage = reports(chance)
             await dtls.transport._send(srtp.protect_rtcp(garbage.ljust(8, b"\0")))
             # A stream of its own: what the true one says is not to be damaged.
@@ -69,7 +72,7 @@ async def test_authentic_garbage_within_a_call() -> None:
             with contextlib.suppress(pylibsrtp.Error):  # some their own sender refuses
                 await dtls.transport._send(srtp.protect(odd + chance.randbytes(80)))
             if number % 3 == 0 and call.state == "connected":
-                await dtls._send_data(chunks(chance))
+                await dtls._send_data(chunks(chance, tag))
             await dtls.transport._send(bytes((chance.randrange(256),)) + chance.randbytes(20))
             await asyncio.sleep(0)
         await caller.track.over.wait()
@@ -77,12 +80,12 @@ async def test_authentic_garbage_within_a_call() -> None:
         ends = [error for error in server.closed if error is not None]
         assert all(isinstance(error, OssicleError) for error in ends)
         assert server.calls.calls == (call,), ends
-        caller.channel.send("still there")
-        await until(lambda: Text("still there") in server.messages)
-        assert ssrc in call._ears
+        assert call.link.senseless  # enough got through to aiortc's own parsers
         # Sound of the other stream is heard between it: what counts is that this one went on.
-        assert call._ears[ssrc].stats.decoded >= len(packets) - 3
-        assert not call._ears[ssrc].stats.damaged
+        ear = call._ears[ssrc]
+        assert ear.stats.decoded + ear.stats.concealed + ear.stats.recovered >= len(packets) - 3
+        assert ear.stats.decoded > len(packets) * 0.8
+        assert not ear.stats.damaged
     assert not failures, failures
 
 

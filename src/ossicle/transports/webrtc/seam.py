@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import logging
 import re
+import struct
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -133,6 +134,8 @@ class Link:
         """Gets the bits per second that the other end thinks it can take."""
         self.forged = 0
         """Packets that were not genuine, or replayed."""
+        self.senseless = 0
+        """SCTP packets of the other end that could not be read."""
         self.sources: list[str] = []
         """Addresses from which ICE checks came, at most eight: for the doctor."""
         self._sequence = 0
@@ -181,6 +184,7 @@ class Link:
             self._prepare(self._ice._connection)
             self._replace_receiver(audio.receiver)
             self._replace_sender(audio.sender)
+            self._guard_words(pc.sctp)
             await pc.setLocalDescription(await pc.createAnswer())
         except _ROUGH as error:
             raise Refused(f"the offer cannot be answered: {_words(error)}") from error
@@ -502,6 +506,22 @@ class Link:
 
         receiver.receive = receive
         receiver._handle_rtp_packet = packet
+
+    def _guard_words(self, sctp: Any) -> None:
+        """What aiortc stumbles over would end its DTLS task and with it the sound. RFC 9260 section
+        8.5: a packet that makes no sense is dropped."""
+        if sctp is None:
+            return
+        take = sctp._handle_data
+
+        async def data(packet: bytes) -> None:
+            try:
+                await take(packet)
+            except (*_ROUGH, struct.error) as error:
+                self.senseless += 1
+                log.debug("an SCTP packet was dropped: %s", type(error).__name__)
+
+        sctp._handle_data = data
 
     def _replace_sender(self, sender: Any) -> None:
         """RTCP reports go on; packets are sent by `send`."""

@@ -53,6 +53,7 @@ async def test_names() -> None:
             assert hasattr(connection, name), name
         pc.createDataChannel("x")
         assert isinstance(pc.sctp._advertised_rwnd, int)
+        assert list(inspect.signature(pc.sctp._handle_data).parameters) == ["data"]
     finally:
         await pc.close()
 
