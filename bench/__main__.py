@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from . import (
+    adaptation,
     base64,
     browser,
     dialects,
@@ -40,6 +41,7 @@ MEASUREMENTS: dict[str, Callable[..., Section]] = {
     "base64": base64.measure,
     "telephone": telephone.measure,
     "webrtc": webrtc.measure,
+    "adaptation": adaptation.measure,
     "memory": memory.measure,
     "opening": opening.measure,
     "looplag": looplag.measure,
