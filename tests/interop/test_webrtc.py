@@ -36,10 +36,16 @@ SPEAK = " ".join(f"p{number}" for number in REPLY)
 
 @contextlib.asynccontextmanager
 async def talking(
-    tmp_path: Path, *flags: str, words: list[int] = WORDS, engine: Any = None, **settings: Any
+    tmp_path: Path,
+    *flags: str,
+    words: list[int] = WORDS,
+    engine: Any = None,
+    lead_s: int = 0,
+    **settings: Any,
 ) -> AsyncIterator[tuple[Any, Page]]:
-    """A gateway and a page with a microphone."""
-    wav = recording(tmp_path / "microphone.wav", pitches(words), 48_000)
+    """A gateway and a page with a microphone, in which there is silence for so long at first."""
+    sound = bytes(lead_s * 32_000) + pitches(words)
+    wav = recording(tmp_path / "microphone.wav", sound, 48_000)
     async with (
         gateway_with(tmp_path, engine or pitch_engine(), **settings) as gateway,
         chromium(tmp_path, *FLAGS, *flags, microphone=wav) as browser,
@@ -147,7 +153,7 @@ async def test_over_ipv6_and_on_to_a_provider(tmp_path: Path) -> None:
             await stream.end()
             directly = [e.text async for e in stream if isinstance(e, Transcript) and e.final]
         front = open_upstream(f"deepgram@{behind.url}")
-        async with talking(tmp_path, engine=front, host="::1") as (gateway, page):
+        async with talking(tmp_path, engine=front, host="::1", lead_s=2) as (gateway, page):
             port = gateway.url.rpartition(":")[2]
             await page.run(call(path=f"http://[::1]:{port}/whip"))
             await connected(page)

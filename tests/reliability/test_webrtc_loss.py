@@ -65,10 +65,12 @@ async def test_no_sound_is_missing() -> None:
         assert here.heard.frames / len(packets) * 50 >= 49.9, (shown, here.heard.frames)
         assert heard_in(here.heard.sound) == WORDS, shown
         assert here.call.figures.concealed <= len(here.lost), shown
-        # What other work on this machine took is no gap of ours; the buffer's own is all that
-        # is left, and test_under_loss.py has it by a clock that nobody takes anything from.
+        # What other work on this machine took is no gap of ours. A machine that takes more than
+        # 50 ms at once leaves a backlog of both ends besides, which no clock tells apart: the
+        # buffer's own gaps are in test_under_loss.py, by a clock that nobody takes anything from.
+        limit = CONDITIONS[loss, jitter_ms] + max(0.0, stalls.worst_ms - 50)
         worst, other = here.heard.worst_gap_ms(stalls), there.heard.worst_gap_ms(stalls)
-        assert worst <= CONDITIONS[loss, jitter_ms], (shown, worst, other, stalls.worst_ms)
+        assert worst <= limit, (shown, worst, other, stalls.worst_ms)
         assert here.heard.frames > there.heard.frames, shown
         print(
             f"{shown}: gap {worst:.0f} ms, with stalls of up to {stalls.worst_ms:.0f} ms "
