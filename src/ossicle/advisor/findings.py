@@ -17,7 +17,7 @@ import msgspec
 
 from .inputs import Inputs
 from .line import Certificate
-from .measured import WIRES, Flow, Measured, Silence, State, Tried
+from .measured import WIRES, Flow, Measured, Relayed, Silence, State, Tried
 
 __all__ = [
     "BUDGET_MS",
@@ -131,6 +131,10 @@ class Findings(msgspec.Struct, frozen=True):
     datagrams: Spread | None
     loss: float | None
     """Of datagrams, 0 to 1; None = none passed."""
+    calls: Spread | None
+    """Round trips on the data channel of a WebRTC call, direct."""
+    relays: tuple[Relayed, ...]
+    """Each relay that the gateway names."""
     down: Rate
     up: Rate
     buffers_down: bool | None
@@ -172,16 +176,19 @@ def findings(seen: Measured) -> Findings:
         Wire(name, WIRES[name], tried.state, tried.why, tried.cold_ms, tried.resumed_ms)
         for name, tried in ((name, seen.wires.get(name, Tried())) for name in WIRES)
     )
+    udp_blocked = seen.wires.get("udp", Tried()).state in {"blocked", "broken"}
     problems = (
         *_on_the_way(seen),
         *_of_wires(seen, loss),
+        *_of_calls(seen, udp_blocked or (loss is not None and loss >= 1.0)),
         *_of_buffers(seen, held_down, held_up),
         *_of_idle(idle),
         *_of_figures(seen, rtt, loss, skew, down, up),
     )
     return Findings(
         seen.url, seen.host, seen.port, seen.secure, seen.peer, round(seen.took_s, 2), wires,
-        seen.certificate, rtt, seen.rtt_over if rtt else "", datagrams, loss, down, up,
+        seen.certificate, rtt, seen.rtt_over if rtt else "", datagrams, loss,
+        _spread(seen.ice_rtt_ms), tuple(seen.relays), down, up,
         held_down, held_up, idle, round(skew, 1) if skew is not None else None, problems,
         _budget(seen, rtt),
     )  # fmt: skip
@@ -194,6 +201,12 @@ def asked(found: Findings, inputs: Inputs) -> Inputs:
     without = set(inputs.without)
     if states["grpc"] in blocked:
         without.add("grpc")
+    if states["http2"] in blocked:
+        without.add("http2")
+    if states["quic"] in blocked:
+        without |= {"webtransport", "moq"}
+    if states["ice"] in blocked and states["turn"] != "passes":
+        without.add("webrtc")
     if found.buffers_down or found.buffers_up:
         without.add("http")
     cut = found.idle.kept_by == "neither"
@@ -361,6 +374,47 @@ def _of_wires(seen: Measured, loss: float | None) -> Iterable[Problem]:
             f"gRPC does not pass: {grpc.why}.",
             "Open its port, or have the proxy forward HTTP/2 with trailers.",
         )
+
+
+def _of_calls(seen: Measured, udp_blocked: bool) -> Iterable[Problem]:
+    """HTTP/2, QUIC and WebRTC. Where UDP is blocked that is said once, and not of each of them."""
+    http2, quic, ice, turn = (
+        seen.wires.get(each, Tried()) for each in ("http2", "quic", "ice", "turn")
+    )
+    if http2.state in {"blocked", "broken"}:
+        yield Problem(
+            "http2_blocked", "note",
+            f"HTTP/2 does not pass: {http2.why}.",
+            "Amazon's SDKs for Python and Node need it: the proxy has to offer h2 by ALPN, or hand "
+            "TLS through.",
+        )  # fmt: skip
+    if quic.state in {"blocked", "broken"} and not udp_blocked:
+        yield Problem(
+            "quic_blocked", "problem",
+            f"QUIC does not pass: {quic.why}.",
+            "WebTransport and Media over QUIC need it; WebRTC and WebSocket do not.",
+        )  # fmt: skip
+    failed = [each for each in seen.relays if not each.passes]
+    if ice.state in {"blocked", "broken"} and turn.state == "passes":
+        yield Problem(
+            "ice_by_relay", "note",
+            f"WebRTC passes by a relay only: {ice.why}.",
+            "Calls work, with a relay's distance on top; --announce and --ice-ports at the gateway "
+            "may make them direct (`ossicle doctor webrtc` there).",
+        )  # fmt: skip
+    elif ice.state in {"blocked", "broken"} and not udp_blocked:
+        yield Problem(
+            "ice_blocked", "problem",
+            f"WebRTC does not pass: {ice.why}.",
+            "Run `ossicle doctor webrtc` at the gateway: it needs --announce and --ice-ports that "
+            "the firewall lets through, or a TURN relay.",
+        )  # fmt: skip
+    for each in failed:
+        yield Problem(
+            "relay_fails", "problem",
+            f"The relay {each.url} {each.why}.",
+            "`ossicle doctor webrtc` asks it from the gateway: does it work from there?",
+        )  # fmt: skip
 
 
 def _of_buffers(seen: Measured, down: bool | None, up: bool | None) -> Iterable[Problem]:
