@@ -268,6 +268,8 @@ def _idle(silences: Sequence[Silence], searched_s: float) -> Idle:
         kept: Literal["pings", "data", "neither", "unknown"] = "unknown"
     elif busy.get("pings"):
         kept = "pings"
+    elif "pings" not in busy and busy.get("data"):
+        kept = "unknown"  # a page can send no pings, so whether they count was not seen
     else:
         kept = "data" if busy.get("data") else "neither"
     return Idle(searched_s, lasts, round(cut, 2), kept, over)
