@@ -491,6 +491,7 @@ class Run {
       const left = () => s * 1_000 - (performance.now() - began);
       while (left() > 0) {
         await Promise.race([talk.over, pause(kept_by === "data" ? Math.min(1_000, left()) : left())]);
+        this.wishes.signal.throwIfAborted(); // it was this end that hung up
         if (talk.overAt) {
           silence.cut_s = (talk.overAt - began) / 1_000;
           break;
