@@ -29,8 +29,9 @@ from ossicle.core.formats import AudioFormat
 from ossicle.core.options import Options
 from ossicle.core.ports import Sink
 from ossicle.dialects.native.byhand import audio_out
-from ossicle.dialects.native.protobuf import write_start
+from ossicle.dialects.native.protobuf import write_question, write_start
 from ossicle.testing.marked import marked_audio
+from ossicle.transports.grpcweb.frames import frame
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(60)]
 
@@ -195,6 +196,31 @@ async def test_overhead_of_a_grpc_message(tmp_path: Path) -> None:
     # now and then the library asks how wide the line is, or grants a window: not each time
     assert statistics.mode(costs) == 17, costs
     assert FACTS["grpc.overhead"].value == f"17 bytes in {PIECE + 17:,}"
+
+
+async def test_overhead_of_a_grpc_web_message(tmp_path: Path) -> None:
+    """A recording in one message; what is around it in the body."""
+    asked = Configure(format=TELEPHONE)
+    body = frame(write_question(asked, bytes(PIECE)))
+    options = len(write_question(asked, b""))  # which come once, however long the recording is
+    assert len(body) - PIECE - options == 8
+    engine = Obliging()
+    async with gateway_with(tmp_path, engine) as gateway:
+        reader, writer = await asyncio.open_connection(*address(gateway.url))
+        writer.write(
+            b"POST /ossicle.v1.Speech/Recognize HTTP/1.1\r\nhost: localhost\r\n"
+            b"content-type: application/grpc-web+proto\r\ncontent-length: %d\r\n\r\n"
+            % len(body)
+            + body
+        )
+        async with asyncio.timeout(10):
+            status, _ = await read_head(reader)
+            told = b"".join([piece async for piece in chunks(reader)])
+        writer.transport.abort()
+    assert status == 200
+    assert b"grpc-status:0" in told
+    assert engine.taken == PIECE
+    assert FACTS["grpcweb.overhead"].value == f"8 bytes in {PIECE + 8:,}"
 
 
 def test_what_base64_costs() -> None:

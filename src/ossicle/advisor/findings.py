@@ -11,7 +11,7 @@ Pure: the same samples give the same words.
 import itertools
 import statistics
 from collections.abc import Iterable, Sequence
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -23,9 +23,9 @@ __all__ = [
     "BUDGET_MS",
     "Findings",
     "Idle",
-    "Part",
     "Problem",
     "Rate",
+    "Share",
     "Spread",
     "Weight",
     "Wire",
@@ -96,7 +96,7 @@ class Idle(msgspec.Struct, frozen=True):
     """On which wire."""
 
 
-class Part(msgspec.Struct, frozen=True):
+class Share(msgspec.Struct, frozen=True):
     """A part of the 300 ms."""
 
     name: str
@@ -144,7 +144,7 @@ class Findings(msgspec.Struct, frozen=True):
     skew_ms: float | None
     """The gateway's clock less ours."""
     problems: tuple[Problem, ...]
-    budget: tuple[Part, ...]
+    budget: tuple[Share, ...]
 
     @property
     def exit_code(self) -> int:
@@ -185,6 +185,8 @@ def findings(seen: Measured) -> Findings:
         *_of_idle(idle),
         *_of_figures(seen, rtt, loss, skew, down, up),
     )
+    order = get_args(Weight)
+    problems = tuple(sorted(problems, key=lambda each: order.index(each.weight)))
     return Findings(
         seen.url, seen.host, seen.port, seen.secure, seen.peer, round(seen.took_s, 2), wires,
         seen.certificate, rtt, seen.rtt_over if rtt else "", datagrams, loss,
@@ -201,6 +203,8 @@ def asked(found: Findings, inputs: Inputs) -> Inputs:
     without = set(inputs.without)
     if states["grpc"] in blocked:
         without.add("grpc")
+    if states["grpcweb"] in blocked:
+        without.add("grpcweb")
     if states["http2"] in blocked:
         without.add("http2")
     if states["quic"] in blocked:
@@ -275,20 +279,20 @@ def _idle(silences: Sequence[Silence], searched_s: float) -> Idle:
     return Idle(searched_s, lasts, round(cut, 2), kept, over)
 
 
-def _budget(seen: Measured, rtt: Spread | None) -> tuple[Part, ...]:
+def _budget(seen: Measured, rtt: Spread | None) -> tuple[Share, ...]:
     """From a spoken word to its text, or to the voice that answers."""
-    parts = [Part("piece", "a piece of sound is filled", 20.0, "assumed")]
+    parts = [Share("piece", "a piece of sound is filled", 20.0, "assumed")]
     if rtt is not None:
         below = min(seen.tcp_ms, default=rtt.least_ms)
         network = min(rtt.median_ms, below)
         parts += [
-            Part("network", "there and back", round(network, 2), "measured"),
-            Part("protocol", "the wire", round(rtt.median_ms - network, 2), "measured"),
+            Share("network", "there and back", round(network, 2), "measured"),
+            Share("protocol", "the wire", round(rtt.median_ms - network, 2), "measured"),
         ]
     uneven = round(rtt.p95_ms - rtt.median_ms, 2) if rtt is not None else 0.0
     waiting = seen.ledger.get("queue")
     parts.append(
-        Part("queue", "waiting: the network's unevenness, and the engine's queue",
+        Share("queue", "waiting: the network's unevenness, and the engine's queue",
              round(uneven + (waiting or 0.0), 2), "told" if waiting is not None else "measured")
     )  # fmt: skip
     for name, title, usual in (
@@ -296,7 +300,7 @@ def _budget(seen: Measured, rtt: Spread | None) -> tuple[Part, ...]:
     ):  # fmt: skip
         told = seen.ledger.get(name)
         how: Literal["told", "assumed"] = "assumed" if told is None else "told"
-        parts.append(Part(name, title, round(usual if told is None else told, 2), how))
+        parts.append(Share(name, title, round(usual if told is None else told, 2), how))
     return tuple(parts)
 
 

@@ -38,8 +38,8 @@ from .webrtc import WebRtcDoor
 __all__ = [
     "EchoRequest",
     "EchoResponse",
-    "Judged",
     "RpcProbe",
+    "Understood",
     "answers",
     "probe_routes",
     "questions",
@@ -142,7 +142,7 @@ class RpcProbe:
         self.channel.send(close)
 
 
-class Judged(msgspec.Struct, frozen=True):
+class Understood(msgspec.Struct, frozen=True):
     """What was measured means this."""
 
     findings: Findings
@@ -182,7 +182,7 @@ def probe_routes(probes: Measuring, webrtc: WebRtcDoor) -> list[Route]:
         address = house.address.seen_from(opening.header("host"))
         usable = found.exit_code != 1
         inputs = Inputs(client="browser")
-        judged = Judged(found, answer(asked(found, inputs), address) if usable else None)
+        judged = Understood(found, answer(asked(found, inputs), address) if usable else None)
         return Response(
             msgspec.json.encode(judged),
             media_type="application/json",

@@ -157,10 +157,17 @@ function problems(found) {
     const row = make("li", "", weight);
     row.dataset.code = code;
     row.append(make("b", text));
-    if (way_out) row.append(make("p", way_out));
+    if (way_out) row.append(spelt(way_out));
     return row;
   });
   find("problems").replaceChildren(...(rows.length ? rows : [make("li", "Nothing was found.", "none")]));
+}
+
+/** A sentence with names of settings between backquotes. @param {string} text */
+function spelt(text) {
+  const made = make("p");
+  made.append(...text.split("`").map((part, place) => (place % 2 ? make("code", part) : part)));
+  return made;
 }
 
 /** @param {Wire} each @param {number} longest */
