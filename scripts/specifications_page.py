@@ -167,8 +167,8 @@ TABLE = (
              "`transports/webrtc`", (7587, 8285, 5506)),
     Followed("RFC 8831 data channels, 9260 SCTP", "by aiortc; the first channel carries words",
              "`transports/webrtc/call.py`", (8831, 9260)),
-    Followed("QUIC (RFC 9000, 9001)", "aioquic's, for `ossicle probe`: a handshake, early data and "
-             "an echo; no answer without a cookie, where the text would allow three times what came",
+    Followed("QUIC (RFC 9000, 9001)", "aioquic's, for `ossicle probe`: a handshake, early data, an "
+             "echo; no answer without a cookie, where the text allows three times what came",
              "aioquic; `gateway/quicecho.py`, `gateway/datagrams.py`, `advisor/quic.py`",
              (9000, 9001)),
     _rfc(9293, "TCP", "Nagle's algorithm is off at every door", "`gateway/doors.py`"),
