@@ -16,14 +16,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import DataReceived, RequestReceived, StreamEnded
+from h2.exceptions import H2Error
 
 from harness import gateway_with, missing
+from ossicle.advisor.doors import Doors
 from ossicle.advisor.findings import Findings, asked, findings
 from ossicle.advisor.inputs import Inputs
+from ossicle.advisor.line import read_place
+from ossicle.advisor.measured import WIRES, Measured, Tried
 from ossicle.advisor.probe import Wishes, probe
+from ossicle.advisor.rpc import streams
+from ossicle.core.probing import Offer
 from ossicle.gateway.settings import AccessSettings, ProbeSettings
+from ossicle.transports.webrtc.settings import WebRtcSettings
 
-from .real_proxies import Certificates, proxy, which
+from .real_proxies import Certificates, free_port, proxy, which
+from .relay import coturn, share_secret
 
 pytestmark = pytest.mark.interop
 
@@ -163,6 +174,7 @@ from harness import gateway_with
 from ossicle.advisor.findings import asked, findings
 from ossicle.advisor.inputs import Inputs
 from ossicle.advisor.probe import Wishes, probe
+from ossicle.advisor.rpc import streams
 
 async def main():
     told = {}
@@ -217,6 +229,104 @@ def _may(unshare: str) -> bool:
     return tried.returncode == 0
 
 
+# ── every wire, cold and resumed ──
+
+
+async def test_every_wire_over_tls_with_a_key_and_by_relays(tmp_path: Path) -> None:
+    """HTTP/2 by ALPN, gRPC to its end, gRPC-Web, QUIC with early data, and calls: direct, and
+    through the real coturn over UDP and TCP. A relay that is not there is told in words."""
+    async with coturn(tmp_path, "shared-secret") as port:
+        share_secret(tmp_path / "state", "shared-secret")
+        good = [f"turn:127.0.0.1:{port}?transport={each}" for each in ("udp", "tcp")]
+        wrong = f"turn:127.0.0.1:{free_port()}?transport=tcp"
+        async with gateway_with(
+            tmp_path, tls_port=0, grpc_port=0, grpc_tls_port=0, keys=(("me", "secret"),),
+            webrtc=WebRtcSettings(turn=(*good, wrong)),
+        ) as gateway:  # fmt: skip
+            ca = Path(gateway.house.address.ca)
+            url = gateway.doors["https"].url
+            wishes = Wishes(idle_s=0, ca=ca, key="secret", bytes=100_000)
+            seen = await probe(url, wishes)
+        found = findings(seen)
+        wires = {each.name: each for each in found.wires}
+        passing = {name for name, each in wires.items() if each.state == "passes"}
+        assert passing == set(wires) - {"webtransport"}, wires
+        cold = {name for name, each in wires.items() if each.cold_ms is not None}
+        assert cold == passing
+        resumed = {name for name, each in wires.items() if each.resumed_ms is not None}
+        assert resumed == {"tls", "http", "websocket", "http2", "grpc", "grpcweb", "quic"}
+        assert "resumed as early data" in wires["quic"].why
+        assert found.calls is not None
+        assert found.calls.count >= 5
+        assert codes(found) == {"relay_fails"}
+        relays = {each.url: each for each in found.relays}
+        assert {name for name, each in relays.items() if each.passes} == set(good)
+        assert relays[wrong].why
+        assert asked(found, Inputs()).without == ()
+
+    # the relay is gone, and so is the secret that it shared: no call by it, and it is said
+    async with coturn(tmp_path, "another secret") as port:
+        turn = (f"turn:127.0.0.1:{port}?transport=udp",)
+        async with gateway_with(tmp_path, webrtc=WebRtcSettings(turn=turn)) as gateway:
+            found = await looked(gateway.url, None)
+    assert codes(found) == {"relay_fails"}
+    assert "refuses our credentials" in found.relays[0].why
+    assert found.wire("turn").state == "blocked"
+
+
+@pytest.mark.parametrize("fault", ["trailers", "silence", "noise", "other"])
+async def test_grpc_that_does_not_end_as_it_should(fault: str) -> None:
+    """What a proxy does that speaks HTTP/1.1 on one side, one that hangs, and other services."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        http = H2Connection(H2Configuration(client_side=False))
+        http.initiate_connection()
+        answered = False
+        with contextlib.suppress(ConnectionError, H2Error, asyncio.CancelledError):
+            hello = {"noise": b"SSH-2.0-x\r\n", "silence": b""}
+            writer.write(hello.get(fault, http.data_to_send()))
+            while data := await reader.read(65_536):
+                if fault in {"noise", "silence"}:
+                    continue
+                for event in http.receive_data(data):
+                    if fault == "other" and isinstance(event, RequestReceived):
+                        head = [(":status", "404"), ("content-type", "text/html")]
+                        http.send_headers(1, head, end_stream=True)
+                    elif fault == "trailers" and isinstance(event, DataReceived):
+                        if not answered:
+                            head = [(":status", "200"), ("content-type", "application/grpc")]
+                            http.send_headers(1, head)
+                            answered = True
+                        http.send_data(1, event.data)  # an answer is spelt as its question
+                    elif fault == "trailers" and isinstance(event, StreamEnded):
+                        http.end_stream(1)  # words, and no status
+                writer.write(http.data_to_send())
+                await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        place = read_place(f"http://127.0.0.1:{port}")
+        if fault == "silence":
+            seen = Measured(url="", wires={name: Tried() for name in WIRES})
+            doors = Doors(place, None, None, (), 1.0)
+            await doors.try_all(Offer(0.0, grpc_port=port), seen, lambda _done: None)
+            tried = seen.wires["grpc"]
+            assert seen.wires["grpcweb"].why == f"no answer from port {port} within 0.5 s"
+        else:
+            async with asyncio.timeout(30):
+                tried = await streams(place, None, ())
+    said: dict[str, set[tuple[str, str]]] = {
+        "trailers": {("broken", "brings its words and no good end")},
+        "silence": {("blocked", "within 0.5 s")},
+        "noise": {("blocked", "no call comes about (UNAVAILABLE)")},
+        # its answer may be there before our question is out, and grpc has then no status of it
+        "other": {("broken", "no gateway of ours"), ("blocked", "before its first answer")},
+    }
+    assert any(tried.state == state and text in tried.why for state, text in said[fault]), tried
+
+
 # ── servers that are none ──
 
 
@@ -243,7 +353,10 @@ async def liar(answer: bytes | None, *, endless: bool = False) -> AsyncIterator[
 
 
 OFFER = json.dumps({"at_ms": 0.0, "kind": "ossicle.probe.v1", "most_bytes": 1000, "most_s": 5.0,
-                    "ticket": "zz", "udp_port": 9, "grpc_port": -1}).encode()  # fmt: skip
+                    "ticket": "zz", "udp_port": 9, "grpc_port": -1, "quic_port": 9,
+                    "quic_certificate": "none", "ice": True,
+                    "ice_servers": [{"url": "turn:127.0.0.1:9?transport=udp"}, {"url": "turn:"}],
+                    }).encode()  # fmt: skip
 GOOD = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(OFFER) + OFFER
 
 
@@ -282,7 +395,11 @@ async def test_one_that_offers_everything_and_keeps_nothing() -> None:
     async with liar(GOOD) as url:
         found = await looked(url, None, idle_s=1.0)
     assert time.monotonic() - began < 20
-    assert {"upgrade_blocked", "udp_blocked", "grpc_blocked"} <= codes(found)
+    assert {"upgrade_blocked", "udp_blocked", "grpc_blocked", "relay_fails"} <= codes(found)
+    assert found.wire("quic").state == "broken"
+    assert "ticket that is none" in found.wire("quic").why
+    assert "status 200" in found.wire("ice").why
+    assert found.wire("grpcweb").why == "the answer is not gRPC-Web"
     assert found.down.kbit_s is None or found.down.bytes < 2_000
     assert found.exit_code == 3
 

@@ -13,13 +13,13 @@ import ssl as tls
 import time
 from typing import Any
 
-from ossicle.core.errors import MissingExtra
+from ossicle.core.errors import MissingExtra, Refused
 from ossicle.core.probing import GRPC_ASK, GRPC_ECHO
-from ossicle.dialects.protobuf import message_class
+from ossicle.dialects.protobuf import decode_error, message_class
 from ossicle.transports.grpcweb.frames import TRAILERS, FrameReader, frame
 
 from .line import Line, Place
-from .measured import Tried
+from .measured import State, Tried
 
 __all__ = ["asks_over_web", "streams"]
 
@@ -59,54 +59,59 @@ async def streams(
         channel = grpc.aio.secure_channel(target, credentials, options=_OPTIONS)
     async with channel:
         tried = Tried("passes")
-        try:
-            tried.cold_ms = await _call(channel, headers, tried)
-            if tried.state == "passes":
-                tried.resumed_ms = await _call(channel, headers, tried)
-        except grpc.aio.AioRpcError as error:
-            return _refused(error)
+        tried.cold_ms = await _call(channel, headers, tried)
+        if tried.state == "passes":
+            tried.resumed_ms = await _call(channel, headers, tried)
         return tried
 
 
-async def _call(channel: Any, headers: tuple[tuple[str, str], ...], tried: Tried) -> float:
-    """Milliseconds to the first echo."""
+async def _call(channel: Any, headers: tuple[tuple[str, str], ...], tried: Tried) -> float | None:
+    """Milliseconds to the first echo; None = none came. What is wrong is said in `tried`."""
     import grpc  # noqa: PLC0415
+    import grpc.aio  # noqa: PLC0415
 
     asked, echoed = (message_class(f"ossicle.v1.Echo{each}") for each in ("Request", "Response"))
     began = time.perf_counter()
     call = channel.stream_stream(GRPC_ECHO)(metadata=headers)
-    first = 0.0
-    for n in range(_ECHOES):
-        await call.write(asked(n=n).SerializeToString())
-        data = await call.read()
-        if not isinstance(data, bytes):  # grpc's EOF: the call has ended
-            break
-        if not n:
-            first = (time.perf_counter() - began) * 1000
-        if echoed.FromString(data).n != n:
-            tried.state, tried.why = "broken", f"echo {n} came back as another"
-            return first
-    await call.done_writing()
-    await call.read()
+    first: float | None = None
+    try:
+        for n in range(_ECHOES):
+            await call.write(asked(n=n).SerializeToString())
+            data = await call.read()
+            if not isinstance(data, bytes):  # grpc's EOF: the call has ended
+                break
+            if first is None:
+                first = (time.perf_counter() - began) * 1000
+            if echoed.FromString(data).n != n:
+                tried.state, tried.why = "broken", f"echo {n} came back as another"
+                return first
+        await call.done_writing()
+        await call.read()
+    except grpc.aio.AioRpcError:
+        pass  # a call that has ended takes nothing more; its status says why it has
+    except decode_error():
+        tried.state, tried.why = "broken", "what comes back is no echo"
+        return first
     code = await call.code()
-    if code is not grpc.StatusCode.OK:
-        details = (await call.details() or "")[:120]
-        if not first:
-            tried.state, tried.why = "blocked", f"a call is answered {code.name}: {details}"
-        else:
-            tried.state = "broken"
-            tried.why = f"a call brings its words and no good end ({code.name}: {details})"
+    if code is grpc.StatusCode.OK:
+        return first
+    details = (await call.details() or "").partition(";")[0][:120]
+    if first is not None:
+        tried.state = "broken"
+        tried.why = f"a call brings its words and no good end ({code.name}: {details})"
+    else:
+        tried.state, tried.why = _refused(code.name, details)
     return first
 
 
-def _refused(error: Any) -> Tried:
-    details = (error.details() or "").partition(";")[0][:120]
-    name = error.code().name
+def _refused(name: str, details: str) -> tuple[State, str]:
     if name == "UNIMPLEMENTED":
-        return Tried("broken", "something answers gRPC there, and it is no gateway of ours")
+        return "broken", "something answers gRPC there, and it is no gateway of ours"
     if name in {"UNAUTHENTICATED", "PERMISSION_DENIED"}:
-        return Tried("broken", f"a call is refused ({name}): {details}")
-    return Tried("blocked", f"no call comes about ({name}): {details}")
+        return "broken", f"a call is refused ({name}): {details}"
+    if details == "Internal error from Core":  # grpc's, for a call that was over before it began
+        details = "it ends before its first answer"
+    return "blocked", f"no call comes about ({name}): {details}"
 
 
 async def asks_over_web(
@@ -146,7 +151,10 @@ _WEB = (("content-type", "application/grpc-web+proto"), ("x-grpc-web", "1"))
 
 def _says_seven(body: bytes) -> bool:
     """A message that begins with our number, and a last frame with status 0."""
-    parts = list(FrameReader(_MOST_ANSWER).feed(body))
+    try:
+        parts = FrameReader(_MOST_ANSWER).feed(body)
+    except Refused:
+        return False
     if len(parts) != 2 or parts[1][0] != TRAILERS:
         return False
     return parts[0][1].startswith(b"\x08\x07") and b"grpc-status:0" in parts[1][1].replace(
