@@ -314,7 +314,9 @@ class _Probe:
         most_s = self._probes.settings.most_s
         if self.transport == "webrtc":
             most_s = min(most_s, _CALL_S)
-        self._probes.began(self.transport if self._framed else "http")
+            self._probes.began("webrtc")
+        else:
+            self._probes.began("websocket" if self._framed else "http")
         self._limit = self._probes.call_later(most_s, self._overdue)
 
     def refuse(self, error: OssicleError) -> None:
