@@ -18,6 +18,8 @@ from pathlib import Path
 import grpc
 import pytest
 import websockets
+from h2.config import H2Configuration
+from h2.connection import H2Connection
 
 from harness import FRAME, Talk, address, chunks, gateway_with, pieces, read_head, until
 from http2_peer import Peer
@@ -461,6 +463,40 @@ async def test_flights_before_the_first_sound(tmp_path: Path) -> None:
         assert FACTS[f"{wire}.setup"].value == text
     assert FACTS["websocket.setup_resumed"].value.startswith("3")
     assert FACTS["http.setup_resumed"].value.startswith("0")
+
+
+async def test_flights_before_the_first_sound_of_http2(tmp_path: Path) -> None:
+    """TCP and TLS, which settles on h2: the preface, the head and the sound leave together. A
+    second stream waits for nothing."""
+    engine = Obliging()
+    async with gateway_with(tmp_path, engine, tls_port=0) as gateway:
+        secure = next(door.url for door in gateway.doors.values() if door.url.startswith("https"))
+        context = ssl.create_default_context(cafile=str(tmp_path / "state" / "ca.pem"))
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.set_alpn_protocols(["h2"])
+        client = Client(context)
+        await client.connect(secure)
+        assert client.tls is not None
+        assert client.tls.selected_alpn_protocol() == "h2"
+        http = H2Connection(H2Configuration(client_side=True))
+        http.initiate_connection()
+        counted: list[int] = []
+        for stream in (1, 3):
+            waits, before = client.waits if stream > 1 else 0, engine.taken
+            http.send_headers(
+                stream,
+                [(":method", "POST"), (":scheme", "https"), (":authority", "localhost"),
+                 (":path", "/v1/stream?encoding=pcm_s16le")],
+            )  # fmt: skip
+            http.send_data(stream, bytes(FRAME))
+            client.write(http.data_to_send())
+            counted.append(client.waits - waits)
+            await until(lambda b=before: engine.taken == b + FRAME)
+        client.close()
+    assert counted == [2, 0]
+    for wire in ("http2", "grpc", "grpcweb"):
+        assert FACTS[f"{wire}.setup"].value.startswith("2 round trips")
+        assert FACTS[f"{wire}.setup_resumed"].value.startswith("0")
 
 
 async def test_what_the_protocol_adds(tmp_path: Path) -> None:
