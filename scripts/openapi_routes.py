@@ -14,6 +14,7 @@ import parameters
 from parameters import Parameters
 from schemas import Schema
 
+from ossicle.advisor.measured import Measured
 from ossicle.core.probing import Came, Offer, Piece, Total
 from ossicle.dialects.amazon.parameters import PREFIX
 from ossicle.dialects.assemblyai import endpoints as assemblyai
@@ -27,6 +28,7 @@ from ossicle.dialects.openai.speech_request import SpeechAsked
 from ossicle.dialects.openai.transcription_text import FORMATS
 from ossicle.gateway.advice import AdviceGiven
 from ossicle.gateway.pages import About
+from ossicle.gateway.probecalls import Understood
 from ossicle.gateway.records import SessionRecord
 from ossicle.gateway.snippets import Snippet
 
@@ -435,6 +437,20 @@ ROUTES: tuple[Route, ...] = (
         refuses="native", credential="native",
     ),
     Route(
+        "POST", "/v1/probe/ice", "operation", "Measure the way here: a call without sound",
+        "An SDP offer with a data channel and an audio section that only receives. What is asked "
+        "on the data channel is answered as on the WebSocket `/v1/probe`.",
+        query={"token": parameters.TOKEN}, takes={"application/sdp": TEXT},
+        gives={"application/sdp": TEXT}, status=201, refuses="native", credential="native",
+    ),
+    Route(
+        "POST", "/v1/probe/findings", "operation", "What the samples of a measurement mean",
+        "The judgement of `ossicle probe`, for samples that a page took; its advice is for a "
+        "browser on that network.",
+        takes={"application/json": Measured}, gives={"application/json": Understood},
+        refuses="native",
+    ),
+    Route(
         "GET", "/v1/about", "pages", "Which engine listens, and whether a key is asked for",
         gives={"application/json": About},
     ),
@@ -454,6 +470,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     _page("/", "The playground", "text/html"),
     _page("/advise", "Which protocol? A form and the answer", "text/html"),
+    _page("/probe", "What does the network in between let through?", "text/html"),
     _page("/playground/{name}", "What the playground is made of", "*/*"),
     _page("/ossicle.js", "The module for browsers", "text/javascript",
           "Any page may import it, those of other origins too."),

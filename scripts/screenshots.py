@@ -18,8 +18,10 @@ from clips import main as fetch_clips  # noqa: E402
 
 from chromium import Page, chromium  # noqa: E402
 from harness import gateway_with  # noqa: E402
+from interop.real_proxies import Certificates, proxy  # noqa: E402
 from ossicle.engines.compose import Combined  # noqa: E402
 from ossicle.engines.open import open_engine  # noqa: E402
+from ossicle.gateway.settings import AccessSettings  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
 WIDE, PHONE = (1280, 800), (390, 844)
@@ -72,10 +74,40 @@ async def advice(folder: Path) -> None:
             await page.picture(IMAGES / f"{name}.png")
 
 
+async def measured(folder: Path) -> None:
+    """The page that measures: a good way, one with a bad proxy, and on a phone meanwhile."""
+    planted = {
+        "proxy_read_timeout 60s": "proxy_read_timeout 2s",
+        "proxy_send_timeout 60s": "proxy_send_timeout 2s",
+        "proxy_buffering off;": "proxy_buffering on; proxy_ignore_headers X-Accel-Buffering;",
+    }
+    trusted = AccessSettings(trust_proxies=("127.0.0.1",))
+    certificates = Certificates(folder / "ca")
+    async with (
+        gateway_with(folder, tls_port=0, access=trusted) as gateway,
+        chromium(folder, "--ignore-certificate-errors") as browser,
+    ):
+        places = {"127.0.0.1:8080": f"127.0.0.1:{gateway.doors['http'].port}", **planted}
+        async with proxy("nginx.conf", places, certificates, folder) as bad:
+            for name, url, size, dark in (
+                ("probe", gateway.doors["https"].url, (1280, 900), False),
+                ("probe-dark", bad, (1280, 900), True),
+                ("probe-phone", gateway.url, PHONE, False),
+            ):
+                page = await browser.open(f"{url}/probe", width=size[0], height=size[1], dark=dark)
+                await page.run("document.querySelector('#idle').value = '5'")
+                await page.click("#start")
+                await page.until("document.body.dataset.done", 40)
+                await page.run("window.scrollTo(0, 0)")
+                await page.picture(IMAGES / f"{name}.png", whole=name != "probe-phone")
+
+
 async def main(clips: Path) -> None:
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         await advice(Path(name))
+    with tempfile.TemporaryDirectory() as name:
+        await measured(Path(name))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         engine = Combined(open_engine("pocketsphinx:2"), open_engine("tone"))

@@ -167,8 +167,11 @@ TABLE = (
              "`transports/webrtc`", (7587, 8285, 5506)),
     Followed("RFC 8831 data channels, 9260 SCTP", "by aiortc; the first channel carries words",
              "`transports/webrtc/call.py`", (8831, 9260)),
-    _rfc(9000, "QUIC", "two rules of it for datagrams that measure: 1,200 bytes fit, and no answer "
-         "is longer than what it answers", "`core/probing.py`, `gateway/datagrams.py`"),
+    Followed("QUIC (RFC 9000, 9001)", "aioquic's, for `ossicle probe`: a handshake, early data, an "
+             "echo; no answer without a cookie, where the text allows three times what came",
+             "aioquic; `gateway/quicecho.py`, `gateway/datagrams.py`, `advisor/quic.py`",
+             (9000, 9001)),
+    _rfc(9293, "TCP", "Nagle's algorithm is off at every door", "`gateway/doors.py`"),
     Followed("RFC 5280 X.509, RFC 9525 names in TLS", "the local authority and its certificates",
              "`gateway/certificates.py`", (5280, 9525)),
     Followed("TLS 1.2 and 1.3 (RFC 8446)", "OpenSSL's; nothing older; nobody is waited for with "

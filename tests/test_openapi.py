@@ -127,6 +127,7 @@ async def test_a_gateway_answers_as_it_says(tmp_path: Path) -> None:
             "/v1/snippets",
             "/",
             "/advise",
+            "/probe",
         ):
             await check("GET", path, 200)
         await check("GET", "/v1/advise?client=browser&provider=google&browsers=safari+26", 200)
@@ -221,6 +222,13 @@ async def test_a_gateway_answers_as_it_says(tmp_path: Path) -> None:
         await check("GET", "/v1/probe?bytes=100", 200)
         await check("GET", "/v1/probe?pieces=none", 400)
         await check("POST", "/v1/probe", 200, body=b"abc")
+        samples = json.dumps({"url": gateway.url, "is_ossicle": True}).encode()
+        kind = {"content-type": "application/json"}
+        await check("POST", "/v1/probe/findings", 200, headers=kind, body=samples)
+        await check("POST", "/v1/probe/findings", 400, headers=kind, body=b"{}")
+        await check("POST", "/v1/probe/ice", 400, headers=sdp, body=b"v=1")
+        hears = offer.replace("a=sendrecv", "a=recvonly").replace("a=sendonly", "a=recvonly")
+        await check("POST", "/v1/probe/ice", 201, headers=sdp, body=hears.encode())
     assert routes() - seen == set(), "ask it here"
 
 

@@ -18,6 +18,8 @@ from pathlib import Path
 import grpc
 import pytest
 import websockets
+from h2.config import H2Configuration
+from h2.connection import H2Connection
 
 from harness import FRAME, Talk, address, chunks, gateway_with, pieces, read_head, until
 from http2_peer import Peer
@@ -29,8 +31,9 @@ from ossicle.core.formats import AudioFormat
 from ossicle.core.options import Options
 from ossicle.core.ports import Sink
 from ossicle.dialects.native.byhand import audio_out
-from ossicle.dialects.native.protobuf import write_start
+from ossicle.dialects.native.protobuf import write_question, write_start
 from ossicle.testing.marked import marked_audio
+from ossicle.transports.grpcweb.frames import frame
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(60)]
 
@@ -195,6 +198,31 @@ async def test_overhead_of_a_grpc_message(tmp_path: Path) -> None:
     # now and then the library asks how wide the line is, or grants a window: not each time
     assert statistics.mode(costs) == 17, costs
     assert FACTS["grpc.overhead"].value == f"17 bytes in {PIECE + 17:,}"
+
+
+async def test_overhead_of_a_grpc_web_message(tmp_path: Path) -> None:
+    """A recording in one message; what is around it in the body."""
+    asked = Configure(format=TELEPHONE)
+    body = frame(write_question(asked, bytes(PIECE)))
+    options = len(write_question(asked, b""))  # which come once, however long the recording is
+    assert len(body) - PIECE - options == 8
+    engine = Obliging()
+    async with gateway_with(tmp_path, engine) as gateway:
+        reader, writer = await asyncio.open_connection(*address(gateway.url))
+        writer.write(
+            b"POST /ossicle.v1.Speech/Recognize HTTP/1.1\r\nhost: localhost\r\n"
+            b"content-type: application/grpc-web+proto\r\ncontent-length: %d\r\n\r\n"
+            % len(body)
+            + body
+        )
+        async with asyncio.timeout(10):
+            status, _ = await read_head(reader)
+            told = b"".join([piece async for piece in chunks(reader)])
+        writer.transport.abort()
+    assert status == 200
+    assert b"grpc-status:0" in told
+    assert engine.taken == PIECE
+    assert FACTS["grpcweb.overhead"].value == f"8 bytes in {PIECE + 8:,}"
 
 
 def test_what_base64_costs() -> None:
@@ -435,6 +463,40 @@ async def test_flights_before_the_first_sound(tmp_path: Path) -> None:
         assert FACTS[f"{wire}.setup"].value == text
     assert FACTS["websocket.setup_resumed"].value.startswith("3")
     assert FACTS["http.setup_resumed"].value.startswith("0")
+
+
+async def test_flights_before_the_first_sound_of_http2(tmp_path: Path) -> None:
+    """TCP and TLS, which settles on h2: the preface, the head and the sound leave together. A
+    second stream waits for nothing."""
+    engine = Obliging()
+    async with gateway_with(tmp_path, engine, tls_port=0) as gateway:
+        secure = next(door.url for door in gateway.doors.values() if door.url.startswith("https"))
+        context = ssl.create_default_context(cafile=str(tmp_path / "state" / "ca.pem"))
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.set_alpn_protocols(["h2"])
+        client = Client(context)
+        await client.connect(secure)
+        assert client.tls is not None
+        assert client.tls.selected_alpn_protocol() == "h2"
+        http = H2Connection(H2Configuration(client_side=True))
+        http.initiate_connection()
+        counted: list[int] = []
+        for stream in (1, 3):
+            waits, before = client.waits if stream > 1 else 0, engine.taken
+            http.send_headers(
+                stream,
+                [(":method", "POST"), (":scheme", "https"), (":authority", "localhost"),
+                 (":path", "/v1/stream?encoding=pcm_s16le")],
+            )  # fmt: skip
+            http.send_data(stream, bytes(FRAME))
+            client.write(http.data_to_send())
+            counted.append(client.waits - waits)
+            await until(lambda b=before: engine.taken == b + FRAME)
+        client.close()
+    assert counted == [2, 0]
+    for wire in ("http2", "grpc", "grpcweb"):
+        assert FACTS[f"{wire}.setup"].value.startswith("2 round trips")
+        assert FACTS[f"{wire}.setup_resumed"].value.startswith("0")
 
 
 async def test_what_the_protocol_adds(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ recorded there and read back as pitches.
 import asyncio
 import contextlib
 import re
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,15 @@ import pytest
 
 import ossicle
 from chromium import Page, chromium
-from harness import ask, gateway_with, missing, until
+from harness import ask, gateway_with, until
 from ossicle.core.events import Transcript
 from ossicle.gateway.upstreams import open_upstream
 from ossicle.transports.webrtc.settings import WebRtcSettings
 from page import recording
 from pitch import heard_in, pitch_engine, pitches
 from webrtc_page import CALLS, FLAGS, call
+
+from .relay import coturn, share_secret
 
 pytest.importorskip("aiortc")
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(90)]
@@ -274,10 +275,7 @@ async def test_only_through_a_relay(tmp_path: Path, transport: str) -> None:
             webrtc=WebRtcSettings(turn=(f"turn:127.0.0.1:{port}?transport={transport}",)),
         ) as (_gateway, page),
     ):
-        (tmp_path / "state/secrets").mkdir(parents=True, mode=0o700)
-        secret = tmp_path / "state/secrets/turn_secret"
-        secret.write_text("shared-secret")
-        secret.chmod(0o600)
+        share_secret(tmp_path / "state", "shared-secret")
         told = await page.run(
             "fetch('/whip', {method: 'OPTIONS', headers: {authorization: 'Bearer x'}})"
             ".then((answer) => answer.headers.get('link'))"
@@ -293,43 +291,6 @@ async def test_only_through_a_relay(tmp_path: Path, transport: str) -> None:
         assert await page.run("words(0)") == SAID
         await page.run(f"calls[0].channel.send(JSON.stringify({{type: 'speak', text: '{SPEAK}'}}))")
         await hears(page, REPLY)
-
-
-@contextlib.asynccontextmanager
-async def coturn(tmp_path: Path, secret: str) -> AsyncIterator[int]:
-    """A relay on loopback."""
-    import shutil
-
-    program = shutil.which("turnserver")
-    if program is None:
-        missing("coturn is not installed: apt-get install coturn")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = await asyncio.create_subprocess_exec(
-        str(program), "-n", "--listening-ip", "127.0.0.1", "--relay-ip", "127.0.0.1",
-        "--listening-port", str(port), "--use-auth-secret", "--static-auth-secret", secret,
-        "--realm", "local", "--allow-loopback-peers", "--no-tls", "--no-dtls", "--no-cli",
-        "--pidfile", str(tmp_path / "turn.pid"), "--log-file", "stdout", "--simple-log",
-        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL, cwd=tmp_path,
-    )  # fmt: skip
-    try:
-        async with asyncio.timeout(10):
-            while True:
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", port)
-                except OSError:
-                    assert process.returncode is None
-                    await asyncio.sleep(0.02)
-                else:
-                    writer.close()
-                    break
-        yield port
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        async with asyncio.timeout(10):
-            await process.wait()
 
 
 async def test_an_encoder_that_may_adapt_does(tmp_path: Path) -> None:

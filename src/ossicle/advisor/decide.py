@@ -37,7 +37,8 @@ class Choice(msgspec.Struct, frozen=True):
     """One way to do it."""
 
     wire: str
-    """One of the fixed names: websocket http http2 grpc webrtc webtransport moq sip."""
+    """One of the fixed names: websocket http http2 grpc grpcweb webrtc webtransport moq
+    sip."""
     dialect: str
     """`native` is Ossicle's own; a provider's name is the protocol its SDKs speak."""
     title: str

@@ -27,6 +27,7 @@ WIRES: Mapping[str, str] = MappingProxyType(
         "http": "chunked HTTP",
         "http2": "HTTP/2",
         "grpc": "gRPC",
+        "grpcweb": "gRPC-Web",
         "webrtc": "WebRTC",
         "webtransport": "WebTransport",
         "moq": "Media over QUIC",

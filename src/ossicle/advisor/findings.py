@@ -11,21 +11,21 @@ Pure: the same samples give the same words.
 import itertools
 import statistics
 from collections.abc import Iterable, Sequence
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import msgspec
 
 from .inputs import Inputs
 from .line import Certificate
-from .measured import WIRES, Flow, Measured, Silence, State, Tried
+from .measured import WIRES, Flow, Measured, Relayed, Silence, State, Tried
 
 __all__ = [
     "BUDGET_MS",
     "Findings",
     "Idle",
-    "Part",
     "Problem",
     "Rate",
+    "Share",
     "Spread",
     "Weight",
     "Wire",
@@ -96,7 +96,7 @@ class Idle(msgspec.Struct, frozen=True):
     """On which wire."""
 
 
-class Part(msgspec.Struct, frozen=True):
+class Share(msgspec.Struct, frozen=True):
     """A part of the 300 ms."""
 
     name: str
@@ -131,6 +131,10 @@ class Findings(msgspec.Struct, frozen=True):
     datagrams: Spread | None
     loss: float | None
     """Of datagrams, 0 to 1; None = none passed."""
+    calls: Spread | None
+    """Round trips on the data channel of a WebRTC call, direct."""
+    relays: tuple[Relayed, ...]
+    """Each relay that the gateway names."""
     down: Rate
     up: Rate
     buffers_down: bool | None
@@ -140,7 +144,7 @@ class Findings(msgspec.Struct, frozen=True):
     skew_ms: float | None
     """The gateway's clock less ours."""
     problems: tuple[Problem, ...]
-    budget: tuple[Part, ...]
+    budget: tuple[Share, ...]
 
     @property
     def exit_code(self) -> int:
@@ -172,16 +176,21 @@ def findings(seen: Measured) -> Findings:
         Wire(name, WIRES[name], tried.state, tried.why, tried.cold_ms, tried.resumed_ms)
         for name, tried in ((name, seen.wires.get(name, Tried())) for name in WIRES)
     )
+    udp_blocked = seen.wires.get("udp", Tried()).state in {"blocked", "broken"}
     problems = (
         *_on_the_way(seen),
         *_of_wires(seen, loss),
+        *_of_calls(seen, udp_blocked or (loss is not None and loss >= 1.0)),
         *_of_buffers(seen, held_down, held_up),
         *_of_idle(idle),
         *_of_figures(seen, rtt, loss, skew, down, up),
     )
+    order = get_args(Weight)
+    problems = tuple(sorted(problems, key=lambda each: order.index(each.weight)))
     return Findings(
         seen.url, seen.host, seen.port, seen.secure, seen.peer, round(seen.took_s, 2), wires,
-        seen.certificate, rtt, seen.rtt_over if rtt else "", datagrams, loss, down, up,
+        seen.certificate, rtt, seen.rtt_over if rtt else "", datagrams, loss,
+        _spread(seen.ice_rtt_ms), tuple(seen.relays), down, up,
         held_down, held_up, idle, round(skew, 1) if skew is not None else None, problems,
         _budget(seen, rtt),
     )  # fmt: skip
@@ -194,6 +203,14 @@ def asked(found: Findings, inputs: Inputs) -> Inputs:
     without = set(inputs.without)
     if states["grpc"] in blocked:
         without.add("grpc")
+    if states["grpcweb"] in blocked:
+        without.add("grpcweb")
+    if states["http2"] in blocked:
+        without.add("http2")
+    if states["quic"] in blocked:
+        without |= {"webtransport", "moq"}
+    if states["ice"] in blocked and states["turn"] != "passes":
+        without.add("webrtc")
     if found.buffers_down or found.buffers_up:
         without.add("http")
     cut = found.idle.kept_by == "neither"
@@ -255,25 +272,27 @@ def _idle(silences: Sequence[Silence], searched_s: float) -> Idle:
         kept: Literal["pings", "data", "neither", "unknown"] = "unknown"
     elif busy.get("pings"):
         kept = "pings"
+    elif "pings" not in busy and busy.get("data"):
+        kept = "unknown"  # a page can send no pings, so whether they count was not seen
     else:
         kept = "data" if busy.get("data") else "neither"
     return Idle(searched_s, lasts, round(cut, 2), kept, over)
 
 
-def _budget(seen: Measured, rtt: Spread | None) -> tuple[Part, ...]:
+def _budget(seen: Measured, rtt: Spread | None) -> tuple[Share, ...]:
     """From a spoken word to its text, or to the voice that answers."""
-    parts = [Part("piece", "a piece of sound is filled", 20.0, "assumed")]
+    parts = [Share("piece", "a piece of sound is filled", 20.0, "assumed")]
     if rtt is not None:
         below = min(seen.tcp_ms, default=rtt.least_ms)
         network = min(rtt.median_ms, below)
         parts += [
-            Part("network", "there and back", round(network, 2), "measured"),
-            Part("protocol", "the wire", round(rtt.median_ms - network, 2), "measured"),
+            Share("network", "there and back", round(network, 2), "measured"),
+            Share("protocol", "the wire", round(rtt.median_ms - network, 2), "measured"),
         ]
     uneven = round(rtt.p95_ms - rtt.median_ms, 2) if rtt is not None else 0.0
     waiting = seen.ledger.get("queue")
     parts.append(
-        Part("queue", "waiting: the network's unevenness, and the engine's queue",
+        Share("queue", "waiting: the network's unevenness, and the engine's queue",
              round(uneven + (waiting or 0.0), 2), "told" if waiting is not None else "measured")
     )  # fmt: skip
     for name, title, usual in (
@@ -281,7 +300,7 @@ def _budget(seen: Measured, rtt: Spread | None) -> tuple[Part, ...]:
     ):  # fmt: skip
         told = seen.ledger.get(name)
         how: Literal["told", "assumed"] = "assumed" if told is None else "told"
-        parts.append(Part(name, title, round(usual if told is None else told, 2), how))
+        parts.append(Share(name, title, round(usual if told is None else told, 2), how))
     return tuple(parts)
 
 
@@ -361,6 +380,47 @@ def _of_wires(seen: Measured, loss: float | None) -> Iterable[Problem]:
             f"gRPC does not pass: {grpc.why}.",
             "Open its port, or have the proxy forward HTTP/2 with trailers.",
         )
+
+
+def _of_calls(seen: Measured, udp_blocked: bool) -> Iterable[Problem]:
+    """HTTP/2, QUIC and WebRTC. Where UDP is blocked that is said once, and not of each of them."""
+    http2, quic, ice, turn = (
+        seen.wires.get(each, Tried()) for each in ("http2", "quic", "ice", "turn")
+    )
+    if http2.state in {"blocked", "broken"}:
+        yield Problem(
+            "http2_blocked", "note",
+            f"HTTP/2 does not pass: {http2.why}.",
+            "Amazon's SDKs for Python and Node need it: the proxy has to offer h2 by ALPN, or hand "
+            "TLS through.",
+        )  # fmt: skip
+    if quic.state in {"blocked", "broken"} and not udp_blocked:
+        yield Problem(
+            "quic_blocked", "problem",
+            f"QUIC does not pass: {quic.why}.",
+            "WebTransport and Media over QUIC need it; WebRTC and WebSocket do not.",
+        )  # fmt: skip
+    failed = [each for each in seen.relays if not each.passes]
+    if ice.state in {"blocked", "broken"} and turn.state == "passes":
+        yield Problem(
+            "ice_by_relay", "note",
+            f"WebRTC passes by a relay only: {ice.why}.",
+            "Calls work, with a relay's distance on top; --announce and --ice-ports at the gateway "
+            "may make them direct (`ossicle doctor webrtc` there).",
+        )  # fmt: skip
+    elif ice.state in {"blocked", "broken"} and not udp_blocked:
+        yield Problem(
+            "ice_blocked", "problem",
+            f"WebRTC does not pass: {ice.why}.",
+            "Run `ossicle doctor webrtc` at the gateway: it needs --announce and --ice-ports that "
+            "the firewall lets through, or a TURN relay.",
+        )  # fmt: skip
+    for each in failed:
+        yield Problem(
+            "relay_fails", "problem",
+            f"The relay {each.url} {each.why}.",
+            "`ossicle doctor webrtc` asks it from the gateway: does it work from there?",
+        )  # fmt: skip
 
 
 def _of_buffers(seen: Measured, down: bool | None, up: bool | None) -> Iterable[Problem]:

@@ -370,6 +370,17 @@ class Line:
         body = b"".join([piece async for piece in self.body(_MOST_BODY)])
         return Answer(head.status_code, _headers(head), body)
 
+    async def send_whole(
+        self, method: str, target: str, headers: tuple[tuple[str, str], ...], data: bytes
+    ) -> Answer:
+        """A request with a body, on a connection of its own, and its whole answer."""
+        await self.begin(method, target, (*headers, ("content-length", str(len(data)))))
+        await self.send(h11.Data(data=data))
+        await self.send(h11.EndOfMessage())
+        head = await self.head()
+        body = b"".join([piece async for piece in self.body(_MOST_BODY)])
+        return Answer(head.status_code, _headers(head), body)
+
     async def upgrade(self, target: str, headers: tuple[tuple[str, str], ...]) -> Answer:
         """Ask for an upgrade; the answer of whoever does not want it is read whole."""
         await self.begin("GET", target, headers)

@@ -10,7 +10,7 @@ import msgspec
 
 from .line import Certificate
 
-__all__ = ["WIRES", "Flow", "Measured", "Silence", "State", "Tried"]
+__all__ = ["WIRES", "Flow", "Measured", "Relayed", "Silence", "State", "Tried"]
 
 State: TypeAlias = Literal["passes", "blocked", "broken", "not_offered", "not_tried"]
 """`blocked`: refused, or nothing comes back. `broken`: what came back is not what was asked for."""
@@ -22,10 +22,12 @@ WIRES: dict[str, str] = {
     "websocket": "WebSocket",
     "http2": "HTTP/2",
     "grpc": "gRPC",
+    "grpcweb": "gRPC-Web",
     "udp": "UDP",
     "quic": "QUIC",
     "ice": "WebRTC (ICE)",
     "turn": "WebRTC by TURN",
+    "webtransport": "WebTransport",
 }
 """Everything that is tried, in this order, and what people call it."""
 
@@ -39,7 +41,20 @@ class Tried(msgspec.Struct):
     cold_ms: float | None = None
     """From nothing to ready: name, TCP, TLS and the wire's own handshake."""
     resumed_ms: float | None = None
-    """The same with the TLS session of before; None = no TLS, or it resumes none."""
+    """The same with what was kept of before: the TLS session; of QUIC the ticket, and early data;
+    of gRPC the connection. None = no TLS, or it resumes none."""
+
+
+class Relayed(msgspec.Struct):
+    """One TURN relay."""
+
+    url: str
+    passes: bool = False
+    """A call through it, and in no other way, came about."""
+    why: str = ""
+    """Why not."""
+    ms: float = 0.0
+    """Set-up of that call."""
 
 
 class Flow(msgspec.Struct):
@@ -92,6 +107,9 @@ class Measured(msgspec.Struct, kw_only=True):
     datagrams: int = 0
     """Sent with a cookie."""
     datagram_rtt_ms: list[float] = []
+    ice_rtt_ms: list[float] = []
+    """Round trips on the data channel of a direct call."""
+    relays: list[Relayed] = []
     down: Flow = msgspec.field(default_factory=Flow)
     up: Flow = msgspec.field(default_factory=Flow)
     down_pieces: list[tuple[float, float]] = []

@@ -46,7 +46,7 @@ def obstacle(wish: Wish, asked: Inputs) -> str:
         return "their network refuses or cuts WebSockets"
     if wish.wire in _DRAFTS and not asked.both_ends:
         return f"{name} is still a draft, and only one end is yours"
-    if wish.wire == "grpc" and wish.dialect == "native" and not asked.grpc:
+    if wish.wire in {"grpc", "grpcweb"} and wish.dialect == "native" and not asked.grpc:
         return "the team does not run gRPC yet"
     feature = _FEATURE.get(wish.wire, "")
     if (page or wish.wire == "moq") and feature:
@@ -111,6 +111,11 @@ def _of_the_client(asked: Inputs) -> list[str]:
             "http2": "a page reads no answer before its request has ended; WebSocket does both",
         }[asked.wire]
         said.append(f"A browser cannot speak {wire}: {way}.")
+    if asked.wire == "grpcweb" and asked.client in {"browser", "mobile", "server"}:
+        said.append(
+            "gRPC-Web sends one message and then reads, so no microphone can go over it: WebSocket "
+            "carries the live sound, and gRPC-Web serves recordings and pages that only follow."
+        )
     if asked.client == "telephone" and asked.wire not in {"", "sip", "websocket"}:
         said.append(
             f"A telephone line does not speak {wire}: it arrives as SIP, or as a carrier's "

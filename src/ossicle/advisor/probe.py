@@ -23,8 +23,8 @@ from ossicle.core.probing import PATH, Echo, Echoed, Offer
 from ossicle.transports.trust import untrusted
 
 from .datagrams import echo_datagrams
+from .doors import Doors
 from .flows import download, pieces_down, pieces_up, upload
-from .http2 import greets_http2
 from .line import Line, Place, Spent, read_place
 from .measured import WIRES, Measured, Tried
 from .silence import silences
@@ -271,37 +271,11 @@ class _Probe:
             tried.resumed_ms = took
 
     async def _doors(self, offer: Offer) -> None:
+        step_s = self._step_s
         wires = self._seen.wires
-        http2 = await self._greeting(self._place, secure=self._place.secure)
-        if http2.state != "passes":  # nobody promised it
-            http2.state = "not_offered"
-        wires["http2"] = http2
-        port = offer.grpc_tls_port if self._place.secure else offer.grpc_port
-        port = port or offer.grpc_port or offer.grpc_tls_port
-        if port is None:
-            wires["grpc"] = Tried("not_offered")
-        else:
-            there = msgspec.structs.replace(self._place, port=port & 0xFFFF)
-            secure = port == offer.grpc_tls_port
-            wires["grpc"] = await self._greeting(there, secure=secure)
-        for name, there in (("quic", offer.quic_port), ("ice", offer.ice), ("turn", offer.ice)):
-            wires[name] = Tried("not_tried" if there else "not_offered")
-
-    async def _greeting(self, place: Place, *, secure: bool) -> Tried:
-        """HTTP/2's preface, which is gRPC's too."""
-        context = None
-        if secure:
-            context = trust(self._wishes.ca, shared=False) or tls.create_default_context()
-            context.set_alpn_protocols(["h2"])
-        try:
-            async with asyncio.timeout(self._step_s / 2):
-                return await greets_http2(place, context)
-        except TimeoutError:
-            return Tried(
-                "blocked", f"no answer from port {place.port} within {self._step_s / 2:g} s"
-            )
-        except OssicleError as error:
-            return Tried("blocked", str(error))
+        wires["webtransport"].state = "not_offered"  # no version of the gateway has that door
+        doors = Doors(self._place, self._context, self._wishes.ca, self._headers, step_s)
+        await doors.try_all(offer, self._seen, lambda done: self._told("doors", done))
 
     # ── measurements ──
 

@@ -81,7 +81,7 @@ def _own(asked: Inputs) -> tuple[Wish, ...]:
         case "telephone":
             return (_SIP, _CARRIER)
         case "batch":
-            return (_HTTP_FILE, _SOCKET, _GRPC)
+            return (_HTTP_FILE, _SOCKET, _GRPC, _GRPC_WEB)
         case _ if asked.many:
             return (_MOQ, _SOCKET_MANY, _HTTP)
         case "browser" | "mobile" if asked.talks:
@@ -213,6 +213,20 @@ _GRPC = Wish(
         Why(
             "Streaming both ways is part of how a service is declared.",
             "grpc.full_duplex",
+        ),
+    ),
+)
+_GRPC_WEB = Wish(
+    "grpcweb",
+    "native",
+    (
+        Why(
+            "A recording is one message, and its words are another: a page can do that.",
+            "grpcweb.full_duplex",
+        ),
+        Why(
+            "No proxy can lose its status: it stands in the body.",
+            "grpcweb.nat",
         ),
     ),
 )

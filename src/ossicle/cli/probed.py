@@ -98,9 +98,8 @@ def _wires(found: Findings) -> Padding:
 
 
 def _why(wire: Wire) -> str:
-    if wire.why:
-        return escape(wire.why)
-    return _WORDS.get(wire.state, "")
+    word = _WORDS.get(wire.state, "")
+    return escape(f"{word}: {wire.why}" if word and wire.why else wire.why or word)
 
 
 def _figures(found: Findings) -> Padding:
@@ -110,10 +109,13 @@ def _figures(found: Findings) -> Padding:
     table.add_column(width=_BAR, no_wrap=True)
     table.add_column(style="dim")
     slowest = max(
-        (each.p95_ms for each in (found.rtt, found.datagrams) if each is not None), default=0.0
+        (each.p95_ms for each in (found.rtt, found.datagrams, found.calls) if each is not None),
+        default=0.0,
     )
     if found.rtt is not None:
         _spread_rows(table, f"round trip, {found.rtt_over}", found.rtt, slowest)
+    if found.calls is not None:
+        _spread_rows(table, "round trip, WebRTC", found.calls, slowest)
     if found.datagrams is not None:
         lost = f"; {found.loss:.1%} lost" if found.loss is not None else ""
         _spread_rows(table, "round trip, UDP", found.datagrams, slowest, lost)

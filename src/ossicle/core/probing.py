@@ -6,6 +6,10 @@
     POST /v1/probe                         a body; JSON lines say when each piece of it came
     WebSocket /v1/probe                    Echo, Quiet, Send, Count (JSON), and binary messages
     UDP, at the port that Offer names      datagrams with a ticket or a cookie, answered one by one
+    QUIC, at the same port                 connections whose token is such a cookie; streams echoed
+    gRPC  /ossicle.v1.Probe/Echo, /Ask     an EchoResponse for each EchoRequest
+    POST /v1/probe/ice                     SDP: a data channel on which the same JSON is answered
+    POST /v1/probe/findings                what a page has measured, and what it means
 
 Each side reads what the other sent as a stranger's words. Knows no socket and no clock.
 """
@@ -17,9 +21,16 @@ import msgspec
 
 __all__ = [
     "COOKIE",
+    "FINDINGS_PATH",
+    "GRPC_ASK",
+    "GRPC_ECHO",
+    "ICE_PATH",
     "LEAST_DATAGRAM",
     "MOST_DATAGRAM",
+    "MOST_STREAM",
     "PATH",
+    "QUIC_ALPN",
+    "QUIC_NAME",
     "Asked",
     "Came",
     "Count",
@@ -28,6 +39,7 @@ __all__ = [
     "Echo",
     "Echoed",
     "Hushed",
+    "IceServer",
     "Offer",
     "Piece",
     "ProbeAnswer",
@@ -40,6 +52,22 @@ __all__ = [
 ]
 
 PATH = "/v1/probe"
+ICE_PATH, FINDINGS_PATH = f"{PATH}/ice", f"{PATH}/findings"
+GRPC_ECHO, GRPC_ASK = "/ossicle.v1.Probe/Echo", "/ossicle.v1.Probe/Ask"
+QUIC_ALPN, QUIC_NAME = "ossicle-probe", "probe.ossicle.invalid"
+"""Of the QUIC echo: what it speaks, and the name in its certificate, which is made for one run and
+told in `Offer`."""
+MOST_STREAM = 4_096
+"""Bytes of a QUIC connection that are echoed."""
+
+
+class IceServer(msgspec.Struct, frozen=True):
+    """A STUN or TURN server that a client of this gateway uses."""
+
+    url: str
+    username: str = ""
+    credential: str = ""
+    """Ends by itself within minutes."""
 
 
 class Offer(msgspec.Struct, frozen=True):
@@ -62,9 +90,13 @@ class Offer(msgspec.Struct, frozen=True):
     grpc_tls_port: int | None = None
     """gRPC over TLS."""
     quic_port: int | None = None
-    """WebTransport and Media over QUIC."""
+    """Where QUIC is echoed: the port of `udp_port`."""
+    quic_certificate: str = ""
+    """Of the QUIC echo, to be believed for it alone. PEM."""
     ice: bool = False
-    """WebRTC."""
+    """WebRTC: at `/v1/probe/ice`."""
+    ice_servers: tuple[IceServer, ...] = ()
+    """What its clients go by."""
     most_bytes: int = 0
     """Of one measurement, each way."""
     most_s: float = 0.0

@@ -40,6 +40,7 @@ PATHS: dict[tuple[str, str], str] = {
     ("grpc", "native"): "/ossicle.v1.Speech/Stream",
     ("grpc", "google"): "/google.cloud.speech.v1.Speech/StreamingRecognize",
     ("grpc", "riva"): "/nvidia.riva.asr.RivaSpeechRecognition/StreamingRecognize",
+    ("grpcweb", "native"): "/ossicle.v1.Speech/Recognize",
     ("webrtc", "native"): "/whip",
     ("webrtc", "openai"): "/v1/realtime/calls",
     ("webtransport", "native"): "/v1/stream",
@@ -52,7 +53,7 @@ PATHS: dict[tuple[str, str], str] = {
 _DOORS = {"grpc": "grpc_port", "webtransport": "quic_port", "moq": "quic_port", "sip": "sip_port",
           "webrtc": "ice_ports"}  # fmt: skip
 """The setting of a wire's own door."""
-_ALSO = {"http2": "http", "webrtc": "http"}
+_ALSO = {"http2": "http", "webrtc": "http", "grpcweb": "grpc"}
 """Wires whose paths stand under another one: HTTP/2 shares HTTP's, WebRTC is arranged over it."""
 _SNIPPETS = {
     ("websocket", "native"): ("ossicle", "python"),

@@ -18,7 +18,8 @@ from .bind import BINDINGS, ENDPOINTS, router
 from .desk import endpoint_route
 from .house import House
 from .pages import page_routes
-from .probe import Probes
+from .probe import METHODS, Probes
+from .probecalls import probe_routes
 from .snippets import snippets
 from .webcalls import WebCalls
 from .webrtc import WebRtcDoor, webrtc_door
@@ -103,9 +104,10 @@ def make_app(
                 stream_endpoint(probes.accept, house.settings.http),
                 methods=["GET", "POST"],
             ),
+            *probe_routes(probes, webrtc),
             Route("/v1/snippets", lines_to_change),
             advice_route(house),
-            WebCalls(house),
+            WebCalls(house, probes.beside, METHODS),
             *(endpoint_route(house, method, path, make(house)) for method, path, make in ENDPOINTS),
         ]
     )

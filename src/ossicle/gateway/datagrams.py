@@ -7,7 +7,8 @@
 No state is made for a stranger. Who holds a ticket (from `GET /v1/probe`, so it passed whatever
 that asks for) gets a cookie for the address its datagram bears, and only who receives that
 address's post can use it: a forged sender gets one answer to one datagram, of its size, and
-nothing more (as a Retry does in RFC 9000 section 8.1.2). Anything else is not answered.
+nothing more (as a Retry does in RFC 9000 section 8.1.2). QUIC comes to the same port (`quicecho`),
+with such a cookie as its token. Anything else is not answered.
 """
 
 import asyncio
@@ -18,12 +19,15 @@ import os
 import socket
 import time
 from collections.abc import Callable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from ossicle.core.errors import Overloaded
 from ossicle.core.probing import COOKIE, Datagram, read_datagram
 
 from .allowance import Addresses, Bucket
+
+if TYPE_CHECKING:
+    from .quicecho import QuicEchoes
 
 __all__ = ["Datagrams", "udp_socket"]
 
@@ -31,6 +35,7 @@ log = logging.getLogger("ossicle.gateway.probe")
 
 _TICKET_S = 120
 """A ticket and a cookie are good for one to two of these."""
+_MAGIC = b"OSP1"
 _ALL = 20
 """All addresses together may ask so many times what one may."""
 
@@ -49,6 +54,9 @@ class Datagrams(asyncio.DatagramProtocol):
         self._addresses = Addresses(per_s)
         self._all = Bucket(per_s * _ALL, per_s * _ALL, monotonic()) if per_s else None
         self._transport: asyncio.DatagramTransport | None = None
+        self.quic: QuicEchoes | None = None
+        """Who takes what is QUIC; None = nobody."""
+        self._due: asyncio.TimerHandle | None = None
         self.answered = self.ignored = 0
         self._lost = asyncio.Event()
 
@@ -81,7 +89,39 @@ class Datagrams(asyncio.DatagramProtocol):
         try:
             await self._lost.wait()
         finally:
+            if self._due is not None:
+                self._due.cancel()
             transport.close()
+
+    def _quic(self, quic: "QuicEchoes", data: bytes, sender: tuple[Any, ...]) -> None:
+        """A datagram that is QUIC's. What it costs is counted as the others are."""
+        host, port = str(sender[0]), int(sender[1])
+        if not self._in_time(host):
+            self.ignored += 1
+            return
+        known = f"{host} {port}"
+        post = quic.received(
+            data, sender, self._monotonic(), lambda token: self._good(token, known)
+        )
+        self._send(quic, post)
+
+    def _send(self, quic: "QuicEchoes", post: list[tuple[bytes, tuple[Any, ...]]]) -> None:
+        for data, sender in post:
+            self.answered += 1
+            if self._transport is not None:
+                self._transport.sendto(data, sender)
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+        due = quic.due()
+        if due is not None:
+            delay = max(0.0, due - self._monotonic())
+            loop = asyncio.get_running_loop()
+            self._due = loop.call_later(delay, self._expire, quic)
+
+    def _expire(self, quic: "QuicEchoes") -> None:
+        self._due = None
+        self._send(quic, quic.expire(self._monotonic()))
 
     def _in_time(self, host: str) -> bool:
         now = self._monotonic()
@@ -110,6 +150,9 @@ class Datagrams(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
         """Answered at once, or not at all: nothing waits here."""
+        if self.quic is not None and data[:4] != _MAGIC:
+            self._quic(self.quic, data, addr)
+            return
         reply = self.answer(data, addr)
         if reply is not None and self._transport is not None:
             self._transport.sendto(reply, addr)

@@ -2,6 +2,7 @@
 
     /                      the page
     /advise                which protocol?
+    /probe                 what does the network let through?
     /ossicle.js            the module that pages import; also from pages of other origins
     /playground/…          what the page is made of
     /openapi.json          what can be asked over plain HTTP (OpenAPI)
@@ -126,12 +127,16 @@ def page_routes(house: House) -> list[Route]:
     async def advice(request: Request) -> Response:
         return _answer(request, "playground/advise.html")
 
+    async def probe(request: Request) -> Response:
+        return _answer(request, "playground/probe.html")
+
     async def module(request: Request) -> Response:
         return _answer(request, request.url.path.lstrip("/"))
 
     return [
         Route("/", page),
         Route("/advise", advice),
+        Route("/probe", probe),
         Route("/playground/{name}", page),
         Route("/ossicle.js", module),
         Route("/ossicle.d.ts", module),

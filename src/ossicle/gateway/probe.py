@@ -6,20 +6,24 @@
 
 Nothing here hears or speaks. Whoever asks is counted by its address before its key is looked at,
 and bounded: connections at once, seconds and bytes of each, bytes a minute. Datagrams are
-`gateway.datagrams`.
+`gateway.datagrams`, QUIC is `gateway.quicecho`, gRPC and WebRTC are `gateway.probecalls`.
 """
 
+import importlib.util
 import logging
 import socket
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
+from typing import Literal, TypeAlias
 
 import msgspec
 
 from ossicle.core.errors import BadMessage, OssicleError, Overloaded, Refused
 from ossicle.core.ports import Acceptor, Channel, Receiver, Timer
 from ossicle.core.probing import (
+    GRPC_ASK,
+    GRPC_ECHO,
     PATH,
     Came,
     Count,
@@ -27,6 +31,7 @@ from ossicle.core.probing import (
     Echo,
     Echoed,
     Hushed,
+    IceServer,
     Offer,
     Piece,
     ProbeAnswer,
@@ -43,9 +48,11 @@ from ossicle.dialects.native.errors import close_code, refusal
 from .datagrams import Datagrams, udp_socket
 from .forwarded import address_of
 from .house import House
+from .probecalls import RpcProbe
 from .settings import GatewaySettings
+from .webrtc import ice_servers
 
-__all__ = ["Probes", "open_datagrams"]
+__all__ = ["METHODS", "Probes", "open_datagrams"]
 
 log = logging.getLogger("ossicle.gateway.probe")
 
@@ -60,6 +67,14 @@ _MOST_PIECES, _MOST_PIECE = 64, 16 * 1024
 _MOST_TEXT = 1_024
 _MINUTE_S = 60.0
 _MOST_ADDRESSES = 10_000
+_CALL_S = 30.0
+"""Of a WebRTC call that measures."""
+_TURN_S = 300.0
+"""How long a credential for a relay lives, which the offer brings."""
+METHODS: dict[str, Literal["stream", "unary"]] = {GRPC_ECHO: "stream", GRPC_ASK: "unary"}
+"""Of the gRPC door."""
+_PATHS = {PATH, *METHODS}
+_Any: TypeAlias = "_Probe | RpcProbe"
 
 
 class Probes:
@@ -74,6 +89,7 @@ class Probes:
         self.ice = False
         """WebRTC is offered."""
         self._open: Counter[str] = Counter()
+        self._calls = 0
         self._spent: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
     # ── who comes in ──
@@ -82,7 +98,7 @@ class Probes:
         """`acceptor` for every other path."""
 
         def accept(opening: Opening, channel: Channel) -> Receiver:
-            if opening.path == PATH:
+            if opening.path in _PATHS:
                 return self.accept(opening, channel)
             return acceptor(opening, channel)
 
@@ -92,12 +108,12 @@ class Probes:
         """Somebody asks for `/v1/probe`."""
         house = self.house
         opening = house.forwarding.seen(opening)
-        probe = _Probe(self, opening, channel)
+        make = RpcProbe if opening.path in METHODS else _Probe
+        probe = make(self, opening, channel)
         try:
             house.knock(opening)
             house.access.check_page(opening)
-            if not self.settings.on:
-                raise Refused("this gateway is not to be measured (probe.on)", code="not_found")
+            self.allowed()
             self._enter(probe)
             credential = credential_of(opening)
             if not in_url(opening) and credential is not None and house.access.judged(credential):
@@ -110,7 +126,15 @@ class Probes:
             self.refuse(probe, error)
         return probe
 
-    async def _judge(self, probe: "_Probe", credential: str) -> None:
+    def allowed(self) -> None:
+        """
+        Raises:
+            Refused: nobody may measure here.
+        """
+        if not self.settings.on:
+            raise Refused("this gateway is not to be measured (probe.on)", code="not_found")
+
+    async def _judge(self, probe: "_Any", credential: str) -> None:
         try:
             await self.house.access.judgement(credential)
             probe.channel.resume()
@@ -118,12 +142,12 @@ class Probes:
         except OssicleError as error:
             self.refuse(probe, error)
 
-    def refuse(self, probe: "_Probe", error: OssicleError) -> None:
+    def refuse(self, probe: "_Any", error: OssicleError) -> None:
         """Before it began."""
         self.house.metrics.refused(error.code)
-        probe.channel.send(refusal(error.fault()))
+        probe.refuse(error)
 
-    def _enter(self, probe: "_Probe") -> None:
+    def _enter(self, probe: "_Any") -> None:
         most, mine = self.settings.at_once, self.settings.per_address
         if self._open.total() >= most:
             raise Overloaded(f"{most} connections measure already (probe.at_once); try again")
@@ -132,13 +156,20 @@ class Probes:
                 f"{mine} connections of your address measure already (probe.per_address)",
                 code="rate_limited",
             )
+        if probe.transport == "webrtc":
+            if self._calls >= self.settings.calls:
+                raise Overloaded(
+                    f"{self._calls} WebRTC calls measure already (probe.calls); try again"
+                )
+            self._calls += 1
         self._open[probe.address] += 1
         probe.counted = True
 
-    def left(self, probe: "_Probe") -> None:
+    def left(self, probe: "_Any") -> None:
         """Its connection is gone."""
         if probe.counted:
             probe.counted = False
+            self._calls -= probe.transport == "webrtc"
             self._open[probe.address] -= 1
             self._open += Counter()  # drops those that are at zero
 
@@ -169,6 +200,7 @@ class Probes:
 
     def offer(self, opening: Opening) -> Offer:
         """What there is, for that client."""
+        ice = self.ice and self.settings.calls > 0
         return Offer(
             _epoch_ms(),
             peer=address_of(opening.peer),
@@ -180,9 +212,15 @@ class Probes:
             udp_port=self.doors.get("udp_port"),
             grpc_port=self.doors.get("grpc_port"),
             grpc_tls_port=self.doors.get("grpc_tls_port"),
-            quic_port=self.doors.get("quic_port"),
-            ice=self.ice,
+            quic_port=self.doors.get("udp_port") if self.datagrams.quic is not None else None,
+            quic_certificate=self.datagrams.quic.certificate if self.datagrams.quic else "",
+            ice=ice,
+            ice_servers=self._ice_servers() if ice else (),
         )
+
+    def _ice_servers(self) -> tuple[IceServer, ...]:
+        told = ice_servers(self.house, _TURN_S)
+        return tuple(IceServer(each.url, each.username, each.credential) for each in told)
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
         """On the gateway's timers."""
@@ -216,6 +254,10 @@ def open_datagrams(
         log.warning("no datagrams are echoed: %s", error.strerror or type(error).__name__)
         return None
     probes.doors["udp_port"] = int(bound.getsockname()[1])
+    if settings.probe.quic and importlib.util.find_spec("aioquic") is not None:
+        from .quicecho import QuicEchoes  # noqa: PLC0415  an extra
+
+        probes.datagrams.quic = QuicEchoes(settings.probe.at_once)
     return bound
 
 
@@ -225,6 +267,7 @@ class _Probe:
     def __init__(self, probes: Probes, opening: Opening, channel: Channel) -> None:
         self.channel = channel
         self.address = address_of(opening.peer)
+        self.transport = opening.transport
         self.counted = False
         self._probes, self._opening = probes, opening
         self._framed = channel.traits.framed
@@ -268,9 +311,17 @@ class _Probe:
             self.channel.send(Close(200, headers=headers, body=body))
 
     def _open(self) -> None:
-        settings = self._probes.settings
-        self._probes.began("websocket" if self._framed else "http")
-        self._limit = self._probes.call_later(settings.most_s, self._overdue)
+        most_s = self._probes.settings.most_s
+        if self.transport == "webrtc":
+            most_s = min(most_s, _CALL_S)
+            self._probes.began("webrtc")
+        else:
+            self._probes.began("websocket" if self._framed else "http")
+        self._limit = self._probes.call_later(most_s, self._overdue)
+
+    def refuse(self, error: OssicleError) -> None:
+        """Before it began."""
+        self.channel.send(refusal(error.fault()))
 
     def _overdue(self) -> None:
         most = self._probes.settings.most_s

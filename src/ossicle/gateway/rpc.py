@@ -15,14 +15,16 @@ import asyncio
 import ipaddress
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ossicle.core.errors import MissingExtra
+from ossicle.core.ports import Acceptor
 
 from .bind import BINDINGS, Binding, router
 from .certificates import ReloadingContext
 from .house import House
+from .probe import METHODS
 from .settings import GatewaySettings
 
 if TYPE_CHECKING:
@@ -58,7 +60,10 @@ def wants_tls(settings: GatewaySettings) -> bool:
 
 
 def rpc_doors(
-    house: House, settings: GatewaySettings, tls: ReloadingContext | None
+    house: House,
+    settings: GatewaySettings,
+    tls: ReloadingContext | None,
+    beside: Callable[[Acceptor], Acceptor] = lambda acceptor: acceptor,
 ) -> "RpcDoors | None":
     """Bind the ports that are wanted. None when none is, or the extra is not installed, which
     one line of the log says.
@@ -73,7 +78,7 @@ def rpc_doors(
     if all(number is None for number in wanted.values()):
         return None
     try:
-        doors = RpcDoors(house, settings)
+        doors = RpcDoors(house, settings, beside)
     except MissingExtra as error:
         log.warning("no gRPC door: %s", error)
         return None
@@ -92,7 +97,12 @@ def rpc_doors(
 class RpcDoors:
     """One server and its ports."""
 
-    def __init__(self, house: House, settings: GatewaySettings) -> None:
+    def __init__(
+        self,
+        house: House,
+        settings: GatewaySettings,
+        beside: Callable[[Acceptor], Acceptor] = lambda acceptor: acceptor,
+    ) -> None:
         # Read when grpc is imported: its fork handlers stay off, and it does not write to stderr
         # by itself (a taken port and a bad handshake are errors to it; we say what matters).
         os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
@@ -110,14 +120,14 @@ class RpcDoors:
         self._host = settings.host
         self._tls: ReloadingContext | None = None
         self._served: tuple[bytes, bytes] | None = None
-        methods = methods_of()
+        methods = methods_of() | METHODS
         services = services_of(methods)
         self.urls: dict[str, str] = {}
         """Scheme -> `scheme://host:port` of the doors that are open."""
         self.ports: dict[str, int] = {}
         """The same, by the names of their settings."""
         self.server = GrpcServer(
-            router(house, "grpc"), methods, settings.grpc, shared_port=settings.take_over
+            beside(router(house, "grpc")), methods, settings.grpc, shared_port=settings.take_over
         )
         self._health = Health(self.server.server, services)
         add_reflection(self.server.server, services)

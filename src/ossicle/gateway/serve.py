@@ -154,7 +154,7 @@ async def serving(settings: GatewaySettings, engine: Engine) -> AsyncGenerator[G
     taken, sockets = await _sockets(settings, wanted)
     doors = {name: door(name, sockets[name], context) for name, _, context in wanted}
     try:
-        rpc = rpc_doors(house, settings, tls)
+        rpc = rpc_doors(house, settings, tls, probes.beside)
     except OSError:
         for each in doors.values():
             each.bound.close()

@@ -140,6 +140,10 @@ class ProbeSettings(msgspec.Struct, frozen=True):
     free one."""
     datagrams_per_s: float = 200.0
     """Datagrams a second from one address that are answered, and twenty times as many in all."""
+    quic: bool = True
+    """Echo QUIC at the same port, where the `quic` extra is installed."""
+    calls: int = 16
+    """WebRTC calls that measure at once; 0 = none. Each lasts 30 s at most."""
     at_once: int = 256
     """Connections that measure at once."""
     per_address: int = 32

@@ -7,12 +7,15 @@ spoken. Which pages may call is decided where it always is (`access.check_page`)
 those read the answer.
 """
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, cast
 
 from starlette.datastructures import URLPath
 from starlette.routing import BaseRoute, Match, NoMatchFound
 
 from ossicle.core.errors import OssicleError
+from ossicle.core.ports import Acceptor
 from ossicle.core.wire import Opening
 from ossicle.transports.grpcweb.call import WebKind, grpc_web
 from ossicle.transports.http.server import stream_endpoint
@@ -43,11 +46,22 @@ def web_methods() -> dict[str, WebKind]:
 class WebCalls(BaseRoute):
     """POST, and its preflight, at each of those paths."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(
+        self,
+        house: House,
+        beside: Callable[[Acceptor], Acceptor] = lambda acceptor: acceptor,
+        more: Mapping[str, WebKind] = MappingProxyType({}),
+    ) -> None:
+        """
+        Args:
+            house: where.
+            beside: puts in front of the dialects what takes other paths.
+            more: those paths.
+        """
         self._house = house
-        self._methods = web_methods()
+        self._methods = web_methods() | dict(more)
         self._endpoint = stream_endpoint(
-            grpc_web(router(house, "grpc"), self._methods, headers=self._cors),
+            grpc_web(beside(router(house, "grpc")), self._methods, headers=self._cors),
             house.settings.http,
         )
 

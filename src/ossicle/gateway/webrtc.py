@@ -11,6 +11,7 @@ import importlib.util
 import ipaddress
 import time
 from collections.abc import Iterable, Mapping
+from math import inf
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
@@ -96,8 +97,9 @@ def webrtc_door(house: House) -> WebRtcDoor:
     return WebRtcDoor(whip_routes(calls, front), calls)
 
 
-def ice_servers(house: House) -> tuple[IceServer, ...]:
-    """What a client is told: the STUN server, and relays with credentials that end."""
+def ice_servers(house: House, ttl_s: float = inf) -> tuple[IceServer, ...]:
+    """What a client is told: the STUN server, and relays with credentials that end after
+    `ttl_s`, or `webrtc.turn_ttl_s` where that is sooner."""
     settings = house.settings.webrtc
     told = [IceServer(settings.stun)] if settings.stun else []
     if settings.turn:
@@ -106,7 +108,8 @@ def ice_servers(house: House) -> tuple[IceServer, ...]:
             if secret is None:
                 told.append(IceServer(url))
                 continue
-            name, word = credentials(secret, house.node, time.time() + settings.turn_ttl_s)
+            ends = time.time() + min(ttl_s, settings.turn_ttl_s)
+            name, word = credentials(secret, house.node, ends)
             told.append(IceServer(url, name, word))
     return tuple(told)
 

@@ -152,6 +152,7 @@ def test_the_mistakes(asked: dict[str, Any], word: str) -> None:
         ({"client": "telephone", "wire": "webtransport"}, "sip", ("telephone line",)),
         ({"client": "mobile", "wire": "sip"}, "websocket", ("SIP is for telephone lines",)),
         ({"client": "telephone", "audience": True}, "sip", ("many listeners",)),
+        ({"client": "browser", "wire": "grpcweb"}, "websocket", ("no microphone", "recordings")),
         ({"client": "server", "wire": "http", "without": ("http",)}, "websocket",
          ("both wanted and ruled out",)),
         ({"client": "server", "without": tuple(WIRES)}, "http", ("Nothing is left",)),

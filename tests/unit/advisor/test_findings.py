@@ -10,7 +10,7 @@ from ossicle.advisor.decide import decide
 from ossicle.advisor.findings import BUDGET_MS, Findings, asked, findings
 from ossicle.advisor.inputs import Inputs
 from ossicle.advisor.line import Certificate
-from ossicle.advisor.measured import WIRES, Flow, Measured, Silence, State, Tried
+from ossicle.advisor.measured import WIRES, Flow, Measured, Relayed, Silence, State, Tried
 
 PIECES = [(n * 100.0, n * 100.0 + 3) for n in range(8)]
 TOGETHER = [(n * 100.0, 700.0) for n in range(8)]
@@ -33,6 +33,14 @@ def seen(**changes: object) -> Measured:
 def with_wire(name: str, state: State, why: str = "why") -> Measured:
     it = seen()
     it.wires[name] = Tried(state, why)
+    return it
+
+
+def with_relay(*, passes: bool | None) -> Measured:
+    """No direct call; and what the relay does, if there is one."""
+    it = with_wire("ice", "blocked")
+    state: State = "not_offered" if passes is None else "passes" if passes else "blocked"
+    it.wires["turn"] = Tried(state)
     return it
 
 
@@ -65,6 +73,11 @@ def test_nothing_is_in_the_way() -> None:
         (with_wire("websocket", "blocked"), "upgrade_blocked", 3),
         (with_wire("udp", "blocked"), "udp_blocked", 3),
         (with_wire("grpc", "broken"), "grpc_blocked", 3),
+        (with_wire("http2", "blocked"), "http2_blocked", 0),
+        (with_wire("quic", "blocked"), "quic_blocked", 3),
+        (with_relay(passes=None), "ice_blocked", 3),
+        (with_relay(passes=True), "ice_by_relay", 0),
+        (seen(relays=[Relayed("turn:x", False, "refuses our credentials")]), "relay_fails", 3),
         (seen(datagram_rtt_ms=[]), "udp_blocked", 3),
         (seen(datagram_rtt_ms=[20.0] * 45), "lossy", 3),
         (seen(down_pieces=TOGETHER), "buffers_down", 3),
@@ -169,6 +182,49 @@ def test_the_advice_is_for_this_network(what: Measured, field: str, wire: str) -
     question = asked(findings(what), Inputs(client="browser", conversation=True))
     assert getattr(question, field)
     assert decide(question).recommended.wire != wire
+
+
+@pytest.mark.parametrize(
+    ("wire", "without"),
+    [
+        ("grpc", {"grpc"}),
+        ("grpcweb", {"grpcweb"}),
+        ("http2", {"http2"}),
+        ("quic", {"webtransport", "moq"}),
+        ("ice", {"webrtc"}),
+    ],
+)
+def test_what_does_not_pass_is_not_recommended(wire: str, without: set[str]) -> None:
+    it = with_wire(wire, "blocked")
+    it.wires["turn"] = Tried("not_offered")
+    assert set(asked(findings(it), Inputs()).without) == without
+
+
+def test_a_relay_that_passes_keeps_webrtc() -> None:
+    assert asked(findings(with_relay(passes=True)), Inputs()).without == ()
+
+
+def test_blocked_udp_is_said_once() -> None:
+    """Not of QUIC and of WebRTC again, whose lines of the table say it anyway."""
+    it = with_wire("udp", "blocked")
+    for name in ("quic", "ice", "turn"):
+        it.wires[name] = Tried("blocked", "why")
+    assert codes(findings(it)) == ["udp_blocked"]
+
+
+def test_the_worst_comes_first() -> None:
+    found = findings(seen(skews_ms=[(9_000.0, 20.0)], rtt_ms=[160.0] * 30, refused="no"))
+    assert [each.weight for each in found.problems] == ["fatal", "problem", "note"]
+
+
+def test_whether_pings_count_is_not_known_where_none_were_sent() -> None:
+    """A page can send none."""
+    cut = [Silence("nothing", 5.0, cut_s=3.0), Silence("data", 5.0, lived=True)]
+    found = findings(seen(silences=cut))
+    assert found.idle.kept_by == "unknown"
+    assert codes(found) == ["idle_cut"]
+    both = [Silence("nothing", 5.0, cut_s=3.0), Silence("data", 5.0, cut_s=3.0)]
+    assert findings(seen(silences=both)).idle.kept_by == "neither"
 
 
 def test_what_is_not_offered_says_nothing_of_the_network() -> None:

@@ -30,7 +30,7 @@ def test_what_is_here_is_what_is_bound() -> None:
     built = here().built
     assert {("websocket", "native"), ("http", "native"), ("websocket", "deepgram")} <= set(built)
     bound = {each.transport for each in BINDINGS}
-    assert {wire for wire, _ in built} <= bound | {"http2", "webrtc"}
+    assert {wire for wire, _ in built} <= bound | {"http2", "webrtc", "grpcweb"}
     # whatever wire has a binding has a native or a provider's door that the advice knows
     assert bound & set(WIRES) <= {wire for wire, _ in built}
 

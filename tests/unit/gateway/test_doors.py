@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 
 import pytest
@@ -69,3 +70,13 @@ async def test_who_never_asks_is_not_waited_for_for_ever() -> None:
         _, writer = await call(here)
         await asyncio.wait_for(here.leave(), 3)
         writer.close()
+
+
+async def test_no_answer_waits_for_an_acknowledgement() -> None:
+    """Nagle's algorithm is off at every connection, whatever the event loop does about it."""
+    async with door() as here:
+        _, wire = await call(here)
+        (protocol,) = here.server_state.connections
+        taken = protocol.transport.get_extra_info("socket")
+        assert taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        wire.close()
