@@ -33,6 +33,15 @@ __all__ = ["RpcDoors", "methods_of", "rpc_doors", "services_of", "wants_tls"]
 log = logging.getLogger("ossicle.gateway")
 
 _LOOK_EVERY_S = 0.1
+_CORE = {
+    "GRPC_ENABLE_FORK_SUPPORT": "0",
+    "GRPC_VERBOSITY": "NONE",
+    "GRPC_EXPERIMENTS": "-event_engine_listener",
+}
+"""What grpc's core reads when it starts, unless the environment says otherwise. Its fork handlers
+stay off, and it does not write to stderr by itself (a taken port and a bad handshake are errors to
+it; we say what matters). Connections are read by the thread that waits for calls instead of handed
+to it by another: a message costs a sixth less (docs/explanation/grpc.md)."""
 _USUAL = {name: getattr(GatewaySettings(), name) for name in ("grpc_port", "grpc_tls_port")}
 
 
@@ -93,10 +102,8 @@ class RpcDoors:
     """One server and its ports."""
 
     def __init__(self, house: House, settings: GatewaySettings) -> None:
-        # Read when grpc is imported: its fork handlers stay off, and it does not write to stderr
-        # by itself (a taken port and a bad handshake are errors to it; we say what matters).
-        os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
-        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+        for name, value in _CORE.items():
+            os.environ.setdefault(name, value)
         try:
             from ossicle.transports.grpc.server import GrpcServer  # noqa: PLC0415  an extra
 
