@@ -55,7 +55,9 @@ def write_transcript(event: Transcript) -> bytes | None:
     try:
         text = event.text.encode()
         side = b"\x10\x01" if event.side == "in" else b"\x10\x02"
-        parts = [b"\n", _varint(len(text)), text, side] if text else [side]
+        number = len(text)  # a call costs more than a comparison: most numbers are small
+        small = _SMALL[number] if number < 0x80 else _varint(number)
+        parts = [b"\n", small, text, side] if text else [side]
         if event.turn:
             parts += (b"\x18", _varint(event.turn))
         if event.segment:
@@ -64,12 +66,12 @@ def write_transcript(event: Transcript) -> bytes | None:
             parts.append(b"\x28\x01\x30\x01" if event.ends_turn else b"\x28\x01")
         elif event.ends_turn:
             parts.append(b"\x30\x01")
-        if event.start_ms is not None:
-            parts += (b"\x38", _varint(event.start_ms))
+        if (number := event.start_ms) is not None:
+            parts += (b"\x38", _SMALL[number] if 0 <= number < 0x80 else _varint(number))
         if event.end_ms is not None:
             parts += (b"\x40", _varint(event.end_ms))
-        if event.stable:
-            parts += (b"\x48", _varint(event.stable))
+        if number := event.stable:
+            parts += (b"\x48", _SMALL[number] if 0 < number < 0x80 else _varint(number))
         if (
             event.words is not None
             or event.confidence is not None

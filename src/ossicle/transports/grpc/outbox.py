@@ -29,8 +29,8 @@ class Outbox:
     """See the module."""
 
     __slots__ = (
-        "_begin", "_broke", "_high", "_item", "_items", "_loop", "_low", "_most", "_work",
-        "_writable", "_write", "full", "since", "waiting",
+        "_begin", "_broke", "_high", "_item", "_items", "_loop", "_low", "_most", "_now",
+        "_work", "_writable", "_write", "full", "since", "waiting",
     )  # fmt: skip
 
     def __init__(
@@ -51,6 +51,7 @@ class Outbox:
         self._begin = begin
         self._broke = broke
         self._loop = asyncio.get_running_loop()
+        self._now = self._loop.time
         self._items: deque[Item] = deque()
         self._work: Work | None = None
         self._item: Item = b""
@@ -97,7 +98,7 @@ class Outbox:
         if work is None:
             self._written()
         else:
-            self.since = self._loop.time()
+            self.since = self._now()
             self._step(work)
 
     def _step(self, work: Work) -> None:
