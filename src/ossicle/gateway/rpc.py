@@ -28,12 +28,12 @@ from .settings import GatewaySettings
 if TYPE_CHECKING:
     from ossicle.transports.grpc.server import Kind
 
-__all__ = ["RpcDoors", "methods_of", "rpc_doors", "services_of", "wants_tls"]
+__all__ = ["CORE", "RpcDoors", "methods_of", "rpc_doors", "services_of", "wants_tls"]
 
 log = logging.getLogger("ossicle.gateway")
 
 _LOOK_EVERY_S = 0.1
-_CORE = {
+CORE = {
     "GRPC_ENABLE_FORK_SUPPORT": "0",
     "GRPC_VERBOSITY": "NONE",
     "GRPC_EXPERIMENTS": "-event_engine_listener",
@@ -102,7 +102,7 @@ class RpcDoors:
     """One server and its ports."""
 
     def __init__(self, house: House, settings: GatewaySettings) -> None:
-        for name, value in _CORE.items():
+        for name, value in CORE.items():
             os.environ.setdefault(name, value)
         try:
             from ossicle.transports.grpc.server import GrpcServer  # noqa: PLC0415  an extra
