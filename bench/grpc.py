@@ -23,10 +23,14 @@ FILLING_S = 17.0
 memory of the kernel's, later that of the message that falls off."""
 SWITCH = "GRPC_EXPERIMENTS"
 NOTES = [
-    "More than half of what grpc.aio takes is system time: its poller thread wakes the loop "
-    "through a socket for every message. Larger messages are the way to more sessions.",
-    f"The gateway tells grpc's core to read connections on that thread ({SWITCH}="
-    f"{CORE[SWITCH]}) instead of on one more; a bare server that is told so too stands beside.",
+    (
+        "More than half of what grpc.aio takes is system time: its poller thread wakes the loop "
+        "through a socket for every message. Larger messages are the way to more sessions."
+    ),
+    (
+        f"The gateway tells grpc's core to read connections on that thread ({SWITCH}="
+        f"{CORE[SWITCH]}) instead of on one more; a bare server that is told so too stands beside."
+    ),
 ]
 WEBSOCKET = 4 + 4
 """Header and mask of a client's frame from 126 to 65,535 bytes (RFC 6455 section 5.2)."""

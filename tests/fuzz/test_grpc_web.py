@@ -1,9 +1,10 @@
-"""Whatever a body of gRPC-Web holds and however it is cut, the call ends as one call: a head, frames,
-one frame of trailers with a status, and nothing behind it."""
+"""Whatever a body of gRPC-Web holds and however it is cut, the call ends as one call: a head,
+frames, one frame of trailers with a status, and nothing behind it."""
 
 import asyncio
 import base64
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 from urllib.parse import unquote
 
@@ -52,15 +53,14 @@ cuts = st.lists(st.integers(0, 1_000), max_size=6)
 
 def cut(body: bytes, at: Iterable[int]) -> list[bytes]:
     places = [0, *sorted(place % (len(body) + 1) for place in at), len(body)]
-    return [body[a:b] for a, b in zip(places, places[1:], strict=False)]
+    return [body[a:b] for a, b in pairwise(places)]
 
 
 def read(reader: Any, parts: Iterable[bytes]) -> Any:
     """Everything it gave, and whether it refused."""
     told: list[Any] = []
     try:
-        for part in parts:
-            told.append(reader.feed(part))
+        told.extend(map(reader.feed, parts))
     except (BadMessage, Refused) as error:
         return told, error.code
     return told, reader.torn

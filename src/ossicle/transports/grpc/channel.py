@@ -19,6 +19,7 @@ from ossicle.core.ports import Acceptor, Receiver
 from ossicle.core.wire import Accept, Binary, ChannelTraits, Close, Fin, Message, Opening, Text
 from ossicle.transports.faults import report_fault
 
+from .batch import Batch, Failed
 from .metadata import headers_of, metadata_of, peer_of, timeout_header
 from .outbox import Item, Outbox, Work
 from .settings import GrpcSettings
@@ -172,15 +173,21 @@ class GrpcCall:
             self._context.set_trailing_metadata(trailing)
 
     async def _read(self) -> None:
-        read, eof, reading, receiver = self._context.read, cygrpc.EOF, self._reading, self._receiver
-        closing = Phase.CLOSING
+        reading, receiver = self._reading, self._receiver
+        record, operation, execute = Batch.of(self._context)
+        loop, closing = asyncio.get_running_loop(), Phase.CLOSING
         while receiver is not None:
             if self._paused:
                 await reading.wait()
-            data = await read()
+            received = operation(0)
+            try:
+                await execute(record, (received,), loop)
+            except Failed:
+                break  # looked at below
             if self._phase is closing:
                 return
-            if data is eof:
+            data = received.message()
+            if data is None:
                 break
             try:
                 receiver.binary(data)
@@ -188,7 +195,9 @@ class GrpcCall:
                 self._broke("binary", fault)
         # grpc.aio tells a half close and a cancellation alike, and the latter cancels this task
         # too. One more read passes through grpc's queue behind that notice.
-        await read()
+        if self._phase is closing:
+            return
+        await self._context.read()
         for _ in range(_TURNS):
             await asyncio.sleep(0)
         await reading.wait()

@@ -5,8 +5,8 @@
 
 `writable(False)` is told above one mark, `writable(True)` at or below another. `write` makes the
 coroutine that writes a message, `begin` that of anything else (None: nothing to wait for); it is
-driven from here: its first step runs inside `put`, where the answer to a message is still in one system call with grpc's own
-window updates, and no task is woken for it.
+driven from here: its first step runs inside `put`, where the answer to a message is still in one
+system call with grpc's own window updates, and no task is woken for it.
 """
 
 import asyncio
