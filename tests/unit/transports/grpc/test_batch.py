@@ -4,7 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -18,12 +18,13 @@ from ossicle.transports.grpc.batch import Batch, Failed
 
 
 @asynccontextmanager
-async def called(handler: Any) -> AsyncIterator[Any]:
+async def called(handler: Any) -> AsyncGenerator[Any, None]:
     """A call that is answered by `handler`."""
 
     class Handlers(grpc.GenericRpcHandler):
         def service(self, handler_call_details: object) -> Any:
-            return grpc.stream_stream_rpc_method_handler(handler)
+            make: Any = grpc.stream_stream_rpc_method_handler
+            return make(handler)
 
     server = grpc.aio.server()
     server.add_generic_rpc_handlers((Handlers(),))
