@@ -161,9 +161,10 @@ def empty_loop() -> contextlib.AbstractContextManager[Process]:
     return _running([sys.executable, "-m", "bench.lag"], None)
 
 
-def rival(kind: str) -> contextlib.AbstractContextManager[Process]:
-    """Something to compare with; it ends when told to."""
-    return _running([sys.executable, "-m", "bench.rivals", kind], cores()[0])
+def rival(kind: str, **environment: str) -> contextlib.AbstractContextManager[Process]:
+    """Something to compare with, perhaps in another environment; it ends when told to."""
+    put = [f"{name}={value}" for name, value in environment.items()]
+    return _running(["env", *put, sys.executable, "-m", "bench.rivals", kind], cores()[0])
 
 
 class Counters(NamedTuple):

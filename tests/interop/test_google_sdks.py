@@ -202,14 +202,19 @@ def test_two_channels_are_heard_apart(gateway: Doors, version: str) -> None:
 
 
 @pytest.mark.parametrize("version", ["v1", "v1p1beta1", "v2"])
-def test_python_streams_async(gateway: Doors, version: str) -> None:
+@pytest.mark.parametrize("door", ["grpc", "grpcs"])
+def test_python_streams_async(gateway: Doors, version: str, door: str) -> None:
     import grpc
 
     async def run() -> list[Any]:
         module = speech(version)
         types = module.types.cloud_speech
         transport = module.SpeechAsyncClient.get_transport_class("grpc_asyncio")
-        wire = grpc.aio.insecure_channel(gateway.grpc)
+        if door == "grpc":
+            wire = grpc.aio.insecure_channel(gateway.grpc)
+        else:
+            credentials = grpc.ssl_channel_credentials(gateway.ca.read_bytes())
+            wire = grpc.aio.secure_channel(gateway.grpcs, credentials)
         client = module.SpeechAsyncClient(transport=transport(channel=wire))
         config = config_of(version)
 
@@ -240,7 +245,7 @@ def test_python_streams_async(gateway: Doors, version: str) -> None:
         return responses
 
     check(version, asyncio.run(run()))
-    ran(sdk(), f"Google Speech {version}", door="grpc", use="StreamingRecognize, async")
+    ran(sdk(), f"Google Speech {version}", door=door, use="StreamingRecognize, async")
 
 
 @pytest.mark.parametrize("version", ["v1", "v1p1beta1", "v2"])
@@ -284,7 +289,15 @@ def test_python_with_an_api_key_over_tls(strict: Doors, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("how", "door"), [("v1", "grpc"), ("v2", "grpc"), ("unary", "grpc"), ("v1", "grpcs")]
+    ("how", "door"),
+    [
+        ("v1", "grpc"),
+        ("v1p1beta1", "grpc"),
+        ("v2", "grpc"),
+        ("unary", "grpc"),
+        ("v1", "grpcs"),
+        ("v2", "grpcs"),
+    ],
 )
 def test_node(gateway: Doors, strict: Doors, tmp_path: Path, how: str, door: str) -> None:
     client = javascript("@google-cloud/speech")
@@ -316,7 +329,7 @@ def test_node(gateway: Doors, strict: Doors, tmp_path: Path, how: str, door: str
     ]
     assert finals == FINALS
     assert how == "unary" or said[-1] == {"end": True}
-    dialect = "v2" if how == "v2" else "v1"
+    dialect = "v1" if how == "unary" else how
     use = "recognize" if how == "unary" else "streamingRecognize"
     ran(client, f"Google Speech {dialect}", door=door, use=use)
 

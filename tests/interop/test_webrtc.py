@@ -16,7 +16,7 @@ import pytest
 
 import ossicle
 from chromium import Page, chromium
-from harness import ask, gateway_with, until
+from harness import ask, gateway_with, missing, until
 from ossicle.core.events import Transcript
 from ossicle.gateway.upstreams import open_upstream
 from ossicle.transports.webrtc.settings import WebRtcSettings

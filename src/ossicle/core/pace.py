@@ -51,12 +51,14 @@ class _Paced(Protocol):
 class Pace:
     """Backpressure of one session."""
 
-    __slots__ = ("_dropped", "_dropped_told", "_due", "_session", "_told")
+    __slots__ = ("_dropped", "_dropped_told", "_due", "_session", "_ticked", "_told")
 
     def __init__(self, session: _Paced) -> None:
         self._session = session
         self._told = (0, 0)
         """End of the journal and limit, as the owner was told."""
+        self._ticked = 0
+        """The first of them at the last tick."""
         self._due = False
         self._dropped = 0
         self._dropped_told = float("-inf")
@@ -93,9 +95,11 @@ class Pace:
             self.report()
 
     def tick(self) -> None:
-        """Once a second: an owner that sends slowly is told too."""
-        if self._session.feed.journal.end != self._told[0]:
+        """Once a second: an owner that sends slowly is told too. One whose audio had it told
+        meanwhile is not told twice."""
+        if self._told[0] == self._ticked and self._session.feed.journal.end != self._told[0]:
             self.report()
+        self._ticked = self._told[0]
 
     def writable(self, leg: Leg) -> None:
         """A leg can take more: the owner may be told how far we are, and be talked to again."""

@@ -1,4 +1,4 @@
-// @google-cloud/speech, unmodified: stream.cjs v1|v2|unary HOST PORT FILE [KEY]
+// @google-cloud/speech, unmodified: stream.cjs v1|v1p1beta1|v2|unary HOST PORT FILE [KEY]
 // Prints one JSON object a line. With a key: over TLS.
 process.env.METADATA_SERVER_DETECTION = 'none';
 const fs = require('node:fs');
@@ -23,8 +23,8 @@ function listen(stream, write) {
   stream.end();
 }
 
-if (how === 'v1') {
-  const client = new speech.SpeechClient(options);
+if (how === 'v1' || how === 'v1p1beta1') {
+  const client = new speech[how].SpeechClient(options);
   const stream = client.streamingRecognize({ config, interimResults: true });
   listen(stream, (piece) => stream.write(piece));
 } else if (how === 'v2') {

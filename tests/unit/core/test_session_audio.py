@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ossicle.core.capabilities import PCM16K, Capabilities
 from ossicle.core.commands import Audio, Configure, End, Finalize
 from ossicle.core.errors import BadAudio
-from ossicle.core.events import Configured, Ended, Notice, Transcript
+from ossicle.core.events import Configured, Ended, Flow, Notice, Transcript
 from ossicle.core.formats import AudioFormat
 from ossicle.core.session import SessionSettings
 from ossicle.testing.house import HandHouse, HeldEngine
@@ -98,7 +98,23 @@ def test_flow_never_says_more_than_came(house, size):
         assert peer.session.taken_bytes == came
         assert peer.flow.taken_bytes <= came
     house.pass_time(1)
+    house.pass_time(1)  # whose audio had it told in this second hears the rest in the next
     assert peer.flow.taken_bytes == len(sound)
+
+
+def test_who_speaks_all_the_time_is_told_once_a_second(house):
+    """Not by its audio and by the clock."""
+    peer = house.peer()
+    house.serve()
+    told: list[int] = []
+    for _ in range(10):
+        for _ in range(50):
+            peer.audio(bytes(640))
+        house.pass_time(1)
+        told.append(sum(isinstance(event, Flow) for event in peer.told))
+    assert told[-1] - told[0] == 9
+    house.pass_time(1)
+    assert peer.flow.taken_bytes == 10 * 32_000
 
 
 def wav(seconds: float, rate: int = 16_000) -> bytes:

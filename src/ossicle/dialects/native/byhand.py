@@ -53,37 +53,59 @@ def write_transcript(event: Transcript) -> bytes | None:
     if event.usage is not None or event.alternatives or event.utterance:
         return None
     try:
-        parts = [_text(b"\n", event.text), b"\x10\x01" if event.side == "in" else b"\x10\x02"]
+        text = event.text.encode()
+        side = b"\x10\x01" if event.side == "in" else b"\x10\x02"
+        number = len(text)  # a call costs more than a comparison: most numbers are small
+        small = _SMALL[number] if number < 0x80 else _varint(number)
+        parts = [b"\n", small, text, side] if text else [side]
         if event.turn:
-            parts.append(b"\x18" + _varint(event.turn))
+            parts += (b"\x18", _varint(event.turn))
         if event.segment:
-            parts.append(b"\x20" + _varint(event.segment))
+            parts += (b"\x20", _varint(event.segment))
         if event.final:
-            parts.append(b"\x28\x01")
-        if event.ends_turn:
+            parts.append(b"\x28\x01\x30\x01" if event.ends_turn else b"\x28\x01")
+        elif event.ends_turn:
             parts.append(b"\x30\x01")
-        if event.start_ms is not None:
-            parts.append(b"\x38" + _varint(event.start_ms))
+        if (number := event.start_ms) is not None:
+            parts += (b"\x38", _SMALL[number] if 0 <= number < 0x80 else _varint(number))
         if event.end_ms is not None:
-            parts.append(b"\x40" + _varint(event.end_ms))
-        if event.stable:
-            parts.append(b"\x48" + _varint(event.stable))
-        if event.words is not None:
-            words = b"".join([_sized(b"\n", _word(word)) for word in event.words])
-            parts.append(_sized(b"\x52", words))
-        if event.confidence is not None:
-            parts.append(b"\x59" + _double(event.confidence))
-        if event.end_confidence is not None:
-            parts.append(b"\x61" + _double(event.end_confidence))
-        if event.language:
-            parts.append(_text(b"\x6a", event.language))
-        if event.channel:
-            parts.append(b"\x70" + _varint(event.channel))
-        seq = b"\x08" + _varint(event.seq) if event.seq else b""
-        told = seq + _text(b"\x12", event.ref) + _sized(b"\x32", b"".join(parts))
-        return _sized(b"\n", told)
+            parts += (b"\x40", _varint(event.end_ms))
+        if number := event.stable:
+            parts += (b"\x48", _SMALL[number] if 0 < number < 0x80 else _varint(number))
+        if (
+            event.words is not None
+            or event.confidence is not None
+            or event.end_confidence is not None
+            or event.language
+            or event.channel
+        ):
+            parts += _details(event)
+        body = b"".join(parts)
+        head = b"\x08" + _varint(event.seq) if event.seq else b""
+        if event.ref:
+            head += _text(b"\x12", event.ref)
+        size = _varint(len(body))
+        whole = _varint(len(head) + 1 + len(size) + len(body))
+        return b"".join((b"\n", whole, head, b"\x32", size, body))
     except (IndexError, UnicodeEncodeError):  # negative, or no text: the runtime's to judge
         return None
+
+
+def _details(event: Transcript) -> list[bytes]:
+    """What not every engine knows."""
+    parts: list[bytes] = []
+    if event.words is not None:
+        words = b"".join([_sized(b"\n", _word(word)) for word in event.words])
+        parts.append(_sized(b"\x52", words))
+    if event.confidence is not None:
+        parts.append(b"\x59" + _double(event.confidence))
+    if event.end_confidence is not None:
+        parts.append(b"\x61" + _double(event.end_confidence))
+    if event.language:
+        parts.append(_text(b"\x6a", event.language))
+    if event.channel:
+        parts.append(b"\x70" + _varint(event.channel))
+    return parts
 
 
 def write_flow(event: Flow) -> bytes | None:
@@ -124,12 +146,14 @@ def _sized(tag: bytes, data: bytes) -> bytes:
 
 
 def _varint(number: int) -> bytes:
-    if number < 0:
-        raise IndexError("a negative number takes ten bytes")
     if number < 0x80:
+        if number < 0:
+            raise IndexError("a negative number takes ten bytes")
         return _SMALL[number]
     if number < 0x4000:
         return _SMALL_HIGH[number & 0x7F] + _SMALL[number >> 7]
+    if number < 0x20_0000:  # half an hour in ms
+        return bytes((number & 0x7F | 0x80, number >> 7 & 0x7F | 0x80, number >> 14))
     out = bytearray()
     while number >= 0x80:
         out.append(number & 0x7F | 0x80)

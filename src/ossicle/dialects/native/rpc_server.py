@@ -16,7 +16,7 @@ from ossicle.core.events import AudioOut, Began, Ended, Event, Flow, Notice, Tra
 from ossicle.core.ports import Steps
 from ossicle.core.wire import Accept, Binary, Close, Fin, Message, Opening
 
-from .byhand import audio_in
+from .byhand import audio_in, write_transcript
 from .credentials import key_of
 from .protobuf import (
     read_listen,
@@ -93,6 +93,13 @@ class RpcServer(NativeServer):
                 return () if self._guest or self._elsewhere else (End(),)
             case _:
                 return ()
+
+    def send(self, event: Event, now: float) -> Steps:
+        """An event for the client."""
+        if type(event) is Transcript and self._accepted:  # nearly every event
+            self.deadline = now + self._heartbeat
+            return (Binary(write_transcript(event) or write_event(event)),)
+        return super().send(event, now)
 
     def expire(self, now: float) -> Steps:
         """No first message came; or nothing was sent for a while."""

@@ -9,7 +9,6 @@ import enum
 import logging
 import time
 import uuid
-from collections.abc import Coroutine
 from typing import Any, Literal
 
 import grpc
@@ -20,8 +19,9 @@ from ossicle.core.ports import Acceptor, Receiver
 from ossicle.core.wire import Accept, Binary, ChannelTraits, Close, Fin, Message, Opening, Text
 from ossicle.transports.faults import report_fault
 
+from .batch import Batch, Failed
 from .metadata import headers_of, metadata_of, peer_of, timeout_header
-from .outbox import Item, Outbox
+from .outbox import Item, Outbox, Work
 from .settings import GrpcSettings
 
 __all__ = ["GrpcCall", "status"]
@@ -49,6 +49,9 @@ class Phase(enum.Enum):
     CLOSED = enum.auto()
 
 
+_OPEN = Phase.OPEN  # through its class it costs a lookup of Python's
+
+
 class GrpcCall:
     """See `ossicle.core.ports.Channel`."""
 
@@ -59,13 +62,19 @@ class GrpcCall:
         self._phase = Phase.HELD
         self._receiver: Receiver | None = None
         self._outbox = Outbox(
-            settings, writable=self._tell_writable, begin=self._begin, broke=self._gone
+            settings,
+            writable=self._tell_writable,
+            write=context.write,
+            begin=self._begin,
+            broke=self._gone,
         )
         self._error: OssicleError | None = None
         self._last: asyncio.Future[Close] = asyncio.get_running_loop().create_future()
         """What the call ends with."""
         self._reading = asyncio.Event()
         self._reading.set()
+        self._paused = False
+        """The same as a value, which is asked for every message."""
         self._timer: asyncio.TimerHandle | None = None
 
     # What a receiver may do -----------------------------------------------------------------
@@ -73,6 +82,10 @@ class GrpcCall:
     def send(self, message: Message) -> None:
         """Hand a message over. Never blocks and never raises."""
         phase = self._phase
+        if type(message) is Binary and phase is _OPEN:  # nearly always
+            if not self._outbox.put(message.data):
+                self._slow()
+            return
         if phase is Phase.CLOSING or phase is Phase.CLOSED:
             return
         match message:
@@ -85,7 +98,7 @@ class GrpcCall:
                 self._outbox.put(message)
             case Close():
                 self._phase = Phase.CLOSING
-                self._reading.set()
+                self.resume()
                 self._outbox.put(message)
             case _:
                 log.debug("%s has no form in gRPC, ignored", type(message).__name__)
@@ -94,16 +107,21 @@ class GrpcCall:
         if self._phase is Phase.HELD:
             self._broke("send", RuntimeError("a message was sent before Accept or Close"))
         elif not self._outbox.put(data):
-            text = f"over {self._settings.max_backlog} bytes wait for a client that does not read"
-            self._drop(Overloaded(text, code="slow_reader"), Close(8, text))
+            self._slow()
+
+    def _slow(self) -> None:
+        text = f"over {self._settings.max_backlog} bytes wait for a client that does not read"
+        self._drop(Overloaded(text, code="slow_reader"), Close(8, text))
 
     def pause(self) -> None:
         """Stop reading. One message may still come; the window holds the rest back."""
         if self._phase is Phase.HELD or self._phase is Phase.OPEN:
+            self._paused = True
             self._reading.clear()
 
     def resume(self) -> None:
         """Read again."""
+        self._paused = False
         self._reading.set()
 
     def abort(self) -> None:
@@ -155,15 +173,21 @@ class GrpcCall:
             self._context.set_trailing_metadata(trailing)
 
     async def _read(self) -> None:
-        read, eof, reading, receiver = self._context.read, cygrpc.EOF, self._reading, self._receiver
-        closing = Phase.CLOSING
+        reading, receiver = self._reading, self._receiver
+        record, operation, execute = Batch.of(self._context)
+        loop, closing = asyncio.get_running_loop(), Phase.CLOSING
         while receiver is not None:
-            if not reading.is_set():
+            if self._paused:
                 await reading.wait()
-            data = await read()
+            received = operation(0)
+            try:
+                await execute(record, (received,), loop)
+            except Failed:
+                break  # looked at below
             if self._phase is closing:
                 return
-            if data is eof:
+            data = received.message()
+            if data is None:
                 break
             try:
                 receiver.binary(data)
@@ -171,15 +195,15 @@ class GrpcCall:
                 self._broke("binary", fault)
         # grpc.aio tells a half close and a cancellation alike, and the latter cancels this task
         # too. One more read passes through grpc's queue behind that notice.
-        await read()
+        if self._phase is closing:
+            return
+        await self._context.read()
         for _ in range(_TURNS):
             await asyncio.sleep(0)
         await reading.wait()
         self._tell(Fin())
 
-    def _begin(self, item: Item) -> Coroutine[Any, Any, object] | None:
-        if isinstance(item, bytes):
-            return self._context.write(item)
+    def _begin(self, item: Item) -> Work | None:
         if isinstance(item, Accept):
             return self._context.send_initial_metadata(metadata_of(item.headers))
         if isinstance(item, Close) and not self._last.done():
@@ -190,7 +214,7 @@ class GrpcCall:
         """A write failed: the call is over, and grpc cancels it in a moment. A status would have
         nowhere to go."""
         self._phase = Phase.CLOSING
-        self._reading.set()
+        self.resume()
         if not isinstance(error, cygrpc.ExecuteBatchError):
             self._broke("write", error)
 
@@ -209,7 +233,7 @@ class GrpcCall:
         if self._error is None:
             self._error = error
         self._phase = Phase.CLOSING
-        self._reading.set()
+        self.resume()
         self._outbox.clear()
         self._outbox.put(last)
 

@@ -16,7 +16,7 @@ import enum
 import logging
 import re
 import ssl as tls
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import grpc
@@ -32,7 +32,7 @@ from ossicle.transports.trust import platform_trust
 from ossicle.transports.tunnel import Proxy
 
 from .metadata import headers_of, metadata_of
-from .outbox import Item, Outbox
+from .outbox import Item, Outbox, Work
 from .pool import Shared, share, target_of
 from .settings import GrpcSettings
 
@@ -206,7 +206,11 @@ class GrpcChannel:
         self._phase = Phase.OPEN
         self._receiver: Receiver | None = None
         self._outbox = Outbox(
-            settings, writable=self._tell_writable, begin=self._begin, broke=self._gone
+            settings,
+            writable=self._tell_writable,
+            write=call.write,
+            begin=self._begin,
+            broke=self._gone,
         )
         self._error: OssicleError | None = None
         self._half_closed = False
@@ -334,9 +338,7 @@ class GrpcChannel:
         """Our own Close waited in vain: a goodbye all the same."""
         return self._timer is not None and self._timer.when() <= asyncio.get_running_loop().time()
 
-    def _begin(self, item: Item) -> Coroutine[Any, Any, object] | None:
-        if isinstance(item, bytes):
-            return self._call.write(item)
+    def _begin(self, item: Item) -> Work | None:
         return self._call.done_writing() if isinstance(item, Fin) else None
 
     def _gone(self, error: Exception) -> None:

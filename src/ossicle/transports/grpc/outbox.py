@@ -1,12 +1,12 @@
 """What waits to be written on one call: bounded, and written one after another.
 
-    box = Outbox(settings, writable=receiver.writable, begin=begin, broke=broke)
+    box = Outbox(settings, writable=receiver.writable, write=call.write, begin=begin, broke=broke)
     box.put(b"message")                 # False: over the bound, the call has to be dropped
 
-`writable(False)` is told above one mark, `writable(True)` at or below another. `begin` makes the
-coroutine that writes an item (None: nothing to wait for), which is driven from here: its first
-step runs inside `put`, where the answer to a message is still in one system call with grpc's own
-window updates, and no task is woken for it.
+`writable(False)` is told above one mark, `writable(True)` at or below another. `write` makes the
+coroutine that writes a message, `begin` that of anything else (None: nothing to wait for); it is
+driven from here: its first step runs inside `put`, where the answer to a message is still in one
+system call with grpc's own window updates, and no task is woken for it.
 """
 
 import asyncio
@@ -19,17 +19,18 @@ from ossicle.core.wire import Accept, Close, Fin
 
 from .settings import GrpcSettings
 
-__all__ = ["Item", "Outbox"]
+__all__ = ["Item", "Outbox", "Work"]
 
 Item: TypeAlias = bytes | Accept | Fin | Close
+Work: TypeAlias = Coroutine[Any, Any, object]
 
 
 class Outbox:
     """See the module."""
 
     __slots__ = (
-        "_begin", "_broke", "_item", "_items", "_loop", "_settings", "_work", "_writable",
-        "full", "since", "waiting",
+        "_begin", "_broke", "_high", "_item", "_items", "_loop", "_low", "_most", "_now",
+        "_work", "_writable", "_write", "full", "since", "waiting",
     )  # fmt: skip
 
     def __init__(
@@ -37,17 +38,22 @@ class Outbox:
         settings: GrpcSettings,
         *,
         writable: Callable[[bool], None],
-        begin: Callable[[Item], Coroutine[Any, Any, object] | None],
+        write: Callable[[bytes], Work],
+        begin: Callable[[Item], Work | None],
         broke: Callable[[Exception], None],
     ) -> None:
-        """`broke`: a write failed; nothing more is written."""
-        self._settings = settings
+        """`write` begins a message, `begin` anything else; `broke`: a write failed, nothing more
+        is written."""
+        self._high, self._low = settings.write_high, settings.write_low
+        self._most = settings.max_backlog
         self._writable = writable
+        self._write = write
         self._begin = begin
         self._broke = broke
         self._loop = asyncio.get_running_loop()
+        self._now = self._loop.time
         self._items: deque[Item] = deque()
-        self._work: Coroutine[Any, Any, object] | None = None
+        self._work: Work | None = None
         self._item: Item = b""
         self.full = False
         """`writable(False)` was told."""
@@ -58,14 +64,17 @@ class Outbox:
 
     def put(self, item: Item) -> bool:
         """One more. False: more waits than may, and it was not taken."""
-        if isinstance(item, bytes):
+        if type(item) is bytes:
             waiting = self.waiting + len(item)
-            if waiting > self._settings.max_backlog and self.waiting:
+            if waiting > self._most and self.waiting:
                 return False
             self.waiting = waiting
-            if not self.full and waiting > self._settings.write_high:
+            if waiting > self._high and not self.full:
                 self.full = True
                 self._writable(False)
+        if self._work is None and not self._items:
+            self._start(item)  # nearly always
+            return True
         self._items.append(item)
         if self._work is None:
             self._next()
@@ -81,19 +90,19 @@ class Outbox:
 
     def _next(self) -> None:
         while self._items and self._work is None:
-            self._item = self._items.popleft()
-            self._work = self._begin(self._item)
-            if self._work is None:
-                self._written()
-            else:
-                self.since = self._loop.time()
-                self._step()
+            self._start(self._items.popleft())
 
-    def _step(self, _landed: object = None) -> None:
-        """As a task would: until it waits for something, or is done."""
-        work = self._work
+    def _start(self, item: Item) -> None:
+        self._item = item
+        work = self._work = self._write(item) if type(item) is bytes else self._begin(item)
         if work is None:
-            return  # forgotten meanwhile
+            self._written()
+        else:
+            self.since = self._now()
+            self._step(work)
+
+    def _step(self, work: Work) -> None:
+        """As a task would: until it waits for something, or is done."""
         try:
             future: Any = work.send(None)
         except StopIteration:
@@ -105,22 +114,31 @@ class Outbox:
             self._broke(error)
         else:
             if future is None:
-                self._loop.call_soon(self._step)
+                self._loop.call_soon(self._again)
                 return
             future._asyncio_future_blocking = False  # noqa: SLF001  what a task says, too
             future.add_done_callback(self._landed)
 
-    def _landed(self, future: "asyncio.Future[object]") -> None:
-        if self._work is None and not future.cancelled():
-            future.exception()  # of a write that was forgotten: known to whoever dropped the call
-        self._step()
+    def _again(self) -> None:
+        if self._work is not None:  # not forgotten meanwhile
+            self._step(self._work)
         if self._work is None:
             self._next()
 
+    def _landed(self, future: "asyncio.Future[object]") -> None:
+        work = self._work
+        if work is not None:
+            self._step(work)
+        elif not future.cancelled():
+            future.exception()  # of a write that was forgotten: known to whoever dropped the call
+        if self._items and self._work is None:
+            self._next()
+
     def _written(self) -> None:
-        if isinstance(self._item, bytes):
-            self.waiting -= len(self._item)
+        item = self._item
+        if type(item) is bytes:
+            self.waiting -= len(item)
             self._item = b""
-            if self.full and self.waiting <= self._settings.write_low:
+            if self.full and self.waiting <= self._low:
                 self.full = False
                 self._writable(True)

@@ -22,7 +22,11 @@ class Wire:
         self.errors: list[Exception] = []
         self.gates: list[asyncio.Future[Any]] = []
         self.box = Outbox(
-            settings, writable=self.told.append, begin=self.begin, broke=self.errors.append
+            settings,
+            writable=self.told.append,
+            write=self.begin,
+            begin=self.begin,
+            broke=self.errors.append,
         )
 
     def begin(self, item: Item) -> Any:
@@ -122,7 +126,13 @@ async def test_a_bare_yield_is_a_turn_of_the_loop() -> None:
         await asyncio.sleep(0)
         done.set()
 
-    box = Outbox(SMALL, writable=lambda yes: None, begin=lambda item: write(), broke=pytest.fail)  # type: ignore[arg-type]
+    box = Outbox(
+        SMALL,
+        writable=lambda yes: None,
+        write=lambda data: write(),
+        begin=lambda item: None,
+        broke=pytest.fail,  # type: ignore[arg-type]
+    )
     box.put(b"x")
     await asyncio.wait_for(done.wait(), 1)
     assert box.since == float("inf")
