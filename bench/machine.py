@@ -24,11 +24,13 @@ __all__ = [
     "Counters",
     "Load",
     "Process",
+    "Trips",
     "calls",
     "cores",
     "empty_loop",
     "gateway",
     "load",
+    "null_provider",
     "percentile",
     "rival",
 ]
@@ -161,9 +163,14 @@ def empty_loop() -> contextlib.AbstractContextManager[Process]:
     return _running([sys.executable, "-m", "bench.lag"], None)
 
 
-def rival(kind: str) -> contextlib.AbstractContextManager[Process]:
+def rival(kind: str, *more: str) -> contextlib.AbstractContextManager[Process]:
     """Something to compare with; it ends when told to."""
-    return _running([sys.executable, "-m", "bench.rivals", kind], cores()[0])
+    return _running([sys.executable, "-m", "bench.rivals", kind, *more], cores()[0])
+
+
+def null_provider() -> contextlib.AbstractContextManager[Process]:
+    """What stands behind relays; it shares the core of what loads them."""
+    return _running([sys.executable, "-m", "bench.null_provider"], cores()[1])
 
 
 class Counters(NamedTuple):
@@ -179,12 +186,31 @@ class Counters(NamedTuple):
     closed: int
 
 
+class Trips(NamedTuple):
+    """Round trips: from a frame to the reply it is due. Milliseconds."""
+
+    count: int
+    median: float
+    p90: float
+    p99: float
+    longest: float
+
+
 class Load(Process):
     """A running generator."""
 
     def mark(self) -> Counters:
         """The counters now."""
         return Counters(*map(int, self.ask().split()))
+
+    def pace(self, interval_ms: float) -> None:
+        """Send at another pace from now on, and forget the round trips so far."""
+        self.ask(f"pace {interval_ms:g}")
+
+    def trips(self) -> Trips:
+        """Round trips since the last `pace`."""
+        count, *spans = map(int, self.ask("trips").split())
+        return Trips(count, *(span / 1_000_000 for span in spans))
 
 
 @contextlib.contextmanager
@@ -197,9 +223,12 @@ def load(
     interval_ms: float = 20.0,
     path: str = AUDIO,
     text: str | None = None,
+    every: int = 0,
+    header: str = "",
 ) -> Generator[Load, None, None]:
     """Clients that send evenly spread frames; 0 ms = that send nothing. `text` is sent instead of
-    binary frames, with `kind` "text"."""
+    binary frames, with `kind` "text". `every`: frames that a reply is due for, where round trips
+    are wanted. `header`: one more line of the upgrade request."""
     where = urlsplit(server.url)
     with tempfile.NamedTemporaryFile("w", suffix=".json") as said:
         if text is not None:
@@ -207,7 +236,8 @@ def load(
             said.flush()
         what = str(body) if text is None else said.name
         numbers = (str(connections), what, str(interval_ms))
-        command = [*_generator(), kind, str(where.hostname), str(where.port), *numbers, path]
+        command = [*_generator(), kind, str(where.hostname), str(where.port), *numbers, path,
+                   str(every), header]  # fmt: skip
         process = Load(command, cores()[1])
         try:
             yield process
