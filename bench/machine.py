@@ -25,6 +25,7 @@ __all__ = [
     "Load",
     "Process",
     "Trips",
+    "beside_servers",
     "calls",
     "cores",
     "empty_loop",
@@ -43,6 +44,17 @@ def cores() -> tuple[int, int]:
     """The core of the servers, and that of everything that loads them."""
     held = sorted(os.sched_getaffinity(0))
     return held[0], held[1 % len(held)]
+
+
+@contextlib.contextmanager
+def beside_servers() -> Generator[None, None, None]:
+    """This process itself loads them meanwhile: it leaves their core alone."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {cores()[1]})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def percentile(values: list[float], share: float) -> float:

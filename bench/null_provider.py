@@ -128,15 +128,15 @@ _APPENDED = len(append(bytes(960)))
 
 SPOKEN = {
     "/v1/stream": Spoken(
-        ('{"type":"began","session":"null","token":"","resumed":false,"taken_bytes":0,'
-         '"taken_commands":0,"options":{}}',),
+        (('{"type":"began","session":"null","token":"","resumed":false,"taken_bytes":0,'
+         '"taken_commands":0,"options":{}}'),),
         native, _alone, RATE * REPLY_MS // 1000, b'"end"',
         ('{"type":"ended","reason":"done","audio_ms":0,"session_ms":0}',),
     ),
     "/v1/listen": Spoken(
         (), deepgram, _alone, RATE * REPLY_MS // 1000, b"CloseStream",
-        ('{"type":"Metadata","transaction_key":"deprecated","request_id":"null","sha256":"",'
-         '"created":"2026-01-01T00:00:00Z","duration":0.0,"channels":1}',),
+        (('{"type":"Metadata","transaction_key":"deprecated","request_id":"null","sha256":"",'
+         '"created":"2026-01-01T00:00:00Z","duration":0.0,"channels":1}'),),
     ),
     "/v3/ws": Spoken(
         ('{"type":"Begin","id":"null","expires_at":4102444800}',),
@@ -144,8 +144,8 @@ SPOKEN = {
         ('{"type":"Termination","audio_duration_seconds":0,"session_duration_seconds":0}',),
     ),
     "/v1/realtime": Spoken(
-        ('{"type":"session.created","event_id":"event_0","session":{"type":"transcription",'
-         '"id":"sess_null","object":"realtime.transcription_session","expires_at":0}}',),
+        (('{"type":"session.created","event_id":"event_0","session":{"type":"transcription",'
+         '"id":"sess_null","object":"realtime.transcription_session","expires_at":0}}'),),
         openai, openai_around, 5 * _APPENDED, b"\0", (), wrapped=True,
     ),
 }  # fmt: skip

@@ -4,7 +4,7 @@ python -m bench.rivals tcp          bare TCP on uvloop: the least a Python serve
 python -m bench.rivals grpc         a grpc.aio handler that reads and writes bytes
 python -m bench.rivals websockets   the `websockets` library on uvloop, no compression,
                                         no pings (the generator answers none)
-python -m bench.rivals relay URL    the same library in front of a provider: each message is passed on
+python -m bench.rivals relay URL    the same library in front of a provider: passes messages on
 """
 
 import asyncio
