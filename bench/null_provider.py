@@ -55,7 +55,8 @@ def assemblyai(number: int) -> str:
     """A turn of `/v3/ws` that goes on."""
     return (
         '{"type":"Turn","turn_order":0,"turn_is_formatted":false,"end_of_turn":false,'
-        f'"transcript":"reply {number} {WORDS}","end_of_turn_confidence":0.1,"words":[]}}'
+        f'"transcript":"reply {number} {WORDS}","end_of_turn_confidence":0.1,"words":[{{"start":0,'
+        f'"end":{number * REPLY_MS},"text":"seconds","confidence":0.9,"word_is_final":true}}]}}'
     )
 
 

@@ -272,6 +272,11 @@ class UpstreamStream:
         if self._deaf:
             return
         self._heard_at = self._timers.now()
+        if type(event) is Transcript and not self._asked:  # nearly all there is
+            partial = self._plausible.partial(event)
+            if partial is not None:
+                self._sink.tell(partial)
+                return
         match event:
             case Began():
                 self._open(event.session)

@@ -220,6 +220,17 @@ class WebSocketChannel(WSListener):
         ):
             self._drop(self._overflow())
 
+    def sound(self, data: bytes) -> None:
+        """The same as send(Binary(data)), the short way."""
+        ws = self._ws
+        if self._phase is not OPEN or ws is None or self._stuck_since is not None:
+            self.send(Binary(data))
+            return
+        try:
+            ws.send(BINARY, data)
+        except Exception as fault:  # noqa: BLE001  as in `send`
+            self._broke("send", fault)
+
     def widen(self, max_message: int) -> WebSocketSettings:
         """Take messages as large as this, if that is more than the door takes by itself; the
         limits that hold for this channel now."""
@@ -321,21 +332,25 @@ class WebSocketChannel(WSListener):
             self._tell(greeting)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        """The hot path: one whole binary message goes to the receiver and nothing else is done.
-        `binary` is looked up on the receiver each time, so that a leg can rebind it."""
+        """The hot path: one whole message goes to the receiver and nothing else is done. `binary`
+        is looked up on the receiver each time, so that a leg can rebind it."""
         self._heard = True
         if (
-            frame.msg_type is BINARY
-            and frame.fin
-            and not (frame.rsv1 or frame.rsv2 or frame.rsv3)
+            frame.fin
             and self._fragments is None
+            and not (frame.rsv1 or frame.rsv2 or frame.rsv3)
         ):
-            try:
-                self._receiver.binary(frame.get_payload_as_bytes())
-            except Exception as fault:  # noqa: BLE001  turns into 1011 and closed(error)
-                self._broke("binary", fault)
-        else:
-            self._other(frame)
+            kind = frame.msg_type
+            if kind is BINARY:
+                try:
+                    self._receiver.binary(frame.get_payload_as_bytes())
+                except Exception as fault:  # noqa: BLE001  turns into 1011 and closed(error)
+                    self._broke("binary", fault)
+                return
+            if kind is TEXT and self._phase is OPEN:
+                self._tell_text(frame.get_payload_as_bytes())
+                return
+        self._other(frame)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """The connection is gone."""

@@ -86,7 +86,7 @@ def test_mulaw_is_filled_with_its_own_silence():
 
 def test_packets_pass_as_they_are():
     pieces = Pieces(AudioFormat("opus", 48_000))
-    assert pieces.feed(b"xyz") == [b"xyz"]
+    assert list(pieces.feed(b"xyz")) == [b"xyz"]
     assert pieces.flush() == []
 
 
