@@ -72,13 +72,17 @@ class Link:
         self.channel = channel
         dialect, send = self.dialect, channel.send
         if isinstance(dialect, PlainClient) and dialect.plain:
-            if isinstance(channel, SoundChannel):
-                self.audio = channel.sound
-            else:
-                self.audio = lambda data: send(Binary(data))
+            self.audio = lambda data: send(Binary(data))
         elif isinstance(dialect, PackingClient):
             self.audio = _packing(dialect.pack, send)
         return self
+
+    def straighten(self) -> None:
+        """The channel is open: sound may take a shorter way. For an owner that heeds `can_write`,
+        and takes an exception for the end."""
+        channel, dialect = self.channel, self.dialect
+        if isinstance(channel, SoundChannel) and isinstance(dialect, PlainClient) and dialect.plain:
+            self.audio = channel.sound
 
     @property
     def can_write(self) -> bool:

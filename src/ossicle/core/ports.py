@@ -166,8 +166,11 @@ class PackingClient(Protocol):
 class SoundChannel(Protocol):
     """A channel with a shorter way for what is sent fifty times a second."""
 
-    def sound(self, data: bytes) -> None:
-        """The same as send(Binary(data)), with no message made for it."""
+    @property
+    def sound(self) -> Callable[[bytes], None]:
+        """The shortest way to send a Binary, to be asked for once the channel is open. Nobody looks
+        at how much waits on it: it is for who sends no more than a bound after `writable(False)`.
+        May raise."""
         ...
 
 

@@ -21,6 +21,7 @@ import enum
 import logging
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 import msgspec
@@ -220,16 +221,14 @@ class WebSocketChannel(WSListener):
         ):
             self._drop(self._overflow())
 
-    def sound(self, data: bytes) -> None:
-        """The same as send(Binary(data)), the short way."""
+    @property
+    def sound(self) -> Callable[[bytes], None]:
+        """See `core.ports.SoundChannel`: picows' own, which is deaf once a Close was sent or the
+        connection is gone."""
         ws = self._ws
-        if self._phase is not OPEN or ws is None or self._stuck_since is not None:
-            self.send(Binary(data))
-            return
-        try:
-            ws.send(BINARY, data)
-        except Exception as fault:  # noqa: BLE001  as in `send`
-            self._broke("send", fault)
+        if ws is None or self._phase is not OPEN:
+            return lambda data: self.send(Binary(data))
+        return partial(ws.send, BINARY)
 
     def widen(self, max_message: int) -> WebSocketSettings:
         """Take messages as large as this, if that is more than the door takes by itself; the
