@@ -1,20 +1,15 @@
-"""What uvicorn leaves to the event loop's defaults: whose transports it gets, and how long a TLS
-handshake and its end may take.
+"""What uvicorn leaves to the event loop's defaults: how long a TLS handshake and its end may take.
 
     server.servers = [await listen(server, bound, handshake_s=10.0)]
 
 A peer that opens a connection and sends half a ClientHello, or nothing, holds a file of ours. The
 loops wait 60 s for it, and 30 s for the last word of a peer that has already been hung up on.
-
-The transports are aiofastnet's, as on the calling end of a WebSocket: a frame read and a frame
-written cost less than through uvloop's own, TLS most of all.
 """
 
 import asyncio
 import socket
 from typing import Any
 
-import aiofastnet
 import uvicorn
 
 __all__ = ["listen"]
@@ -40,6 +35,6 @@ async def listen(
     if config.ssl is not None:
         limits = {"ssl_handshake_timeout": handshake_s, "ssl_shutdown_timeout": _GOODBYE_S}
     loop = asyncio.get_running_loop()
-    return await aiofastnet.create_server(
-        loop, protocol, sock=bound, ssl=config.ssl, backlog=config.backlog, **limits
+    return await loop.create_server(
+        protocol, sock=bound, ssl=config.ssl, backlog=config.backlog, **limits
     )
