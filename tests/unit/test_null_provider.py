@@ -1,8 +1,8 @@
 """The relay bench's provider says what each client half understands, in every one of its turns."""
 
 import pytest
-
 from bench.null_provider import SPOKEN, append
+
 from ossicle.client.dialects import PROVIDERS
 from ossicle.core.commands import Configure
 from ossicle.core.events import Began, Event, Notice, Transcript

@@ -334,11 +334,7 @@ class WebSocketChannel(WSListener):
         """The hot path: one whole message goes to the receiver and nothing else is done. `binary`
         is looked up on the receiver each time, so that a leg can rebind it."""
         self._heard = True
-        if (
-            frame.fin
-            and self._fragments is None
-            and not (frame.rsv1 or frame.rsv2 or frame.rsv3)
-        ):
+        if frame.fin and self._fragments is None and not (frame.rsv1 or frame.rsv2 or frame.rsv3):
             kind = frame.msg_type
             if kind is BINARY:
                 try:

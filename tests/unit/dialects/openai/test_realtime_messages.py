@@ -55,7 +55,8 @@ def test_sound_is_written_and_read_by_hand_as_by_the_table(audio: bytes):
     text = append_of(audio)
     assert text == written(messages.AudioAppend(audio=audio))
     assert sound_in(text) == audio
-    behind = '{"audio": ' + text.split('"audio":')[1][:-1] + ', "type": "input_audio_buffer.append"}'
+    held = text.split('"audio":')[1][:-1]
+    behind = f'{{"audio": {held}, "type": "input_audio_buffer.append"}}'
     assert sound_in(behind) == audio
 
 
