@@ -21,7 +21,9 @@ from . import (
     grpc,
     looplag,
     memory,
+    mux,
     opening,
+    relay,
     scale,
     slow,
     sound,
@@ -36,6 +38,8 @@ __all__ = ["MEASUREMENTS", "main"]
 
 MEASUREMENTS: dict[str, Callable[..., Section]] = {
     "websocket": websocket.measure,
+    "relay": relay.measure,
+    "mux": mux.measure,
     "grpc": grpc.measure,
     "dialects": dialects.measure,
     "base64": base64.measure,

@@ -1,15 +1,21 @@
 /* Sends audio on many connections at once, as lightly as possible, and counts what comes back.
  *
- *   generator ws|tcp HOST PORT CONNECTIONS FRAME_BYTES INTERVAL_MS PATH
- *   generator text   HOST PORT CONNECTIONS FILE        INTERVAL_MS PATH
+ *   generator ws|tcp HOST PORT CONNECTIONS FRAME_BYTES INTERVAL_MS PATH [EVERY [HEADER]]
+ *   generator text   HOST PORT CONNECTIONS FILE        INTERVAL_MS PATH [EVERY [HEADER]]
  *
  * The file's last line is what is sent again and again; those before it are said once, at first.
+ * HEADER is one more line of the upgrade request.
  *
  * Frames are spread evenly in time: every connection has its own place within the interval, the
  * worst case for a server, which can batch nothing. INTERVAL_MS 0 sends nothing (idle
  * connections). Every line on standard input is answered by one line of counters:
  *
  *   now_ns frames sent_bytes replies received_bytes payload_bytes late_frames closed
+ *
+ * but for two. `pace MS` goes on with another interval, and forgets the round trips so far. `trips`
+ * is answered with those since: how many there were, then their 50th, 90th and 99th hundredth and
+ * the longest, in ns. With EVERY, a round trip is from sending the frame numbered N * EVERY to the
+ * reply that holds `reply N `; what answers a frame of its own accord is none.
  *
  * `ws` frames are masked and made once (RFC 6455 5.3 wants a fresh mask per frame; a generator
  * that only loads a server does not need it). `tcp` sends as many bytes without meaning, `text` the
@@ -38,6 +44,10 @@ struct connection {
     unsigned char head[10];     /* of a frame that is being received */
     int have;
     uint64_t left;              /* payload bytes of it still to come */
+    int kept;
+    char text[512];             /* the beginning of that payload */
+    uint64_t frames;
+    int64_t asked[16];          /* when the newest frames went that are due a reply */
 };
 
 static int websocket, count;
@@ -46,6 +56,9 @@ static int64_t interval;
 static unsigned char *frame;
 static struct connection *all;
 static uint64_t frames, sent, replies, received, payload, late, closed_;
+static unsigned long every;
+static int64_t trips[1 << 18];
+static size_t tripped;
 
 static void die(const char *what) {
     perror(what);
@@ -58,6 +71,25 @@ static int64_t now_ns(void) {
     return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
+/* A whole message came. */
+static void taken(struct connection *c) {
+    int kind = c->head[0] & 15;
+    if (kind == 9 && !c->unsent) {      /* a ping: without a pong we would be dropped one day */
+        unsigned char pong[6 + 125] = {0x8a, 0x80 | c->kept};
+        memcpy(pong + 6, c->text, c->kept);
+        if (send(c->fd, pong, 6 + c->kept, MSG_NOSIGNAL) < 0 && errno != EAGAIN)
+            closed_++;
+    }
+    if (kind >= 8 || !every)
+        return;
+    char *at = memmem(c->text, c->kept, "reply ", 6), *end = c->text + c->kept;
+    uint64_t number = 0;
+    for (at = at ? at + 6 : end; at < end && *at >= '0' && *at <= '9'; at++)
+        number = number * 10 + *at - '0';
+    if (number && number * every + 15 * every >= c->frames && tripped < sizeof trips / sizeof *trips)
+        trips[tripped++] = now_ns() - c->asked[number & 15];
+}
+
 static void take(struct connection *c, const unsigned char *data, ssize_t n) {
     received += n;
     if (!websocket)
@@ -65,7 +97,12 @@ static void take(struct connection *c, const unsigned char *data, ssize_t n) {
     while (n > 0) {
         if (c->left) {
             uint64_t step = (uint64_t)n < c->left ? (uint64_t)n : c->left;
+            size_t room = sizeof c->text - c->kept;
+            memcpy(c->text + c->kept, data, step < room ? step : room);
+            c->kept += step < room ? step : room;
             c->left -= step, data += step, n -= step;
+            if (!c->left)
+                taken(c);
             continue;
         }
         c->head[c->have++] = *data++, n--;
@@ -83,7 +120,9 @@ static void take(struct connection *c, const unsigned char *data, ssize_t n) {
             c->left = length;
         if ((c->head[0] & 15) < 8)
             replies++, payload += c->left;
-        c->have = 0;
+        c->have = c->kept = 0;
+        if (!c->left)
+            taken(c);
     }
 }
 
@@ -103,10 +142,13 @@ static void receive(struct connection *c) {
 }
 
 static void transmit(struct connection *c) {
-    if (!c->unsent)
+    if (!c->unsent) {
         c->unsent = size;
-    else
+        if (every && ++c->frames % every == 0)
+            c->asked[c->frames / every & 15] = now_ns();
+    } else {
         late++;                 /* the server did not take the last one yet */
+    }
     ssize_t n = send(c->fd, frame + size - c->unsent, c->unsent, MSG_NOSIGNAL);
     if (n < 0) {
         if (errno != EAGAIN && errno != EINTR)
@@ -137,7 +179,8 @@ static void greet(const unsigned char *text, size_t length) {
     hello_size += head + length;
 }
 
-static void open_one(struct connection *c, struct sockaddr_in *to, const char *path) {
+static void open_one(struct connection *c, struct sockaddr_in *to, const char *path,
+                     const char *header) {
     int one = 1;
     c->fd = socket(AF_INET, SOCK_STREAM, 0);
     if (c->fd < 0 || connect(c->fd, (struct sockaddr *)to, sizeof *to))
@@ -149,7 +192,8 @@ static void open_one(struct connection *c, struct sockaddr_in *to, const char *p
         dprintf(c->fd,
                 "GET %s HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
                 "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", path);
+                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s%s\r\n",
+                path, header, *header ? "\r\n" : "");
         for (;;) {
             n = recv(c->fd, buffer + have, sizeof buffer - 1 - have, 0);
             if (n <= 0)
@@ -172,11 +216,35 @@ static void open_one(struct connection *c, struct sockaddr_in *to, const char *p
     fcntl(c->fd, F_SETFL, O_NONBLOCK);
 }
 
+/* The next frame of each, evenly spread from now on. */
+static void spread(void) {
+    int64_t start = now_ns() + 1000000;
+    for (int i = 0; i < count; i++)
+        all[i].due = start + interval * i / count;
+}
+
+static int longer(const void *a, const void *b) {
+    int64_t one = *(const int64_t *)a, other = *(const int64_t *)b;
+    return (one > other) - (one < other);
+}
+
+static int64_t share(int percent) {
+    return tripped ? trips[(tripped - 1) * percent / 100] : 0;
+}
+
+static void tell_trips(void) {
+    qsort(trips, tripped, sizeof *trips, longer);
+    printf("%zu %lld %lld %lld %lld\n", tripped, (long long)share(50), (long long)share(90),
+           (long long)share(99), (long long)share(100));
+}
+
 int main(int argc, char **argv) {
-    if (argc != 8) {
-        fprintf(stderr, "ws|tcp|text HOST PORT CONNECTIONS FRAME_BYTES|FILE INTERVAL_MS PATH\n");
+    if (argc < 8 || argc > 10) {
+        fprintf(stderr, "ws|tcp|text HOST PORT CONNECTIONS FRAME_BYTES|FILE INTERVAL_MS PATH"
+                        " [EVERY [HEADER]]\n");
         return 2;
     }
+    every = argc > 8 ? strtoul(argv[8], 0, 10) : 0;
     int text = !strcmp(argv[1], "text");
     websocket = text || !strcmp(argv[1], "ws");
     static unsigned char said[65536];
@@ -225,7 +293,7 @@ int main(int argc, char **argv) {
     all = calloc(count, sizeof *all);
     int poll = epoll_create1(0), alarm = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
     for (int i = 0; i < count; i++) {
-        open_one(&all[i], &to, argv[7]);
+        open_one(&all[i], &to, argv[7], argc > 9 ? argv[9] : "");
         struct epoll_event e = {.events = EPOLLIN, .data.u32 = i + 2};
         epoll_ctl(poll, EPOLL_CTL_ADD, all[i].fd, &e);
     }
@@ -233,9 +301,7 @@ int main(int argc, char **argv) {
     epoll_ctl(poll, EPOLL_CTL_ADD, 0, &input);
     struct epoll_event tick = {.events = EPOLLIN, .data.u32 = 1};
     epoll_ctl(poll, EPOLL_CTL_ADD, alarm, &tick);
-    int64_t start = now_ns() + 1000000;
-    for (int i = 0; i < count; i++)
-        all[i].due = start + interval * i / count;
+    spread();
     printf("ready\n");
     fflush(stdout);
 
@@ -267,8 +333,19 @@ int main(int argc, char **argv) {
                     die("timer");
             } else {
                 char line[256];
-                if (read(0, line, sizeof line) <= 0)
+                ssize_t read_ = read(0, line, sizeof line - 1);
+                if (read_ <= 0)
                     return 0;
+                line[read_] = 0;
+                if (!strncmp(line, "pace ", 5)) {
+                    interval = atof(line + 5) * 1000000;
+                    spread();
+                    next = 0, tripped = 0;
+                } else if (!strncmp(line, "trips", 5)) {
+                    tell_trips();
+                    fflush(stdout);
+                    continue;
+                }
                 printf("%lld %llu %llu %llu %llu %llu %llu %llu\n", (long long)now_ns(),
                        (unsigned long long)frames, (unsigned long long)sent,
                        (unsigned long long)replies, (unsigned long long)received,

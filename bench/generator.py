@@ -5,6 +5,7 @@ Dearer than the C program, so the rates it reaches are lower; what is measured i
 
 import asyncio
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -13,6 +14,9 @@ from typing import cast
 import uvloop
 
 MASK = b"\x5a\x3c\x96\xe1"
+REPLY = re.compile(rb"reply (\d+) ")
+REMEMBERED = 16
+"""Frames that are due a reply, of each connection."""
 
 
 def masked(body: int) -> bytes:
@@ -44,12 +48,21 @@ class Counters:
 
     frames = sent = replies = received = payload = late = closed = 0
 
+    def __init__(self, every: int = 0) -> None:
+        self.every = every
+        self.trips: list[int] = []
+
     def line(self) -> str:
         now = time.monotonic_ns()
         return (
             f"{now} {self.frames} {self.sent} {self.replies} {self.received} {self.payload} "
             f"{self.late} {self.closed}"
         )
+
+    def tripped(self) -> str:
+        held = sorted(self.trips)
+        shares = (str(held[(len(held) - 1) * p // 100]) if held else "0" for p in (50, 90, 99, 100))
+        return " ".join((str(len(held)), *shares))
 
 
 class Connection(asyncio.Protocol):
@@ -62,6 +75,8 @@ class Connection(asyncio.Protocol):
         self.open = asyncio.get_running_loop().create_future()
         self.stuck = False
         self.kept = b""
+        self.frames = 0
+        self.asked = [0] * REMEMBERED
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
@@ -95,11 +110,22 @@ class Connection(asyncio.Protocol):
                 length = int.from_bytes(data[at + 2 : start], "big")
             if start + length > len(data):
                 break
-            if data[at] & 15 < 8:
+            kind, body = data[at] & 15, data[start : start + length]
+            if kind == 9:  # without a pong we would be dropped one day
+                self.transport.write(bytes((0x8A, 0x80 | length, 0, 0, 0, 0)) + body)
+            elif kind < 8:
                 self.counters.replies += 1
                 self.counters.payload += length
+                if self.counters.every:
+                    self._tripped(body)
             at = start + length
         return data[at:]
+
+    def _tripped(self, body: bytes) -> None:
+        found, every = REPLY.search(body, 0, 512), self.counters.every
+        number = int(found[1]) if found else 0
+        if number and (number + REMEMBERED - 1) * every >= self.frames:
+            self.counters.trips.append(time.monotonic_ns() - self.asked[number % REMEMBERED])
 
     def pause_writing(self) -> None:
         self.stuck = True
@@ -116,22 +142,26 @@ class Connection(asyncio.Protocol):
         if self.stuck:
             self.counters.late += 1
         elif not self.transport.is_closing():
+            self.frames += 1
+            if (every := self.counters.every) and self.frames % every == 0:
+                self.asked[self.frames // every % REMEMBERED] = time.monotonic_ns()
             self.transport.write(frame)
             self.counters.frames += 1
             self.counters.sent += len(frame)
 
 
 async def main(arguments: list[str]) -> None:
-    kind, host, port, count, body, interval_ms, path = arguments
+    kind, host, port, count, body, interval_ms, path, *more = arguments
     loop = asyncio.get_running_loop()
-    counters, hello, frame = Counters(), b"", b""
+    counters, hello, frame = Counters(int(more[0]) if more else 0), b"", b""
+    header = f"{more[1]}\r\n" if more[1:] else ""
     if kind == "text":
         hello, frame = spoken(body)
     else:
         frame = masked(int(body))
     request = (
         f"GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{header}\r\n"
     ).encode()
     connections: list[Connection] = []
     for _ in range(int(count)):
@@ -141,23 +171,58 @@ async def main(arguments: list[str]) -> None:
         await one.open
         connections.append(one)
     over = loop.create_future()
+    pace = Pace(float(interval_ms))
 
     def asked() -> None:
-        if os.read(0, 256):
-            print(counters.line(), flush=True)
+        line = os.read(0, 256).decode()
+        if line.startswith("pace "):
+            pace.change(float(line[5:]))
+            counters.trips.clear()
+        if line:
+            print(counters.tripped() if line.startswith("trips") else counters.line(), flush=True)
         elif not over.done():
             over.set_result(None)
+            pace.change(0.0)
 
     loop.add_reader(0, asked)
     print("ready", flush=True)
-    step = float(interval_ms) / 1000 / len(connections)
-    due, turn = loop.time(), 0
-    while step and not over.done():
-        while due <= loop.time():
-            connections[turn].transmit(frame)
-            turn, due = (turn + 1) % len(connections), due + step
-        await asyncio.sleep(max(0.0, due - loop.time()))
-    await over
+    while not over.done():
+        await pace.until_due(len(connections))
+        if pace.interval_ms:
+            connections[pace.turn].transmit(frame)
+
+
+class Pace:
+    """Whose turn it is, and when."""
+
+    def __init__(self, interval_ms: float) -> None:
+        self.turn = -1
+        self._changed = asyncio.Event()
+        self.change(interval_ms)
+
+    def change(self, interval_ms: float) -> None:
+        """Go on like this from now on; 0 = nobody's turn any more."""
+        self.interval_ms = interval_ms
+        self.due = asyncio.get_running_loop().time()
+        self._changed.set()
+
+    async def until_due(self, count: int) -> None:
+        """The next one's turn has come, or the pace changed to none."""
+        loop = asyncio.get_running_loop()
+        while True:
+            left = self.due - loop.time() if self.interval_ms else None
+            if left is not None and left <= 0:
+                break
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(left):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+            if not self.interval_ms:
+                return
+        self.turn = (self.turn + 1) % count
+        self.due += self.interval_ms / 1000 / count
 
 
 if __name__ == "__main__":

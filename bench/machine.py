@@ -24,11 +24,14 @@ __all__ = [
     "Counters",
     "Load",
     "Process",
+    "Trips",
+    "beside_servers",
     "calls",
     "cores",
     "empty_loop",
     "gateway",
     "load",
+    "null_provider",
     "percentile",
     "rival",
 ]
@@ -41,6 +44,17 @@ def cores() -> tuple[int, int]:
     """The core of the servers, and that of everything that loads them."""
     held = sorted(os.sched_getaffinity(0))
     return held[0], held[1 % len(held)]
+
+
+@contextlib.contextmanager
+def beside_servers() -> Generator[None, None, None]:
+    """This process itself loads them meanwhile: it leaves their core alone."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {cores()[1]})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def percentile(values: list[float], share: float) -> float:
@@ -161,10 +175,18 @@ def empty_loop() -> contextlib.AbstractContextManager[Process]:
     return _running([sys.executable, "-m", "bench.lag"], None)
 
 
-def rival(kind: str, **environment: str) -> contextlib.AbstractContextManager[Process]:
+def rival(
+    kind: str, *more: str, **environment: str
+) -> contextlib.AbstractContextManager[Process]:
     """Something to compare with, perhaps in another environment; it ends when told to."""
     put = [f"{name}={value}" for name, value in environment.items()]
-    return _running(["env", *put, sys.executable, "-m", "bench.rivals", kind], cores()[0])
+    command = ["env", *put, sys.executable, "-m", "bench.rivals", kind, *more]
+    return _running(command, cores()[0])
+
+
+def null_provider() -> contextlib.AbstractContextManager[Process]:
+    """What stands behind relays; it shares the core of what loads them."""
+    return _running([sys.executable, "-m", "bench.null_provider"], cores()[1])
 
 
 class Counters(NamedTuple):
@@ -180,12 +202,31 @@ class Counters(NamedTuple):
     closed: int
 
 
+class Trips(NamedTuple):
+    """Round trips: from a frame to the reply it is due. Milliseconds."""
+
+    count: int
+    median: float
+    p90: float
+    p99: float
+    longest: float
+
+
 class Load(Process):
     """A running generator."""
 
     def mark(self) -> Counters:
         """The counters now."""
         return Counters(*map(int, self.ask().split()))
+
+    def pace(self, interval_ms: float) -> None:
+        """Send at another pace from now on, and forget the round trips so far."""
+        self.ask(f"pace {interval_ms:g}")
+
+    def trips(self) -> Trips:
+        """Round trips since the last `pace`."""
+        count, *spans = map(int, self.ask("trips").split())
+        return Trips(count, *(span / 1_000_000 for span in spans))
 
 
 @contextlib.contextmanager
@@ -198,9 +239,12 @@ def load(
     interval_ms: float = 20.0,
     path: str = AUDIO,
     text: str | None = None,
+    every: int = 0,
+    header: str = "",
 ) -> Generator[Load, None, None]:
     """Clients that send evenly spread frames; 0 ms = that send nothing. `text` is sent instead of
-    binary frames, with `kind` "text"."""
+    binary frames, with `kind` "text". `every`: frames that a reply is due for, where round trips
+    are wanted. `header`: one more line of the upgrade request."""
     where = urlsplit(server.url)
     with tempfile.NamedTemporaryFile("w", suffix=".json") as said:
         if text is not None:
@@ -208,7 +252,8 @@ def load(
             said.flush()
         what = str(body) if text is None else said.name
         numbers = (str(connections), what, str(interval_ms))
-        command = [*_generator(), kind, str(where.hostname), str(where.port), *numbers, path]
+        command = [*_generator(), kind, str(where.hostname), str(where.port), *numbers, path,
+                   str(every), header]  # fmt: skip
         process = Load(command, cores()[1])
         try:
             yield process

@@ -1,26 +1,30 @@
 """What a frame and a session cost on a shared WebSocket, beside one socket each and gRPC.
 
-    python -m bench.mux [SESSIONS] [SECONDS]
-
 One gateway for each wire, with an engine that does nothing but answer, all at once on one core; one
 generator for all on another: our own client, so that figures are comparable with one another and
-not with those of `bench websocket`, whose generator is C. CPU is the gateway's own; a row of
-`median (least-most)` is over windows.
+not with those of `bench websocket`, whose generator is C.
 """
 
 import asyncio
-import json
-import os
-import statistics
-import sys
 from contextlib import AsyncExitStack, ExitStack
 from typing import NamedTuple
 
+import uvloop
+
 from ossicle.client import Reconnect, SpeechStream, Wire, connect
 
-from .machine import Process, cores, gateway
+from .machine import Process, beside_servers, gateway
+from .progress import Progress
+from .results import Section, Written, spread
+
+__all__ = ["measure"]
 
 WIRES: tuple[Wire, ...] = ("websocket", "mux", "grpc")
+NAMES: dict[Wire, str] = {
+    "websocket": "a WebSocket each",
+    "mux": "one WebSocket for all (`ossicle.v1.mux`)",
+    "grpc": "gRPC",
+}
 FRAME = bytes(640)
 EVERY_S = 0.02
 WINDOWS = 5
@@ -98,26 +102,41 @@ async def _measure(
     }
 
 
-def main() -> None:
-    """Prints a table, and the figures as JSON."""
-    sessions = int(sys.argv[1]) if len(sys.argv) > 1 else 60
-    seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 3.0
-    os.sched_setaffinity(0, {cores()[1]})
+def measure(progress: Progress, *, quick: bool) -> Section:
+    sessions, seconds = (40, 1.5) if quick else (60, 3.0)
     engine = "python:bench.null_engine:NullEngine"
     with ExitStack() as stack:
         gateways: dict[Wire, Process] = {
             wire: stack.enter_context(gateway(engine, *(("--grpc",) if wire == "grpc" else ())))
             for wire in WIRES
         }
-        found = asyncio.run(_measure(gateways, sessions, seconds))
-    print(f"{sessions} sessions, 50 frames of 640 bytes a second each, {WINDOWS} windows")
+        progress.step("running")
+        with beside_servers():
+            found = uvloop.run(_measure(gateways, sessions, seconds))
+    return _section(found, sessions, seconds)
+
+
+def _section(found: dict[Wire, Figures], sessions: int, seconds: float) -> Section:
+    alone = found["websocket"].us_per_frame
+    table = Written(("wire", "CPU per message, us", "against a socket each", "KB of a session"))
     for wire, figures in found.items():
-        costs = figures.us_per_frame
-        middle, least, most = statistics.median(costs), min(costs), max(costs)
-        held = figures.bytes_per_session / 1024
-        print(f"{wire:10} {middle:7.1f} us/frame ({least:.1f}-{most:.1f}) {held:7.1f} KiB/session")
-    print(json.dumps({wire: figures._asdict() for wire, figures in found.items()}))
-
-
-if __name__ == "__main__":
-    main()
+        ratio = spread(a / b for a, b in zip(figures.us_per_frame, alone, strict=True))
+        table.rows.append(
+            (
+                NAMES[wire],
+                spread(figures.us_per_frame).text(),
+                "" if wire == "websocket" else f"{ratio.text(2)}x",
+                f"{figures.bytes_per_session / 1024:.1f}",
+            )
+        )
+    return Section(
+        name="mux",
+        title="Many sessions on one WebSocket",
+        text=f"{sessions} sessions of 640-byte frames at 50/s on each wire, from one client process"
+        " of ours, into an engine that answers every fifth; one gateway for each wire, all at once "
+        "on one core. CPU is the gateway's own; memory is what an open session adds before it "
+        f"talks; {WINDOWS} windows of {seconds:g} s. gRPC's calls share connections, as our client "
+        "opens them.",
+        tables=[table],
+        figures={wire: figures._asdict() for wire, figures in found.items()},
+    )

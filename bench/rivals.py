@@ -4,6 +4,7 @@ python -m bench.rivals tcp          bare TCP on uvloop: the least a Python serve
 python -m bench.rivals grpc         a grpc.aio handler that reads and writes bytes
 python -m bench.rivals websockets   the `websockets` library on uvloop, no compression,
                                         no pings (the generator answers none)
+python -m bench.rivals relay URL    the same library in front of a provider: passes messages on
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from typing import Any, cast
 import grpc
 import grpc.aio
 import uvloop
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
@@ -59,6 +61,32 @@ async def handler(socket: ServerConnection) -> None:
                 await socket.send(reply)
 
 
+class Relay:
+    """Each client to its own upstream, messages as they come."""
+
+    def __init__(self, upstream: str) -> None:
+        self._upstream = upstream.replace("http", "ws", 1)
+
+    async def __call__(self, client: ServerConnection) -> None:
+        request = client.request
+        path = request.path if request is not None else "/"
+        async with (
+            connect(f"{self._upstream}{path}", compression=None, ping_interval=None) as provider,
+            asyncio.TaskGroup() as tasks,
+        ):
+            tasks.create_task(self._pass_on(client, provider))
+            tasks.create_task(self._pass_on(provider, client))
+
+    @staticmethod
+    async def _pass_on(
+        here: ServerConnection | ClientConnection, there: ServerConnection | ClientConnection
+    ) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            async for message in here:
+                await there.send(message)
+        await there.close()
+
+
 async def talk(_requests: object, context: Any) -> None:
     """One call, as grpc's own examples write it."""
     count, reply = 0, b"x" * REPLY
@@ -75,7 +103,7 @@ class Talk(grpc.GenericRpcHandler):
         return grpc.stream_stream_rpc_method_handler(talk)
 
 
-async def main(kind: str) -> None:
+async def main(kind: str, upstream: str = "") -> None:
     loop = asyncio.get_running_loop()
     if kind == "tcp":
         server = await loop.create_server(Sink, "127.0.0.1", 0, backlog=2048)
@@ -88,8 +116,9 @@ async def main(kind: str) -> None:
         await door.stop(0)
         return
     else:
+        serves = Relay(upstream) if kind == "relay" else handler
         server = await serve(
-            handler, "127.0.0.1", 0, compression=None, ping_interval=None, backlog=2048
+            serves, "127.0.0.1", 0, compression=None, ping_interval=None, backlog=2048
         )
     print(f"http://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}", flush=True)
     await told_to_stop()
@@ -109,4 +138,4 @@ async def told_to_stop() -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main(sys.argv[1]))
+    uvloop.run(main(*sys.argv[1:]))

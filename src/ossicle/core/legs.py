@@ -19,7 +19,7 @@ from .errors import BadMessage, Fault, OssicleError, Overloaded
 from .events import Ended, Event, Notice
 from .log import Log
 from .measure import Measure
-from .ports import Channel, Dialect, Steps, Tapped, Timer, Timers, Wrapped
+from .ports import Channel, Dialect, Spelled, Steps, Tapped, Timer, Timers, Wrapped
 from .wire import (
     MESSAGES,
     Binary,
@@ -81,6 +81,7 @@ class Leg:
         "_paused_at",
         "_pauses",
         "_pumping",
+        "_spelled",
         "_stood",
         "_timer",
         "_writable",
@@ -123,6 +124,8 @@ class Leg:
         self._timer: Timer | None = None
         self._armed = inf
         self._measure: Measure | None = None
+        self._spelled: Callable[[str], bytes | None] | None = None
+        """Where sound comes in text: what is in one."""
 
     # ── called by the gateway and the session ──
 
@@ -150,6 +153,8 @@ class Leg:
             elif isinstance(self.dialect, Wrapped):
                 binary = _wrapped(self.dialect.unwrap, session.audio, self._binary)
             self.binary = self._measure.meter(binary) if self._measure is not None else binary
+            if isinstance(self.dialect, Spelled) and self._measure is None:
+                self._spelled = self.dialect.spelled
         self.resume("admission")
 
     def admitted(self) -> None:
@@ -219,6 +224,11 @@ class Leg:
         """A message came."""
         if self.gone:
             return
+        if self._spelled is not None and type(message) is Text:
+            sound = self._spelled(message.data)
+            if sound is not None and self.session is not None:
+                self.session.audio(sound)
+                return
         if isinstance(message, Signal) and message.name == "rtt_ms":
             if self.session is not None:
                 self.session.measured(self, float(message.value))

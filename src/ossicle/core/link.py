@@ -6,14 +6,23 @@ each connection.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf
 from typing import Protocol, cast
 
 from .commands import Audio, Command
 from .errors import OssicleError
 from .events import Event
-from .ports import Channel, ClientDialect, ClientSteps, PlainClient, Timer, Timers
+from .ports import (
+    Channel,
+    ClientDialect,
+    ClientSteps,
+    PackingClient,
+    PlainClient,
+    SoundChannel,
+    Timer,
+    Timers,
+)
 from .timers import LoopTimers
 from .wire import (
     MESSAGES,
@@ -55,15 +64,25 @@ class Link:
         self._can_write = True
         self._owner = owner
         self._timers = timers or LoopTimers()
+        self._now = self._timers.now
         self._timer: Timer | None = None
 
     def attach(self, channel: Channel) -> "Link":
         """The receiver of `channel`."""
         self.channel = channel
-        if isinstance(self.dialect, PlainClient) and self.dialect.plain:
-            send = channel.send
+        dialect, send = self.dialect, channel.send
+        if isinstance(dialect, PlainClient) and dialect.plain:
             self.audio = lambda data: send(Binary(data))
+        elif isinstance(dialect, PackingClient):
+            self.audio = _packing(dialect.pack, send)
         return self
+
+    def straighten(self) -> None:
+        """The channel is open: sound may take a shorter way. For an owner that heeds `can_write`,
+        and takes an exception for the end."""
+        channel, dialect = self.channel, self.dialect
+        if isinstance(channel, SoundChannel) and isinstance(dialect, PlainClient) and dialect.plain:
+            self.audio = channel.sound
 
     @property
     def can_write(self) -> bool:
@@ -77,10 +96,10 @@ class Link:
 
     def ask(self, command: Command) -> None:
         """Send a command, or audio."""
-        self._run(self.dialect.send(command, self._timers.now()))
+        self._run(self.dialect.send(command, self._now()))
 
     def _audio(self, data: bytes) -> None:
-        self._run(self.dialect.send(Audio(data=data), self._timers.now()))
+        self._run(self.dialect.send(Audio(data=data), self._now()))
 
     def pause(self) -> None:
         """Stop reading."""
@@ -113,11 +132,11 @@ class Link:
 
     def received(self, message: Message) -> None:
         """A message came."""
-        self._run(self.dialect.receive(message, self._timers.now()))
+        self._run(self.dialect.receive(message, self._now()))
 
     def binary(self, data: bytes) -> None:
         """A binary message came."""
-        self._run(self.dialect.receive(Binary(data), self._timers.now()))
+        self._run(self.dialect.receive(Binary(data), self._now()))
 
     def writable(self, yes: bool) -> None:
         """The channel takes more, or not."""
@@ -158,3 +177,15 @@ class Link:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _packing(
+    pack: Callable[[bytes], Sequence[Message]], send: Callable[[Message], None]
+) -> Callable[[bytes], None]:
+    """The hot path to a provider that wants its audio in messages of another shape."""
+
+    def audio(data: bytes) -> None:
+        for message in pack(data):
+            send(message)
+
+    return audio

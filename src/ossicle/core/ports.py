@@ -32,9 +32,12 @@ __all__ = [
     "Dialect",
     "Engine",
     "Packet",
+    "PackingClient",
     "PlainClient",
     "Receiver",
     "Sink",
+    "SoundChannel",
+    "Spelled",
     "Steps",
     "Stream",
     "Successor",
@@ -108,6 +111,16 @@ class Wrapped(Protocol):
         ...
 
 
+@runtime_checkable
+class Spelled(Protocol):
+    """A dialect whose audio comes in text (base64)."""
+
+    def spelled(self, text: str) -> bytes | None:
+        """A Text of the owner. The audio in it, where it holds nothing else and may go straight to
+        the session; None: nothing was noted, and `receive` gets it. Must not raise."""
+        ...
+
+
 class ClientDialect(Protocol):
     """The same protocol from the other end."""
 
@@ -137,6 +150,28 @@ class PlainClient(Protocol):
     plain: bool
     """A link may send audio by itself then; `send` is not called for it, so a keep-alive may go out
     while audio flows."""
+
+
+@runtime_checkable
+class PackingClient(Protocol):
+    """A client half that sends `Audio` in messages of its own making."""
+
+    def pack(self, data: bytes) -> Sequence[Message]:
+        """What `send` answers to `Audio(data)`, without a command and without a clock: so an idle
+        rule compares counts when its deadline passes."""
+        ...
+
+
+@runtime_checkable
+class SoundChannel(Protocol):
+    """A channel with a shorter way for what is sent fifty times a second."""
+
+    @property
+    def sound(self) -> Callable[[bytes], None]:
+        """The shortest way to send a Binary, to be asked for once the channel is open. Nobody looks
+        at how much waits on it: it is for who sends no more than a bound after `writable(False)`.
+        May raise."""
+        ...
 
 
 class Channel(Protocol):

@@ -49,6 +49,20 @@ class Plausible:
         """Where the last final of all channels ended."""
         return max(self._ends.values(), default=0)
 
+    def partial(self, event: Transcript) -> Transcript | None:
+        """The common case: a partial behind all that is final. None = it needs `checked`."""
+        end = self._ends.get(event.channel, 0)
+        if (
+            event.final
+            or event.side != "in"
+            or (event.end_ms is not None and event.end_ms < end)
+            or (event.start_ms is not None and event.start_ms < end)
+        ):
+            return None
+        if event.text:
+            self._open.add(event.channel)
+        return event
+
     def checked(self, event: Event) -> tuple[Event, ...]:
         """What of it may be believed."""
         match event:

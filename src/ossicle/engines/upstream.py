@@ -164,6 +164,7 @@ class UpstreamStream:
         "_name",
         "_plausible",
         "_said",
+        "_send",
         "_settings",
         "_sink",
         "_speaks",
@@ -218,6 +219,7 @@ class UpstreamStream:
         """Those of them that it has no word for."""
         self._told_unable = False
         self.link = Link(dialect, self, timers)
+        self._send: Callable[[bytes], None] = self.link.audio
         self.link.over.add_done_callback(self._closed)
 
     async def began(self) -> None:
@@ -231,13 +233,15 @@ class UpstreamStream:
             return  # and went away at once: that was told
         self._heard_at = self._timers.now()
         self._tick = self._timers.call_at(self._timers.now() + _TICK_S, self._look)
+        self.link.straighten()
+        self._send = self.link.audio
         self._grant()
 
     # ── the session's side ──
 
     def audio(self, data: bytes) -> None:
         self._fed += len(data)
-        self.link.audio(data)
+        self._send(data)
         if self._fed >= self._granted:
             self._grant()
 
@@ -272,6 +276,11 @@ class UpstreamStream:
         if self._deaf:
             return
         self._heard_at = self._timers.now()
+        if type(event) is Transcript and not self._asked:  # nearly all there is
+            partial = self._plausible.partial(event)
+            if partial is not None:
+                self._sink.tell(partial)
+                return
         match event:
             case Began():
                 self._open(event.session)

@@ -84,3 +84,20 @@ def test_a_start_in_what_is_final_is_moved_to_its_end():
     (event,) = plausible.checked(SpeechStarted(at_ms=400))
     assert isinstance(event, SpeechStarted)
     assert event.at_ms == 1_000
+
+
+def test_a_partial_behind_all_that_is_final_needs_no_second_look():
+    plausible = Plausible("p")
+    plausible.checked(final("a", 0, 100))
+    good = Transcript(text="b", start_ms=100, end_ms=200)
+    assert not plausible.open
+    assert plausible.partial(good) is good
+    assert plausible.open
+    assert plausible.partial(Transcript(text="unplaced")) is not None
+    for other in (
+        final("b", 100, 200),
+        Transcript(text="b", start_ms=50, end_ms=200),
+        Transcript(text="b", start_ms=None, end_ms=90),
+        Transcript(text="said", side="out", start_ms=100, end_ms=200),
+    ):
+        assert plausible.partial(other) is None

@@ -8,6 +8,7 @@ with the next one.
 """
 
 from collections import deque
+from collections.abc import Sequence
 from math import inf
 from typing import Any
 
@@ -63,6 +64,8 @@ class AssemblyClient:
         self.deadline = inf
         self._heartbeat = heartbeat_s
         self._pieces = Pieces(AudioFormat())
+        self._sent_then = 0
+        """Bytes of sound at the last deadline."""
         self._lost: tuple[str, ...] = ()
         self._twin = False
         self._held: Turn | None = None
@@ -116,11 +119,19 @@ class AssemblyClient:
                 text = f"AssemblyAI has no word for {type(command).__name__}"
                 return (Notice(level="error", code="bad_request", text=text, ref=command.ref),)
 
+    def pack(self, data: bytes) -> Sequence[Message]:
+        """See `core.ports.PackingClient`."""
+        pieces = self._pieces.feed(data)
+        return [Binary(piece) for piece in pieces] if pieces else ()
+
     def expire(self, now: float) -> ClientSteps:
-        """Nothing was sent for a while."""
+        """Nothing was sent for a while, but perhaps sound."""
         if now < self.deadline:
             return ()
         self.deadline = now + self._heartbeat
+        sent, self._sent_then = self._sent_then, self._pieces.sent
+        if sent != self._sent_then:
+            return ()
         return (Text(encode(KeepAlive())), Ping())
 
     # ── to the service ──

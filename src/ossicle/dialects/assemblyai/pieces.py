@@ -5,9 +5,11 @@ fills it up, and every later time of the service is that much too late: `Pieces.
 fill out again.
 
     >>> pieces = Pieces(AudioFormat())
-    >>> [len(piece) for piece in pieces.feed(bytes(640)) + pieces.flush()]
+    >>> [len(piece) for piece in (*pieces.feed(bytes(640)), *pieces.flush())]
     [1600]
 """
+
+from collections.abc import Sequence
 
 from ossicle.core.formats import AudioFormat
 
@@ -23,41 +25,57 @@ class Pieces:
 
     def __init__(self, source: AudioFormat) -> None:
         self._source = source
-        self._shortest = source.bytes(_SHORTEST_MS)
-        self._longest = source.bytes(_LONGEST_MS)
-        self._held = b""
-        self._sent = 0
+        self._whole = bool(source.width)
+        self._shortest = source.bytes(_SHORTEST_MS) if self._whole else 0
+        self._longest = source.bytes(_LONGEST_MS) if self._whole else 0
+        self._held: list[bytes] = []
+        self._holds = 0
+        """Bytes of it."""
+        self.sent = 0
+        """Bytes that left."""
         self._fills: list[tuple[int, int]] = []
         """Where the service's clock, in bytes, stood before a fill, and how much was filled."""
 
-    def feed(self, data: bytes) -> list[bytes]:
+    def feed(self, data: bytes) -> Sequence[bytes]:
         """What can be sent now. Packets and containers have no length here and pass as they
         are."""
-        if not self._source.width:
-            return [data]
+        size = self._holds + len(data)
+        if size < self._shortest:  # joined once, when there is enough
+            self._held.append(data)
+            self._holds = size
+            return ()
+        if not self._whole:
+            self.sent += size
+            return (data,)
         if self._held:
-            data = self._held + data
+            data = b"".join((*self._held, data))
+            self._held.clear()
+            self._holds = 0
+        self.sent += size
+        return (data,) if size <= self._longest else self._cut(data)
+
+    def _cut(self, data: bytes) -> list[bytes]:
+        """What is too long for one. The rest of a cut is never too short to be sent."""
         pieces: list[bytes] = []
-        while len(data) >= self._shortest:
-            # the rest of a cut is never too short to be sent
+        while data:
             size = len(data)
             if size > self._longest:
                 size = min(self._longest, size - self._shortest)
                 size -= size % self._source.frame_bytes
             pieces.append(data[:size])
             data = data[size:]
-        self._held = data
-        self._sent += sum(map(len, pieces))
         return pieces
 
     def flush(self) -> list[bytes]:
         """What was held, filled up with silence."""
-        held, self._held = self._held, b""
+        held = b"".join(self._held)
+        self._held.clear()
+        self._holds = 0
         if not held:
             return []
         fill = self._shortest - len(held)
-        self._fills.append((self._sent + len(held), fill))
-        self._sent += len(held) + fill
+        self._fills.append((self.sent + len(held), fill))
+        self.sent += len(held) + fill
         return [held + _ZEROS.get(self._source.encoding, b"\0") * fill]
 
     def real_ms(self, service_ms: int) -> int:

@@ -65,7 +65,7 @@ class NativeClient:
                 self.deadline = now + self._heartbeat if self._framed else inf
                 return ()
             case Text(data=text):
-                if not text.strip():
+                if not text or text.isspace():
                     return ()
                 return self._event(text)
             case Binary(data=data):

@@ -444,12 +444,62 @@ def _transcript(event: events.Transcript) -> TranscriptMessage:
     )
 
 
+def _heard(message: TranscriptMessage) -> events.Transcript:
+    """Field by field, as in `_transcript`: what was decoded needs no second look."""
+    if (
+        message.words is None
+        and message.confidence is None
+        and message.end_confidence is None
+        and not message.alternatives
+        and not message.utterance
+        and message.usage is None
+    ):
+        return events.Transcript(
+            message.text,
+            seq=message.seq,
+            ref=message.ref,
+            side=message.side,
+            turn=message.turn,
+            segment=message.segment,
+            final=message.final,
+            ends_turn=message.ends_turn,
+            start_ms=message.start_ms,
+            end_ms=message.end_ms,
+            stable=message.stable,
+            language=message.language,
+            channel=message.channel,
+        )
+    return events.Transcript(
+        message.text,
+        seq=message.seq,
+        ref=message.ref,
+        side=message.side,
+        turn=message.turn,
+        segment=message.segment,
+        final=message.final,
+        ends_turn=message.ends_turn,
+        start_ms=message.start_ms,
+        end_ms=message.end_ms,
+        stable=message.stable,
+        words=message.words,
+        confidence=message.confidence,
+        end_confidence=message.end_confidence,
+        language=message.language,
+        channel=message.channel,
+        alternatives=message.alternatives,
+        utterance=message.utterance,
+        usage=message.usage,
+    )
+
+
 def event_of(message: ServerMessage) -> events.Event:
     """The event a gateway's message stands for.
 
     Raises:
         BadMessage: options that are none.
     """
+    if type(message) is TranscriptMessage:
+        return _heard(message)
     kind = _EVENTS[type(message)]
     values = {name: getattr(message, name) for name in _FIELDS[type(message)]}
     try:

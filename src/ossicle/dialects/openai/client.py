@@ -46,7 +46,6 @@ from ossicle.core.wire import Accept, Close, Message, Opening, Ping, Text
 
 from .errors import fault_of
 from .messages import (
-    AudioAppend,
     AudioClear,
     AudioCommit,
     AudioDelta,
@@ -72,6 +71,7 @@ from .messages import (
     TranscriptionCompleted,
     TranscriptionDelta,
     TranscriptionFailed,
+    append_of,
     head_of,
     parse_server,
     written,
@@ -185,9 +185,7 @@ class RealtimeClient:
             return ()
         match command:
             case Audio(data=data):
-                self._appended += len(data)
-                pieces = (data[at : at + _PIECE] for at in range(0, len(data), _PIECE))
-                return tuple(self._say(AudioAppend(audio=piece)) for piece in pieces)
+                return self.pack(data)
             case Finalize():
                 return self._finalize(command.ref)
             case End():
@@ -216,6 +214,16 @@ class RealtimeClient:
             case _:
                 text = f"OpenAI has no word for {type(command).__name__} in this session"
                 return (Notice(level="error", code="bad_request", text=text, ref=command.ref),)
+
+    def pack(self, data: bytes) -> tuple[Message, ...]:
+        """See `core.ports.PackingClient`."""
+        if self._over:
+            return ()
+        self._appended += len(data)
+        if len(data) <= _PIECE:
+            return (Text(append_of(data)),)
+        pieces = (data[at : at + _PIECE] for at in range(0, len(data), _PIECE))
+        return tuple(Text(append_of(piece)) for piece in pieces)
 
     def expire(self, now: float) -> ClientSteps:
         """A ping is due, or the last words did not come in time."""

@@ -10,6 +10,7 @@ drops what does not fit without a word (wire note, section 13). Where null has a
 has no default here.
 """
 
+from binascii import b2a_base64
 from typing import Annotated, Any, TypeAlias
 
 import msgspec
@@ -68,9 +69,11 @@ __all__ = [
     "TranscriptionCompleted",
     "TranscriptionDelta",
     "TranscriptionFailed",
+    "append_of",
     "head_of",
     "parse_client",
     "parse_server",
+    "sound_in",
     "written",
 ]
 
@@ -491,6 +494,10 @@ ServerEvent: TypeAlias = (
 _client = msgspec.json.Decoder(ClientEvent)
 _server = msgspec.json.Decoder(ServerEvent)
 _encoder = msgspec.json.Encoder()
+_append = msgspec.json.Decoder(AudioAppend)
+_APPEND = "input_audio_buffer.append"
+_NEAR = 100
+"""How far from either end of a message its type is looked for."""
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -524,6 +531,22 @@ def parse_client(text: str) -> ClientEvent:
         return _client.decode(text)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
         raise BadMessage(_why(error, text)) from error
+
+
+def sound_in(text: str) -> bytes | None:
+    """The sound of an `input_audio_buffer.append` that is whole; None = it is something else."""
+    # wherever the name stands: SDKs differ in the order of the two
+    if _APPEND not in text[:_NEAR] and _APPEND not in text[-_NEAR:]:
+        return None
+    try:
+        return _append.decode(text).audio
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        return None
+
+
+def append_of(audio: bytes) -> str:
+    """`written(AudioAppend(audio=audio))`, in half the time."""
+    return f'{{"type":"{_APPEND}","audio":"{b2a_base64(audio, newline=False).decode()}"}}'
 
 
 def parse_server(text: str) -> ServerEvent:

@@ -94,6 +94,7 @@ from .messages import (
     SessionUpdated,
     head_of,
     parse_client,
+    sound_in,
     written,
 )
 from .responding import Responding
@@ -215,6 +216,17 @@ class RealtimeServer:
             case _:
                 return ()
 
+    def spelled(self, text: str) -> bytes | None:
+        """See `core.ports.Spelled`."""
+        book = self._book
+        if self._waiting or self._over or self._joins or self._beta is not None:
+            return None
+        audio = sound_in(text) if book.declared else None
+        if not audio or len(audio) > _SLICE:
+            return None
+        book.appended += len(audio)
+        return audio
+
     def send(self, event: Event, now: float) -> Steps:
         """An event for the client."""
         if self._over:
@@ -305,14 +317,16 @@ class RealtimeServer:
         """One event, or behind what waits already."""
         if self._waiting:
             return self._wait(text)
-        _, event_id = head_of(text)
+        event_id = ""
         try:
             if self._beta is not None:
+                _, event_id = head_of(text)
                 text = self._beta.read(text, self._book.settings)
             message = parse_client(text)
+            event_id = event_id or message.event_id or ""
             return self._do(message, event_id)
         except OssicleError as error:
-            return self._error(error, event_id)
+            return self._error(error, event_id or head_of(text)[1])
 
     def _wait(self, item: bytes | str) -> Steps:
         self._waiting.append(item)

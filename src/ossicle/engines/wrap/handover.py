@@ -32,6 +32,8 @@ Opener = Callable[[Options, Sink], Awaitable[Stream]]
 
 KEEP_MS = 15_000
 """Audio kept since the last final: what a session keeps for a replay, too."""
+_SLACK_MS = 1_000
+"""How much more than that may be there until it is looked at."""
 _BOUNDLESS = 1 << 40
 """Credit of a stream that never spoke of any, where the one before it did."""
 
@@ -54,10 +56,15 @@ class Handover:
         self._format: AudioFormat | None = options.hears
         self._ear: _Ear | None = None
         self._next: _Ear | None = None
+        self._hear: Callable[[bytes], None] = _unheard
+        """`audio` of the stream that hears."""
         self._opening: asyncio.Task[None] | None = None
         self._kept: deque[bytes] = deque()
         self._kept_from = 0
         """Position of the first byte kept."""
+        self._most_kept = self._position(KEEP_MS)
+        self._trim_at = self._most_kept + self._position(_SLACK_MS)
+        """Position at which there may be too much of it."""
         self._fed = 0
         self._settled = 0
         """Position of the last final's end."""
@@ -79,6 +86,7 @@ class Handover:
         self._ear = ear = _Ear(self, 0)
         try:
             ear.stream = await opener(self.options, ear)
+            self._hear = ear.stream.audio
         except BaseException:
             ear.deaf = True  # another one may be tried, and this one have last words
             raise
@@ -96,8 +104,11 @@ class Handover:
     # ── the session's side ──
 
     def audio(self, data: bytes) -> None:
-        self._keep(data)
-        self._stream.audio(data)
+        self._fed += len(data)
+        self._kept.append(data)
+        if self._fed >= self._trim_at:
+            self._trim()
+        self._hear(data)
 
     def ask(self, command: Command) -> None:
         match command:
@@ -136,6 +147,10 @@ class Handover:
             # the next one has not been fed yet: what it may say is not of this stream, but its end
             if isinstance(event, Ended):
                 self._next_is_over(ear, event)
+            return
+        if type(event) is Transcript and not event.final and event.side == "in":
+            self._open_turns.add(event.channel)  # nearly all there is
+            self._sink.tell(self.passing(event))
             return
         ends = False
         match event:
@@ -177,9 +192,6 @@ class Handover:
 
     def _heard(self, event: Transcript) -> bool:
         """True: a turn ended, and nobody speaks or waits for an answer."""
-        if not event.final:
-            self._open_turns.add(event.channel)
-            return False
         ends = event.ends_turn or self._every_final
         if ends:
             self._open_turns.discard(event.channel)
@@ -232,6 +244,7 @@ class Handover:
         assert ear.stream is not None
         old.deaf = True
         self._ear, self._next = ear, None
+        self._hear = ear.stream.audio
         start = max(self._settled, self._kept_from)
         ear.start(self._ms(start))
         if self._credited:
@@ -259,13 +272,11 @@ class Handover:
 
     # ── audio since the last final ──
 
-    def _keep(self, data: bytes) -> None:
-        self._fed += len(data)
-        kept = self._kept
-        kept.append(data)
-        most = self._position(KEEP_MS)
+    def _trim(self) -> None:
+        kept, most = self._kept, self._most_kept
         while self._fed - self._kept_from > most and len(kept) > 1:
             self._kept_from += len(kept.popleft())
+        self._trim_at = self._kept_from + most + self._position(_SLACK_MS)
 
     def _forget(self, position: int) -> None:
         self._settled = max(self._settled, min(position, self._fed))
@@ -318,6 +329,10 @@ class _Ear:
 def _same(event: Event) -> Event:
     """Nobody asked to be told."""
     return event
+
+
+def _unheard(_data: bytes) -> None:
+    raise RuntimeError("audio was fed while no stream is open")
 
 
 def _nothing() -> None:

@@ -21,6 +21,7 @@ import enum
 import logging
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 import msgspec
@@ -220,6 +221,15 @@ class WebSocketChannel(WSListener):
         ):
             self._drop(self._overflow())
 
+    @property
+    def sound(self) -> Callable[[bytes], None]:
+        """See `core.ports.SoundChannel`: picows' own, which is deaf once a Close was sent or the
+        connection is gone."""
+        ws = self._ws
+        if ws is None or self._phase is not OPEN:
+            return lambda data: self.send(Binary(data))
+        return partial(ws.send, BINARY)
+
     def widen(self, max_message: int) -> WebSocketSettings:
         """Take messages as large as this, if that is more than the door takes by itself; the
         limits that hold for this channel now."""
@@ -321,21 +331,21 @@ class WebSocketChannel(WSListener):
             self._tell(greeting)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        """The hot path: one whole binary message goes to the receiver and nothing else is done.
-        `binary` is looked up on the receiver each time, so that a leg can rebind it."""
+        """The hot path: one whole message goes to the receiver and nothing else is done. `binary`
+        is looked up on the receiver each time, so that a leg can rebind it."""
         self._heard = True
-        if (
-            frame.msg_type is BINARY
-            and frame.fin
-            and not (frame.rsv1 or frame.rsv2 or frame.rsv3)
-            and self._fragments is None
-        ):
-            try:
-                self._receiver.binary(frame.get_payload_as_bytes())
-            except Exception as fault:  # noqa: BLE001  turns into 1011 and closed(error)
-                self._broke("binary", fault)
-        else:
-            self._other(frame)
+        if frame.fin and self._fragments is None and not (frame.rsv1 or frame.rsv2 or frame.rsv3):
+            kind = frame.msg_type
+            if kind is BINARY:
+                try:
+                    self._receiver.binary(frame.get_payload_as_bytes())
+                except Exception as fault:  # noqa: BLE001  turns into 1011 and closed(error)
+                    self._broke("binary", fault)
+                return
+            if kind is TEXT and self._phase is OPEN:
+                self._tell_text(frame.get_payload_as_bytes())
+                return
+        self._other(frame)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """The connection is gone."""

@@ -86,7 +86,7 @@ def test_mulaw_is_filled_with_its_own_silence():
 
 def test_packets_pass_as_they_are():
     pieces = Pieces(AudioFormat("opus", 48_000))
-    assert pieces.feed(b"xyz") == [b"xyz"]
+    assert list(pieces.feed(b"xyz")) == [b"xyz"]
     assert pieces.flush() == []
 
 
@@ -190,6 +190,23 @@ def test_it_keeps_alive():
     assert it.deadline == 40.0
     it.receive(Close(1000), 41.0)
     assert it.deadline == float("inf")
+
+
+def test_it_says_nothing_while_sound_goes_past_it():
+    it = client()
+    assert list(it.pack(bytes(1_280))) == []
+    assert list(it.pack(bytes(640))) == [Binary(bytes(1_920))]
+    assert it.expire(20.0) == ()
+    assert it.deadline == 40.0
+    assert it.expire(40.0) == (Text('{"type":"KeepAlive"}'), Ping())
+
+
+@given(st.lists(st.binary(max_size=4_000), max_size=8))
+@settings(max_examples=40, derandomize=True)
+def test_packed_sound_is_what_would_be_sent(chunks: list[bytes]):
+    one, other = client(), client()
+    for chunk in chunks:
+        assert tuple(one.pack(chunk)) == other.send(Audio(data=chunk), 0.0)
 
 
 @pytest.mark.parametrize(
