@@ -205,6 +205,25 @@ def test_the_kit():
     )
 
 
+def test_a_half_close_is_the_end_unless_the_client_says_the_end_itself():
+    plain = RpcServer()
+    plain.open(CALL, 0.0)
+    plain.receive(HELLO[0], 0.0)
+    assert plain.receive(Fin(), 0.0) == (End(),)
+
+    _, cut, _ = begun()
+    (close,) = cut.receive(Fin(), 0.0)
+    assert isinstance(close, Close)
+    assert fault_of(close).code == "connection_lost"
+    assert fault_of(close).retryable
+
+    client, server, _ = begun()
+    (end,) = client.send(End(), 0.0)
+    assert isinstance(end, Binary)
+    assert server.receive(end, 0.0) == (End(),)
+    assert server.receive(Fin(), 0.0) == ()
+
+
 def test_a_question_and_its_answer():
     dialect = RpcRecognizer()
     assert dialect.open(CALL, 0.0) == ()

@@ -10,12 +10,13 @@ import grpc
 import pytest
 
 from ossicle.client import connect
-from ossicle.core.commands import Configure, End, Finalize
+from ossicle.core.commands import Configure, End, Finalize, Join
 from ossicle.core.events import Began, Ended, Event, Notice, Transcript
 from ossicle.core.formats import AudioFormat
 from ossicle.core.wire import Accept, Binary, Close, Fin, Opening
 from ossicle.dialects.native.byhand import audio_out
 from ossicle.dialects.native.protobuf import read_event, write_request, write_start
+from ossicle.dialects.native.rpc_errors import SAYS_END
 from ossicle.gateway.serve import Gateway
 from ossicle.testing.marked import marked_audio, marked_expected, marked_words
 from ossicle.testing.recorder import Recorder
@@ -258,6 +259,41 @@ async def test_half_closed_without_audio() -> None:
         call = stream()
         await call.done_writing()
         assert await call.code() == grpc.StatusCode.INVALID_ARGUMENT
+        await until(lambda: not running.house.sessions)
+
+
+async def test_a_call_that_a_proxy_half_closes_before_it_cuts_it_is_not_the_end() -> None:
+    """HAProxy does so when an idle timer is over: an empty DATA frame with END_STREAM, and the reset
+    some 200 µs later, which is late enough on a busy machine. Our client says `end` by a message,
+    and says that it does; one that does not ends by a half close, as ever."""
+    words = [1, 2, 0]
+    audio = marked_audio([*words, 3, 0])
+    half = len(marked_audio(words))
+    async with gateway(rpc=True) as running, native(running) as stream:
+        call = stream(metadata=(SAYS_END,))
+        await call.write(START)
+        await call.write(audio_out(audio[:half]))
+        await until(lambda: any(s.taken_bytes == half for s in running.house.sessions.values()))
+        await call.done_writing()
+        events = await told(call)
+        assert await call.code() == grpc.StatusCode.UNAVAILABLE
+        assert not [event for event in events if isinstance(event, Ended)]
+        began = events[0]
+        assert isinstance(began, Began)
+        seen = max(event.seq for event in events)
+
+        join = Join(token=began.token, since=seen, settled_ms=0)
+        again = stream(metadata=(SAYS_END,))
+        await again.write(write_start(Configure(format=AudioFormat(), join=join)))
+        await again.write(audio_out(audio[half:]))
+        await again.write(write_request(End()))
+        await again.done_writing()  # `end` was said: this says nothing more
+        more = await told(again)
+        assert await again.code() == grpc.StatusCode.OK
+        assert isinstance(more[0], Began)
+        assert more[0].resumed
+        assert more[0].session == began.session
+        assert marked_words([*events, *more]) == marked_expected([*words, 3, 0])
         await until(lambda: not running.house.sessions)
 
 

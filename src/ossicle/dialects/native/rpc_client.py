@@ -11,7 +11,7 @@ from ossicle.core.wire import Accept, Binary, Close, Message, Opening
 
 from .byhand import audio_out
 from .protobuf import KEEP_ALIVE, read_event, write_request, write_start
-from .rpc_errors import fault_of
+from .rpc_errors import SAYS_END, fault_of
 
 __all__ = ["RpcClient"]
 
@@ -37,7 +37,7 @@ class RpcClient:
             transport="grpc",
             method="stream",
             path="/ossicle.v1.Speech/Stream",
-            headers=(*headers, *header_of(configure.within_s)),
+            headers=(*headers, SAYS_END, *header_of(configure.within_s)),
         )
 
     def receive(self, message: Message, now: float) -> ClientSteps:
