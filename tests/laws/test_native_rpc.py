@@ -126,7 +126,8 @@ def test_events_arrive_as_they_were_told(began: Began, between: list[Event], end
         for each in client.receive(message, 0.0)
         if not isinstance(message, Accept)
     ]
-    assert heard == told
+    assert heard[-2:] == [Fin(), ended]  # the end was heard, which a half close says
+    assert [*heard[:-2], heard[-1]] == told
 
 
 @settings(max_examples=60, derandomize=True, deadline=None)

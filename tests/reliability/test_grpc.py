@@ -165,6 +165,48 @@ async def test_who_vanishes_is_never_taken_for_who_ends() -> None:
         assert await ended.code() == grpc.StatusCode.OK
 
 
+async def test_a_status_waits_a_moment_for_who_has_not_heard_the_end() -> None:
+    """A status that overtakes the client's half close is followed by a reset, and HAProxy drops
+    what it has not passed on yet."""
+    async with bare() as rig:
+
+        def answer(leg: Recorder) -> None:
+            def ends(message: object) -> None:
+                if isinstance(message, Binary):
+                    leg.channel.send(Binary(b"the end"))
+                    leg.channel.send(Close())
+
+            leg.on_message = ends
+
+        rig.answer = answer
+        loop = asyncio.get_running_loop()
+        took: dict[str, float] = {}
+        for kind in ("half-closes", "stays", "leaves"):
+            call = rig.call()
+            await call.write(b"x")
+            began = loop.time()
+            assert await call.read() == b"the end"
+            leg = rig.legs[-1]
+            await call.write(b"y")  # on the way when the end came: heard by nobody
+            await asyncio.sleep(0.1)
+            assert not leg.over
+            assert not call.done()
+            if kind == "half-closes":
+                await call.done_writing()
+            elif kind == "leaves":
+                call.cancel()
+            await leg.until(lambda leg=leg: leg.over)
+            took[kind] = loop.time() - began
+            assert leg.error is None, kind
+            assert leg.told == [Binary(b"x")]
+            if kind != "leaves":
+                assert await call.code() == grpc.StatusCode.OK
+        assert took["stays"] >= 0.4
+        assert took["half-closes"] < took["stays"]
+        assert took["leaves"] < took["stays"]
+        await rig.settled()
+
+
 async def test_a_fin_waits_while_reading_is_paused() -> None:
     async with bare() as rig:
         rig.answer = lambda leg: leg.channel.pause()
@@ -263,9 +305,9 @@ async def test_half_closed_without_audio() -> None:
 
 
 async def test_a_call_that_a_proxy_half_closes_before_it_cuts_it_is_not_the_end() -> None:
-    """HAProxy does so when an idle timer is over: an empty DATA frame with END_STREAM, and the reset
-    some 200 µs later, which is late enough on a busy machine. Our client says `end` by a message,
-    and says that it does; one that does not ends by a half close, as ever."""
+    """HAProxy does so when an idle timer is over: an empty DATA frame with END_STREAM, and the
+    reset some 200 µs later, which is late enough on a busy machine. Our client says `end` by a
+    message, and says that it does; one that does not ends by a half close, as ever."""
     words = [1, 2, 0]
     audio = marked_audio([*words, 3, 0])
     half = len(marked_audio(words))

@@ -7,7 +7,7 @@ from ossicle.core.deadline import header_of
 from ossicle.core.errors import Fault, OssicleError
 from ossicle.core.events import Ended
 from ossicle.core.ports import ClientSteps
-from ossicle.core.wire import Accept, Binary, Close, Message, Opening
+from ossicle.core.wire import Accept, Binary, Close, Fin, Message, Opening
 
 from .byhand import audio_out
 from .protobuf import KEEP_ALIVE, read_event, write_request, write_start
@@ -75,6 +75,7 @@ class RpcClient:
             return (Close(3, "not ossicle.v1"), Ended(reason="failed", error=error.fault()))
         if isinstance(event, Ended):
             self._over = True
+            return (Fin(), event)  # heard: the gateway waits for this before its status
         return (event,)
 
     def _closed(self, close: Close) -> ClientSteps:

@@ -1,9 +1,9 @@
 """The server half of `ossicle.v1` over gRPC: `Speech/Stream`, `Speech/Listen`, `Speech/Recognize`.
 
 The first message says what a WebSocket says in its URL; then everything is as there, in protobuf.
-A half close is `end`, unless the client said that it says so itself: HAProxy half-closes a call that
-it cuts, right before it resets it, and a session must not be over by that. The call ends with a
-status and, where something went wrong, the error in its trailing metadata.
+A half close is `end`, unless the client said that it says so itself: HAProxy half-closes a call
+that it cuts, right before it resets it, and a session must not be over by that. The call ends with
+a status and, where something went wrong, the error in its trailing metadata.
 """
 
 from math import inf
