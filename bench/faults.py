@@ -51,9 +51,7 @@ def measure(progress: Progress, *, quick: bool, minutes: float | None = None) ->
         "with three upstreams by three protocols (ossicle.v1, Deepgram, AssemblyAI). At random, "
         "about four times a second, a connection of a client or of an upstream is reset, half "
         "closed, stalled for up to 4 s or slowed below real time, or an upstream process is "
-        "killed. The audio names its words, so that each can be counted. The gateway may open "
-        "another stream a hundred times in 30 s (`session.replays`; 5 unless told otherwise): "
-        "so many faults would otherwise end sessions as they should.",
+        "killed. The audio names its words, so that each can be counted. Every bound is the default.",
         tables=[table, faults],
         notes=[*report.failures[:5]],
         verdicts=[

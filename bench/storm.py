@@ -337,7 +337,7 @@ async def _world(folder: Path) -> AsyncIterator[tuple[list[Served], Served, list
         front = Served(
             folder / "front",
             f'engine = "1*{first} + 1*{others[0]} | {others[1]}"\n'
-            f"[session]\nreplays = 100\n[upstreams]\n{entries}",
+            f"[upstreams]\n{entries}",
         )
         stack.push_async_callback(front.kill)
         await front.start()
