@@ -51,7 +51,7 @@ def measure(progress: Progress, *, quick: bool, minutes: float | None = None) ->
         "with three upstreams by three protocols (ossicle.v1, Deepgram, AssemblyAI). At random, "
         "about four times a second, a connection of a client or of an upstream is reset, half "
         "closed, stalled for up to 4 s or slowed below real time, or an upstream process is "
-        "killed. The audio names its words, so that each can be counted. Every bound is the default.",
+        "killed. The audio names its words, so that each can be counted. Bounds are the defaults.",
         tables=[table, faults],
         notes=[*report.failures[:5]],
         verdicts=[

@@ -336,8 +336,7 @@ async def _world(folder: Path) -> AsyncIterator[tuple[list[Served], Served, list
         first, *others = (f"upstream:{name}" for name in _DIALECTS)
         front = Served(
             folder / "front",
-            f'engine = "1*{first} + 1*{others[0]} | {others[1]}"\n'
-            f"[upstreams]\n{entries}",
+            f'engine = "1*{first} + 1*{others[0]} | {others[1]}"\n[upstreams]\n{entries}',
         )
         stack.push_async_callback(front.kill)
         await front.start()
