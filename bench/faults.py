@@ -54,8 +54,8 @@ def measure(progress: Progress, *, quick: bool, minutes: float | None = None) ->
         "second, a connection of a client or of an upstream is reset, half closed, stalled for up "
         "to 4 s or slowed below real time, or an upstream process or a proxy is killed or halted. "
         "A quarter of the clients speak Deepgram's protocol, and nothing is broken before the "
-        "gateway for them. The audio names its words, so that each can be counted. Every bound of a "
-        "session is the default.",
+        "gateway for them. The audio names its words, so that each can be counted. Every bound of "
+        "a session is the default.",
         tables=[table, faults],
         notes=[*report.failures[:5]],
         verdicts=[
