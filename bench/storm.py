@@ -3,10 +3,13 @@
     report = await storm(seconds=15, sessions=12, seed=1, folder=Path("/tmp/x"))
     report.words_lost, report.audio_lost_ms        0, 0
 
-    clients ─▶ faulty wire ─▶ gateway ─▶ faulty wires ─▶ upstream processes (`scripted:heard`)
+    native clients ─▶ faulty wire ─▶ HAProxy ─▶ gateway ─▶ faulty wires ─▶ nginx, HAProxy, nothing
+    vendor clients (Deepgram) ──────────────────▶         upstream processes (`scripted:heard`) ◀──┘
 
-Connections are cut, stalled, slowed and half closed, upstream processes are killed, all at random
-by a seed. The audio names its words, so that a word lost, doubled, out of order or misplaced by a
+Connections are cut, stalled, slowed and half closed; upstream processes and proxies are killed and
+halted; the proxies cut what is idle for five seconds, and speakers pause for longer: all at random
+by a seed. What is between a vendor's client and the gateway is left alone, since its protocol has
+no way back. The audio names its words, so that a word lost, doubled, out of order or misplaced by a
 millisecond is seen.
 """
 
@@ -15,7 +18,6 @@ import contextlib
 import os
 import random
 import signal
-import socket
 import sys
 import time
 import urllib.request
@@ -24,11 +26,15 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 from ossicle.client import SpeechStream, connect
 from ossicle.core.errors import OssicleError
 from ossicle.core.events import Ended, Notice, Transcript, Word
+from ossicle.core.formats import AudioFormat
 from ossicle.testing.marked import marked_audio, marked_expected
+
+from .between import Between, free_port
 
 __all__ = ["FaultyWire", "Report", "Served", "storm"]
 
@@ -186,11 +192,12 @@ class Served:
 
     def __init__(self, folder: Path, config: str) -> None:
         """`config`: TOML without a port."""
-        self.folder, self.port = folder, _free_port()
+        self.folder, self.port = folder, free_port()
         folder.mkdir(parents=True, exist_ok=True)
         self._file = folder / "ossicle.toml"
         self._file.write_text(
-            f'port = {self.port}\ntls_port = "off"\nvoice = "off"\nlog_level = "error"\n'
+            f'port = {self.port}\ntls_port = "off"\ngrpc_port = "off"\nvoice = "off"\n'
+            'log_level = "error"\n'
             f'state_dir = "{folder / "state"}"\ndrain_s = 1.0\n{config}'
         )
         self._process: asyncio.subprocess.Process | None = None
@@ -203,7 +210,7 @@ class Served:
                 Path(sys.executable).with_name("ossicle"), "serve", "--config", str(self._file),
                 stdout=log, stderr=log,
             )  # fmt: skip
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             while not await asyncio.to_thread(self._ready):
                 if self._process.returncode is not None:
                     raise RuntimeError((self.folder / "log").read_text()[-2_000:])
@@ -223,17 +230,16 @@ class Served:
             process.send_signal(signal.SIGKILL)
             await process.wait()
 
+    def halt(self, *, on: bool) -> None:
+        """It does nothing any more, and keeps its connections; or it goes on."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(signal.SIGSTOP if on else signal.SIGCONT)
+
     def resident(self) -> int:
         """Bytes of memory."""
         assert self._process is not None
         pages = Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 # ── the sessions ──
@@ -242,7 +248,18 @@ def _free_port() -> int:
 class _Speaker:
     """One session, in real time."""
 
-    def __init__(self, url: str, seconds: float, first: int, report: Report) -> None:
+    def __init__(
+        self,
+        url: str,
+        seconds: float,
+        first: int,
+        report: Report,
+        *,
+        dialect: str = "native",
+        pause_s: float = 0.0,
+    ) -> None:
+        """`pause_s`: how long nothing is sent, in the middle."""
+        self._dialect, self._pause_s = dialect, pause_s
         count = max(4, round(seconds * 1_000 / 295))  # a word and its share of the pauses
         self.words = [
             word
@@ -259,7 +276,10 @@ class _Speaker:
         """Talk, listen, count."""
         report = self._report
         report.sessions += 1
-        stream = connect(self._url)
+        vendor = self._dialect != "native"
+        stream = connect(
+            self._url, dialect=self._dialect, format=AudioFormat(), reconnect=not vendor
+        )
         try:
             async with stream:
                 self._began = time.monotonic()
@@ -271,7 +291,11 @@ class _Speaker:
 
     async def _speak(self, stream: SpeechStream) -> None:
         step = _STEP_MS * _BYTES_PER_MS
+        half = len(self._audio) // 2
         for number, at in enumerate(range(0, len(self._audio), step)):
+            if self._pause_s and at >= half > at - step:
+                await asyncio.sleep(self._pause_s)
+                self._began += self._pause_s  # what is told after that is late by so much less
             due = self._began + (number + 1) * _STEP_MS / 1_000
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             await stream.send(self._audio[at : at + step])
@@ -320,15 +344,35 @@ _DIALECTS = ("native", "deepgram", "assemblyai")
 _FAULTS = ("cut", "half_close", "stall", "slow")
 
 
+class _World(NamedTuple):
+    upstreams: list[Served]
+    proxies: list[Between]
+    front: Served
+    wires: list[FaultyWire]
+    """That of the clients first."""
+
+
+_BEFORE = {"deepgram": "nginx", "assemblyai": "haproxy"}
+"""Which proxy stands before which upstream."""
+
+
 @contextlib.asynccontextmanager
-async def _world(folder: Path) -> AsyncIterator[tuple[list[Served], Served, list[FaultyWire]]]:
-    """Upstreams, the gateway in front of them, and the wires: the clients' first."""
+async def _world(folder: Path) -> AsyncIterator[_World]:
+    """Upstreams, the gateway in front of them, and what is between."""
     upstreams = [Served(folder / name, 'engine = "scripted:heard"\n') for name in _DIALECTS]
     async with contextlib.AsyncExitStack() as stack:
         for each in upstreams:
             stack.push_async_callback(each.kill)
         await asyncio.gather(*(each.start() for each in upstreams))
-        wires = [await stack.enter_async_context(FaultyWire(each.port)) for each in upstreams]
+        proxies: list[Between] = []
+        wires: list[FaultyWire] = []
+        for name, each in zip(_DIALECTS, upstreams, strict=True):
+            port = each.port
+            if name in _BEFORE:
+                between = Between(_BEFORE[name], port, folder / f"before-{name}")
+                proxies.append(await stack.enter_async_context(between))
+                port = between.port
+            wires.append(await stack.enter_async_context(FaultyWire(port)))
         entries = "".join(
             f'{name} = "{name}@http://127.0.0.1:{wire.port} open_s=2 stuck_s=2 finish_s=4"\n'
             for name, wire in zip(_DIALECTS, wires, strict=True)
@@ -336,13 +380,14 @@ async def _world(folder: Path) -> AsyncIterator[tuple[list[Served], Served, list
         first, *others = (f"upstream:{name}" for name in _DIALECTS)
         front = Served(
             folder / "front",
-            f'engine = "1*{first} + 1*{others[0]} | {others[1]}"\n'
-            f"[session]\nreplays = 100\n[upstreams]\n{entries}",
+            f'engine = "1*{first} + 1*{others[0]} | {others[1]}"\n[upstreams]\n{entries}',
         )
         stack.push_async_callback(front.kill)
         await front.start()
-        clients = await stack.enter_async_context(FaultyWire(front.port))
-        yield upstreams, front, [clients, *wires]
+        before = Between("haproxy", front.port, folder / "before-front")
+        proxies.append(await stack.enter_async_context(before))
+        clients = await stack.enter_async_context(FaultyWire(before.port))
+        yield _World(upstreams, proxies, front, [clients, *wires])
 
 
 async def storm(
@@ -360,19 +405,25 @@ async def storm(
         every_s: between two faults, about.
     """
     chance, report = random.Random(seed), Report()
-    async with _world(folder) as (upstreams, front, wires):
+    async with _world(folder) as world:
+        front, wires = world.front, world.wires
         until = time.monotonic() + seconds
 
         async def one_after_another(number: int) -> None:
             while (left := until - time.monotonic()) > 1:
                 length = min(left, session_s * chance.uniform(0.5, 1.0) if left > 20 else left)
-                url = f"http://127.0.0.1:{wires[0].port}"
-                await _Speaker(url, length, number * 997, report).run()
+                vendor = number % 4 == 3
+                port = front.port if vendor else wires[0].port
+                pause_s = chance.uniform(5.5, 8.0) if number % 3 == 1 and length > 15 else 0.0
+                await _Speaker(
+                    f"http://127.0.0.1:{port}", length - pause_s, number * 997, report,
+                    dialect="deepgram" if vendor else "native", pause_s=pause_s,
+                ).run()  # fmt: skip
 
         talking = [asyncio.create_task(one_after_another(n)) for n in range(sessions)]
         await asyncio.sleep(1.0)
         start = front.resident()
-        breaking = asyncio.create_task(_break(chance, report, upstreams, wires, until, every_s))
+        breaking = asyncio.create_task(_break(chance, report, world, until, every_s))
         try:
             await asyncio.gather(*talking)
             await breaking
@@ -385,32 +436,35 @@ async def storm(
 
 
 async def _break(
-    chance: random.Random,
-    report: Report,
-    upstreams: list[Served],
-    wires: list[FaultyWire],
-    until: float,
-    every_s: float,
+    chance: random.Random, report: Report, world: _World, until: float, every_s: float
 ) -> None:
     """Something, at random, until the time is over; what was killed is started again."""
-    down: set[Served] = set()
+    wires = world.wires
+    down: set[Served | Between] = set()
 
-    async def again(served: Served) -> None:
-        await served.kill()
+    async def again(one: Served | Between) -> None:
+        await one.kill()
         await asyncio.sleep(chance.uniform(0.1, 1.0))
-        await served.start()
-        down.discard(served)
+        await one.start()
+        down.discard(one)
+
+    async def halted(one: Served | Between) -> None:
+        one.halt(on=True)
+        await asyncio.sleep(chance.uniform(0.5, 3.0))
+        one.halt(on=False)
+        down.discard(one)
 
     async with asyncio.TaskGroup() as group:
         while time.monotonic() < until:
             await asyncio.sleep(chance.expovariate(1 / every_s))
-            kind = chance.choice((*_FAULTS, *_FAULTS, "kill"))
-            if kind == "kill":
-                served = chance.choice(upstreams)
+            kind = chance.choice((*_FAULTS, *_FAULTS, "kill", "halt"))
+            if kind in {"kill", "halt"}:
+                one = chance.choice((*world.upstreams, *world.proxies))
                 if not down:  # one at a time: somebody has to hear
-                    down.add(served)
-                    report.faults["upstream process killed"] += 1
-                    group.create_task(again(served))
+                    down.add(one)
+                    what = "proxy" if isinstance(one, Between) else "upstream process"
+                    report.faults[f"{what} {kind}ed"] += 1
+                    group.create_task(again(one) if kind == "kill" else halted(one))
                 continue
             place = chance.randrange(2 * len(wires))
             wire = wires[place] if place < len(wires) else wires[0]  # half of it at the clients

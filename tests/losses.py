@@ -7,11 +7,11 @@ A fact that a pair of dialects loses is one that either of them does not carry.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import msgspec
 
-from ossicle.core.commands import Cancel, Command, Configure, Finalize
+from ossicle.core.commands import Audio, Cancel, Command, Configure, Finalize
 from ossicle.core.errors import OssicleError
 from ossicle.core.events import (
     Began,
@@ -45,6 +45,7 @@ __all__ = ["FACTS", "OPTIONS", "carried", "lost"]
 _MESSAGES = (Accept, Binary, Clear, Close, Fin, Mark, Media, Ping, Signal, Text)
 MONO, STEREO = AudioFormat(), AudioFormat("pcm_s16le", 16_000, 2)
 TELEPHONE = AudioFormat("mulaw", 8_000)
+OPENAI = AudioFormat("pcm_s16le", 24_000)
 
 Server = Callable[[], Dialect]
 Client = Callable[[], ClientDialect]
@@ -78,6 +79,26 @@ def _turn(**fields: Any) -> tuple[Event, ...]:
         SpeechEnded(at_ms=900, reason="silence", channel=channel, confidence=0.75),
         Transcript(**heard | {"stable": 0}, final=True, ends_turn=True),
     )
+
+
+def _late(events: tuple[Event, ...]) -> tuple[Event, ...]:
+    """The same 900 ms later: OpenAI counts sound in front of a turn, and streams begin at 0."""
+    moved: list[Event] = []
+    for event in events:
+        match event:
+            case Transcript(start_ms=start, end_ms=end, words=words):
+                later = [
+                    msgspec.structs.replace(word, start_ms=word.start_ms + 900,
+                                            end_ms=word.end_ms + 900)
+                    for word in words or ()
+                ]  # fmt: skip
+                times = {"start_ms": (start or 0) + 900, "end_ms": (end or 0) + 900}
+                moved.append(msgspec.structs.replace(event, words=tuple(later), **times))
+            case SpeechStarted(at_ms=at) | SpeechEnded(at_ms=at):
+                moved.append(msgspec.structs.replace(event, at_ms=(at or 0) + 900))
+            case _:
+                moved.append(event)
+    return tuple(moved)
 
 
 def _finals(events: Sequence[Event]) -> list[Transcript]:
@@ -145,7 +166,8 @@ FACTS: dict[str, Fact] = {
     ),
     "end of a turn": Fact(_turn(), lambda e: any(f.ends_turn for f in _finals(e))),
     "start of speech": Fact(
-        _turn(), lambda e: any(isinstance(x, SpeechStarted) and x.at_ms == 100 for x in e)
+        _late(_turn()),
+        lambda e: any(isinstance(x, SpeechStarted) and x.at_ms == 1_000 for x in e),
     ),
     "end of speech": Fact(_turn(), lambda e: _speech_ended(e, at_ms=900, provisional=False)),
     "why speech ended": Fact(_turn(), lambda e: _speech_ended(e, reason="silence")),
@@ -221,7 +243,7 @@ def lost(client: Mapping[str, bool], upstream: Mapping[str, bool]) -> tuple[str,
 def _open(
     server: Dialect, client: ClientDialect, patch: Mapping[str, Any], source: AudioFormat
 ) -> list[Command | Message]:
-    """Both halves meet; what the server half made of it."""
+    """Both halves meet, and the session begins; what the server half made of it."""
     configure = Configure(patch={"recognition": dict(patch)} if patch else {}, format=source)
     opening = msgspec.structs.replace(
         client.open(configure), id="00000000-0000-4000-8000-000000000000"
@@ -232,12 +254,41 @@ def _open(
         for hello in client.receive(accept, 0.0):
             if isinstance(hello, _MESSAGES):
                 steps += server.receive(hello, 0.0)
+    options = msgspec.structs.replace(merged(Options(), {"recognition": dict(patch)}), hears=source)
+    begun = (Began(session="s", engine="e", options=options), Configured(options=options))
+    for number, event in enumerate(begun, 1):
+        _, asked = _tell(server, client, msgspec.structs.replace(event, seq=number), 0.5)
+        steps += asked
     return steps
+
+
+def _tell(
+    server: Dialect, client: ClientDialect, event: Event, now: float
+) -> tuple[list[Event], list[Command | Message]]:
+    """An event to the client: what it heard of it, and what it asked at once (OpenAI's asks for
+    everything only when the session is there)."""
+    heard: list[Event] = []
+    asked: list[Command | Message] = []
+    for message in server.send(event, now):
+        if not isinstance(message, _MESSAGES):
+            continue
+        for step in client.receive(message, now):
+            if isinstance(step, _MESSAGES):
+                asked += server.receive(step, now)
+            else:
+                heard.append(step)
+    return heard, asked
 
 
 def _source(client: Client, wanted: AudioFormat) -> AudioFormat:
     """A format that the dialect takes."""
-    return TELEPHONE if type(client()).__name__ == "TwilioClient" else wanted
+    match type(client()).__name__:
+        case "TwilioClient":
+            return TELEPHONE
+        case "RealtimeClient" if wanted.channels == 1:
+            return OPENAI
+        case _:
+            return wanted
 
 
 def _arrives(server: Server, client: Client, fact: Fact) -> bool:
@@ -249,19 +300,10 @@ def _arrives(server: Server, client: Client, fact: Fact) -> bool:
         return False  # it takes no such audio
     if any(isinstance(step, Close) for step in steps):
         return False
-    options = merged(Options(), {"recognition": dict(fact.patch)})
-    options = msgspec.structs.replace(options, hears=source)
     got: list[Event] = []
-    begun = (Began(session="s", engine="e", options=options), Configured(options=options))
-    for number, event in enumerate((*begun, *fact.told), 1):
-        stamped = msgspec.structs.replace(event, seq=number)
-        for message in says.send(stamped, 1.0):
-            if isinstance(message, _MESSAGES):
-                got += [
-                    cast("Event", step)
-                    for step in hears.receive(message, 1.0)
-                    if not isinstance(step, _MESSAGES)
-                ]
+    for number, event in enumerate(fact.told, 3):
+        heard, _ = _tell(says, hears, msgspec.structs.replace(event, seq=number), 1.0)
+        got += heard
     return fact.seen(got)
 
 
@@ -296,15 +338,11 @@ def _commanded(server: Server, client: Client, command: Command) -> bool:
         _open(says, hears, {}, _source(client, MONO))
     except OssicleError:
         return False
-    options = Options(hears=MONO)
-    for event in (Began(session="s", engine="e", options=options), Configured(options=options)):
-        for message in says.send(event, 0.0):
-            if isinstance(message, _MESSAGES):
-                hears.receive(message, 0.0)
+    for message in hears.send(Audio(data=bytes(9_600)), 1.0):  # no less can be committed
+        if isinstance(message, _MESSAGES):
+            says.receive(message, 1.0)
     for event in _turn()[:2]:
-        for message in says.send(event, 0.5):
-            if isinstance(message, _MESSAGES):
-                hears.receive(message, 0.5)
+        _tell(says, hears, event, 1.0)
     heard: list[object] = []
     for message in hears.send(command, 1.0):
         if isinstance(message, _MESSAGES):

@@ -10,13 +10,16 @@ import os
 from pathlib import Path
 
 from losses import carried, lost
-from pairs import CLIENTS, UPSTREAMS, server_of
+from pairs import CLIENTS, HTTP, TIMELESS, UPSTREAMS, server_of
 
-__all__ = ["JSON", "PAGE", "page", "record"]
+__all__ = ["ALL", "JSON", "PAGE", "page", "record"]
 
 _DOCS = Path(__file__).parents[1] / "docs" / "reference"
 JSON = _DOCS / "pairs.json"
 PAGE = _DOCS / "pairs.md"
+
+ALL = (*UPSTREAMS, *TIMELESS, HTTP)
+"""What stands behind a gateway."""
 
 Rows = dict[str, dict[str, str]]
 
@@ -39,24 +42,25 @@ def page(rows: Rows) -> str:
         for name in CLIENTS
         if (server := server_of(name)) is not None
     }
-    upstreams = [name for name in UPSTREAMS if name in measured]
+    upstreams = [name for name in ALL if name in measured]
     lines = [
         "# Pairs of protocols, and what they lose",
         "",
         "Any client dialect reaches any provider, since both meet in a session. This page is",
-        "written by tests (`OSSICLE_WRITE_DOCS=1 pytest tests/interop/test_pairs.py`).",
+        "written by tests (`OSSICLE_WRITE_DOCS=1 pytest tests/interop/test_pairs*.py`).",
         "",
         "## Conversations",
         "",
         "A client of the protocol on the left, a gateway, the protocol above, and another gateway",
         "that knows every word that was sent. Each word came once and in order, with its times",
-        "where there are any; questions for finals were answered.",
+        "where there are any; questions for finals were answered. OpenAI's protocols have no times",
+        "of words; there the words and their turns were compared.",
         "",
-        "| client | " + " | ".join(f"`{name}`" for name in UPSTREAMS) + " |",
-        "|---|" + "---|" * len(UPSTREAMS),
+        "| client | " + " | ".join(f"`{name}`" for name in ALL) + " |",
+        "|---|" + "---|" * len(ALL),
     ]
     for client in CLIENTS:
-        cells = (rows.get(client, {}).get(upstream, "") for upstream in UPSTREAMS)
+        cells = (rows.get(client, {}).get(upstream, "") for upstream in ALL)
         lines.append(f"| `{client}` | " + " | ".join(cells) + " |")
     lines += [
         "",
@@ -66,6 +70,11 @@ def page(rows: Rows) -> str:
         "has no word for it, and the fact is lost on its way. An option that is lost is one the",
         "next engine decides by itself. A telephone hears no words: they go to whoever observes",
         "its session, in full.",
+        "",
+        f"`{HTTP}` is a server of recordings (`openai_http:`), asked once for each turn: its",
+        "finals have the times of the turn, a language, and times of words where it is told to ask",
+        "for them (`words=1`); it is told a language and hints; `Finalize` and `Cancel` are done",
+        "by the gateway; all else is lost.",
         "",
         "| fact | " + " | ".join(f"`{name}`" for name in measured) + " |",
         "|---|" + "---|" * len(measured),

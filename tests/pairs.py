@@ -24,7 +24,10 @@ from ossicle.gateway.bind import BINDINGS
 from ossicle.gateway.serve import Gateway
 from ossicle.gateway.settings import GatewaySettings
 
-__all__ = ["CLIENTS", "UPSTREAMS", "Conversation", "Speaker", "server_of", "talk", "url_of"]
+__all__ = [
+    "CLIENTS", "HTTP", "TIMELESS", "UPSTREAMS", "Conversation", "Speaker", "server_of", "source_of",
+    "talk", "url_of",
+]  # fmt: skip
 
 
 class Speaker(NamedTuple):
@@ -41,6 +44,12 @@ UPSTREAMS: tuple[str, ...] = tuple(
 )
 """Providers that listen, to the rate that marked audio has: resampled it names no words."""
 
+TIMELESS: tuple[str, ...] = ("openai", "openai-realtime")
+"""Providers whose protocol carries no times of words, and which hear 24 kHz."""
+
+HTTP = "openai-http"
+"""A server of recordings as OpenAI has one (`openai_http:`): an engine, nobody's client half."""
+
 CLIENTS: dict[str, Speaker] = {
     name: Speaker(PROVIDERS[name].make, PROVIDERS[name].wire) for name in UPSTREAMS
 } | {
@@ -48,8 +57,14 @@ CLIENTS: dict[str, Speaker] = {
     "google-v1p1beta1": Speaker(partial(GoogleClient, "v1p1beta1"), "grpc"),
     "google-v2": Speaker(partial(GoogleClient, "v2"), "grpc"),
     "assemblyai-v2": Speaker(LegacyClient),
+    **{name: Speaker(PROVIDERS[name].make, PROVIDERS[name].wire) for name in TIMELESS},
     "twilio": Speaker(TwilioClient, hears=False),
 }
+
+
+def source_of(name: str) -> AudioFormat:
+    """What a client of that dialect sends here."""
+    return AudioFormat("pcm_s16le", 24_000) if name in TIMELESS else AudioFormat()
 
 
 def server_of(name: str) -> Callable[[], Dialect] | None:
@@ -61,7 +76,7 @@ def server_of(name: str) -> Callable[[], Dialect] | None:
         return lambda: CallServer("twilio")
     path = CLIENTS[name].make().open(Configure(format=AudioFormat())).path
     house: Any = SimpleNamespace(
-        settings=GatewaySettings(), amazon=SimpleNamespace(server=AmazonServer)
+        settings=GatewaySettings(), amazon=SimpleNamespace(server=AmazonServer), shared={}
     )
     wire = "http" if CLIENTS[name].wire == "http2" else CLIENTS[name].wire
     for binding in BINDINGS:

@@ -6,19 +6,19 @@ import losses
 from ossicle.dialects.deepgram import ListenServer
 from ossicle.dialects.deepgram.listen_client import DeepgramClient
 from ossicle.dialects.native import NativeClient, NativeServer
-from pair_table import JSON, PAGE, page
-from pairs import CLIENTS, UPSTREAMS, server_of
+from pair_table import ALL, JSON, PAGE, page
+from pairs import CLIENTS, TIMELESS, UPSTREAMS, server_of
 
 
 def test_the_page_is_that_of_its_rows() -> None:
     assert PAGE.read_text() == page(json.loads(JSON.read_text())), (
-        "write it again: OSSICLE_WRITE_DOCS=1 pytest tests/interop/test_pairs.py"
+        "write it again: OSSICLE_WRITE_DOCS=1 pytest tests/interop/test_pairs*.py"
     )
 
 
 def test_every_pair_was_tried() -> None:
     rows = json.loads(JSON.read_text())
-    assert {(c, u) for c in rows for u in rows[c]} == {(c, u) for c in CLIENTS for u in UPSTREAMS}
+    assert {(c, u) for c in rows for u in rows[c]} == {(c, u) for c in CLIENTS for u in ALL}
 
 
 def test_the_native_dialect_loses_nothing() -> None:
@@ -41,3 +41,14 @@ def test_every_dialect_carries_words_with_times_and_keeps_what_is_unknown_unknow
             for fact in ("finals", "partials", "times of words", "end of a turn",
                          "unknown confidence stays unknown"):  # fmt: skip
                 assert carried[fact], f"{name}: {fact}"
+
+
+def test_openai_carries_words_and_no_times() -> None:
+    for name in TIMELESS:
+        server = server_of(name)
+        assert server is not None
+        carried = losses.carried(server, CLIENTS[name].make)
+        for fact in ("finals", "end of a turn", "start of speech", "`Finalize`",
+                     "`Cancel` of what was heard"):  # fmt: skip
+            assert carried[fact], f"{name}: {fact}"
+        assert not carried["times of words"]

@@ -126,7 +126,8 @@ def test_events_arrive_as_they_were_told(began: Began, between: list[Event], end
         for each in client.receive(message, 0.0)
         if not isinstance(message, Accept)
     ]
-    assert heard == told
+    assert heard[-2:] == [Fin(), ended]  # the end was heard, which a half close says
+    assert [*heard[:-2], heard[-1]] == told
 
 
 @settings(max_examples=60, derandomize=True, deadline=None)
@@ -203,6 +204,25 @@ def test_the_kit():
         events=[Transcript(text="a", seq=1), Ended()],
         speaks_first=True,
     )
+
+
+def test_a_half_close_is_the_end_unless_the_client_says_the_end_itself():
+    plain = RpcServer()
+    plain.open(CALL, 0.0)
+    plain.receive(HELLO[0], 0.0)
+    assert plain.receive(Fin(), 0.0) == (End(),)
+
+    _, cut, _ = begun()
+    (close,) = cut.receive(Fin(), 0.0)
+    assert isinstance(close, Close)
+    assert fault_of(close).code == "connection_lost"
+    assert fault_of(close).retryable
+
+    client, server, _ = begun()
+    (end,) = client.send(End(), 0.0)
+    assert isinstance(end, Binary)
+    assert server.receive(end, 0.0) == (End(),)
+    assert server.receive(Fin(), 0.0) == ()
 
 
 def test_a_question_and_its_answer():

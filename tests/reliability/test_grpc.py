@@ -10,12 +10,13 @@ import grpc
 import pytest
 
 from ossicle.client import connect
-from ossicle.core.commands import Configure, End, Finalize
+from ossicle.core.commands import Configure, End, Finalize, Join
 from ossicle.core.events import Began, Ended, Event, Notice, Transcript
 from ossicle.core.formats import AudioFormat
 from ossicle.core.wire import Accept, Binary, Close, Fin, Opening
 from ossicle.dialects.native.byhand import audio_out
 from ossicle.dialects.native.protobuf import read_event, write_request, write_start
+from ossicle.dialects.native.rpc_errors import SAYS_END
 from ossicle.gateway.serve import Gateway
 from ossicle.testing.marked import marked_audio, marked_expected, marked_words
 from ossicle.testing.recorder import Recorder
@@ -164,6 +165,48 @@ async def test_who_vanishes_is_never_taken_for_who_ends() -> None:
         assert await ended.code() == grpc.StatusCode.OK
 
 
+async def test_a_status_waits_a_moment_for_who_has_not_heard_the_end() -> None:
+    """A status that overtakes the client's half close is followed by a reset, and HAProxy drops
+    what it has not passed on yet."""
+    async with bare() as rig:
+
+        def answer(leg: Recorder) -> None:
+            def ends(message: object) -> None:
+                if isinstance(message, Binary):
+                    leg.channel.send(Binary(b"the end"))
+                    leg.channel.send(Close())
+
+            leg.on_message = ends
+
+        rig.answer = answer
+        loop = asyncio.get_running_loop()
+        took: dict[str, float] = {}
+        for kind in ("half-closes", "stays", "leaves"):
+            call = rig.call()
+            await call.write(b"x")
+            began = loop.time()
+            assert await call.read() == b"the end"
+            leg = rig.legs[-1]
+            await call.write(b"y")  # on the way when the end came: heard by nobody
+            await asyncio.sleep(0.1)
+            assert not leg.over
+            assert not call.done()
+            if kind == "half-closes":
+                await call.done_writing()
+            elif kind == "leaves":
+                call.cancel()
+            await leg.until(lambda leg=leg: leg.over)
+            took[kind] = loop.time() - began
+            assert leg.error is None, kind
+            assert leg.told == [Binary(b"x")]
+            if kind != "leaves":
+                assert await call.code() == grpc.StatusCode.OK
+        assert took["stays"] >= 0.4
+        assert took["half-closes"] < took["stays"]
+        assert took["leaves"] < took["stays"]
+        await rig.settled()
+
+
 async def test_a_fin_waits_while_reading_is_paused() -> None:
     async with bare() as rig:
         rig.answer = lambda leg: leg.channel.pause()
@@ -258,6 +301,41 @@ async def test_half_closed_without_audio() -> None:
         call = stream()
         await call.done_writing()
         assert await call.code() == grpc.StatusCode.INVALID_ARGUMENT
+        await until(lambda: not running.house.sessions)
+
+
+async def test_a_call_that_a_proxy_half_closes_before_it_cuts_it_is_not_the_end() -> None:
+    """HAProxy does so when an idle timer is over: an empty DATA frame with END_STREAM, and the
+    reset some 200 µs later, which is late enough on a busy machine. Our client says `end` by a
+    message, and says that it does; one that does not ends by a half close, as ever."""
+    words = [1, 2, 0]
+    audio = marked_audio([*words, 3, 0])
+    half = len(marked_audio(words))
+    async with gateway(rpc=True) as running, native(running) as stream:
+        call = stream(metadata=(SAYS_END,))
+        await call.write(START)
+        await call.write(audio_out(audio[:half]))
+        await until(lambda: any(s.taken_bytes == half for s in running.house.sessions.values()))
+        await call.done_writing()
+        events = await told(call)
+        assert await call.code() == grpc.StatusCode.UNAVAILABLE
+        assert not [event for event in events if isinstance(event, Ended)]
+        began = events[0]
+        assert isinstance(began, Began)
+        seen = max(event.seq for event in events)
+
+        join = Join(token=began.token, since=seen, settled_ms=0)
+        again = stream(metadata=(SAYS_END,))
+        await again.write(write_start(Configure(format=AudioFormat(), join=join)))
+        await again.write(audio_out(audio[half:]))
+        await again.write(write_request(End()))
+        await again.done_writing()  # `end` was said: this says nothing more
+        more = await told(again)
+        assert await again.code() == grpc.StatusCode.OK
+        assert isinstance(more[0], Began)
+        assert more[0].resumed
+        assert more[0].session == began.session
+        assert marked_words([*events, *more]) == marked_expected([*words, 3, 0])
         await until(lambda: not running.house.sessions)
 
 

@@ -8,7 +8,7 @@ import pytest
 from bench.storm import storm
 
 from harness import gateway_with, heard
-from interop.real_proxies import Certificates, proxy
+from interop.real_proxies import Certificates, proxy, which
 from ossicle.client import connect
 from ossicle.core.events import Ended, Notice
 from ossicle.gateway.upstreams import open_upstream
@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.reliability, pytest.mark.timeout(90)]
 
 
 async def test_nothing_is_lost_while_everything_breaks(tmp_path: Path) -> None:
+    which("nginx"), which("haproxy")
     report = await storm(seconds=6, sessions=12, seed=7, folder=tmp_path, every_s=0.1)
     assert report.failures == []
     assert report.audio_lost_ms == 0

@@ -36,9 +36,13 @@ class SessionSettings(msgspec.Struct, frozen=True):
     speak_ahead_ms: int = 30_000
     """How far an engine may speak ahead of what was heard."""
     replays: int = 5
-    """Engine failures survived within `replay_window_s`; one more ends the session."""
+    """Engine failures survived in a row; one more ends the session. A failure is forgotten after
+    `replay_window_s`, or for `replay_earned_ms` of audio that was settled since."""
     replay_window_s: float = 30.0
     """How far back failures are counted."""
+    replay_earned_ms: int = 1_000
+    """Settled audio for which one failure is forgotten: an engine that gets on is no loop. 0 = only
+    time forgives."""
     replay_wait_s: tuple[float, ...] = (0.0, 0.1, 0.5, 1.0, 2.0)
     """Wait before the first, second, … attempt to open another stream."""
 

@@ -94,9 +94,11 @@ class Link:
         """Something may be sent now."""
         return self.live and self._can_write and not self.over.done()
 
-    def ask(self, command: Command) -> None:
-        """Send a command, or audio."""
-        self._run(self.dialect.send(command, self._now()))
+    def ask(self, command: Command) -> bool:
+        """Send a command, or audio. False: the dialect has no word for it, and said nothing."""
+        steps = self.dialect.send(command, self._now())
+        self._run(steps)
+        return bool(steps)
 
     def _audio(self, data: bytes) -> None:
         self._run(self.dialect.send(Audio(data=data), self._now()))

@@ -414,7 +414,8 @@ class Session:
         if self.life.state == "ended":
             return
         fresh = self.life.state == "opening" and self.journal.sent == 0
-        retry_at = self._retries.after(fault, self.host.timers.now(), fresh=fresh)
+        now, settled_ms = self.host.timers.now(), self.settled_ms
+        retry_at = self._retries.after(fault, now, fresh=fresh, settled_ms=settled_ms)
         if retry_at is None:
             self.finish("refused" if fault.whose == "client" else "failed", fault)
             return

@@ -18,7 +18,7 @@ from collections.abc import Callable
 import msgspec
 
 from ..core.capabilities import PCM16K, Capabilities
-from ..core.commands import Command, Configure, End, Finalize
+from ..core.commands import Cancel, Command, Configure, End, Finalize, Speak, Tell
 from ..core.errors import CODES, ConnectionLost, EngineFailed, Fault, OssicleError
 from ..core.events import (
     AudioOut,
@@ -255,7 +255,8 @@ class UpstreamStream:
                 self._await_answer()
             case _:
                 pass
-        self.link.ask(command)
+        if not self.link.ask(command) and isinstance(command, Cancel | Speak | Tell):
+            self._has_no_word(command)
 
     def credit(self, until_ms: int) -> None:
         self._until_ms = until_ms
@@ -377,6 +378,14 @@ class UpstreamStream:
             self._told_unable = True
             text = f"{self._name}: {event.text}"
             self._sink.tell(Notice(level="info", code=event.code, text=text))
+
+    def _has_no_word(self, command: Cancel | Speak | Tell) -> None:
+        """Nothing went out: whoever asked hears so, and that nothing changes."""
+        kind = type(command).__name__
+        what = f"{kind} of what was heard" if kind == "Cancel" else kind
+        text = f"{self._name} has no word for {what}: it goes on as if nothing had been asked"
+        notice = Notice(level="warning", code="not_supported", text=text, ref=command.ref)
+        self._sink.tell(notice)
 
     def _await_answer(self) -> None:
         if self._asked and self._due is None:

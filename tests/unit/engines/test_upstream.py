@@ -9,7 +9,7 @@ import pytest
 
 from ossicle.client.dialects import PROVIDERS
 from ossicle.core.capabilities import PCM16K, Capabilities
-from ossicle.core.commands import Audio, Command, Configure, End, Finalize
+from ossicle.core.commands import Audio, Cancel, Command, Configure, End, Finalize
 from ossicle.core.errors import ConnectionLost, Fault
 from ossicle.core.events import Began, Ended, Event, Flow, Notice, Transcript
 from ossicle.core.options import Options
@@ -94,6 +94,44 @@ def talk(stream: UpstreamStream, timers: ManualTimers, seconds: int) -> None:
     for _ in range(seconds * 10):
         stream.audio(bytes(SECOND // 10))
         timers.advance(0.1)
+
+
+HEARING = [name for name, each in PROVIDERS.items() if each.capabilities.hears]
+SAYS_CANCEL = {"native", "openai", "openai-realtime"}
+"""Protocols with a word for forgetting what was heard."""
+
+
+@pytest.mark.parametrize("name", HEARING)
+async def test_what_was_heard_is_forgotten_or_said_to_stay(name: str) -> None:
+    """`Cancel` goes out where the provider's protocol has a word for it, and whoever asked is told
+    where it has none."""
+    signed = {"host": "x", "at": 0.0} if PROVIDERS[name].signs else {}
+
+    class Begun(Plain):
+        """The provider's half, from where it listens."""
+
+        def __init__(self) -> None:
+            self._half = PROVIDERS[name].make(**signed)
+            hears = PROVIDERS[name].capabilities.hears[0]
+            self._half.open(Configure(format=hears, credential="a:b"))
+            self._half.receive(Accept(), 0.0)
+
+        def send(self, command: Command, now: float) -> tuple[Message | Event, ...]:
+            return self._half.send(command, now)
+
+    stream, channel, sink = await opened(ManualTimers(), Begun)
+    before = len(channel.sent)
+    stream.ask(Cancel(side="in", ref="c"))
+    notices = [e for e in sink.events if isinstance(e, Notice) and e.ref == "c"]
+    if name in SAYS_CANCEL:
+        assert len(channel.sent) == before + 1
+        assert not notices
+    else:
+        assert len(channel.sent) == before
+        (notice,) = notices
+        assert notice.level == "warning"
+        assert "Cancel" in notice.text
+    stream.abort()
 
 
 async def test_silence_while_audio_flows() -> None:

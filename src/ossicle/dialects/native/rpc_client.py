@@ -7,11 +7,11 @@ from ossicle.core.deadline import header_of
 from ossicle.core.errors import Fault, OssicleError
 from ossicle.core.events import Ended
 from ossicle.core.ports import ClientSteps
-from ossicle.core.wire import Accept, Binary, Close, Message, Opening
+from ossicle.core.wire import Accept, Binary, Close, Fin, Message, Opening
 
 from .byhand import audio_out
 from .protobuf import KEEP_ALIVE, read_event, write_request, write_start
-from .rpc_errors import fault_of
+from .rpc_errors import SAYS_END, fault_of
 
 __all__ = ["RpcClient"]
 
@@ -37,7 +37,7 @@ class RpcClient:
             transport="grpc",
             method="stream",
             path="/ossicle.v1.Speech/Stream",
-            headers=(*headers, *header_of(configure.within_s)),
+            headers=(*headers, SAYS_END, *header_of(configure.within_s)),
         )
 
     def receive(self, message: Message, now: float) -> ClientSteps:
@@ -75,6 +75,7 @@ class RpcClient:
             return (Close(3, "not ossicle.v1"), Ended(reason="failed", error=error.fault()))
         if isinstance(event, Ended):
             self._over = True
+            return (Fin(), event)  # heard: the gateway waits for this before its status
         return (event,)
 
     def _closed(self, close: Close) -> ClientSteps:

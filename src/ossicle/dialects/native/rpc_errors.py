@@ -11,7 +11,11 @@ from ossicle.core.wire import Close
 
 from .protobuf import read_fault, write_fault
 
-__all__ = ["STATUS", "end", "fault_of", "status"]
+__all__ = ["SAYS_END", "STATUS", "end", "fault_of", "status"]
+
+SAYS_END = ("ossicle-end", "said")
+"""Metadata of a client that says `end` before it half-closes: without one, a half close is a call
+that broke."""
 
 _FAULT = "ossicle-fault-bin"
 

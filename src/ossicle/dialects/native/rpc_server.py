@@ -1,8 +1,9 @@
 """The server half of `ossicle.v1` over gRPC: `Speech/Stream`, `Speech/Listen`, `Speech/Recognize`.
 
 The first message says what a WebSocket says in its URL; then everything is as there, in protobuf.
-A half close is `end`. The call ends with a status and, where something went wrong, the error in
-its trailing metadata.
+A half close is `end`, unless the client said that it says so itself: HAProxy half-closes a call
+that it cuts, right before it resets it, and a session must not be over by that. The call ends with
+a status and, where something went wrong, the error in its trailing metadata.
 """
 
 from math import inf
@@ -11,7 +12,7 @@ import msgspec
 
 from ossicle.core.commands import Audio, Configure, End
 from ossicle.core.deadline import seconds_of
-from ossicle.core.errors import BadMessage, Fault, OssicleError, TimedOut
+from ossicle.core.errors import BadMessage, ConnectionLost, Fault, OssicleError, TimedOut
 from ossicle.core.events import AudioOut, Began, Ended, Event, Flow, Notice, Transcript
 from ossicle.core.ports import Steps
 from ossicle.core.wire import Accept, Binary, Close, Fin, Message, Opening
@@ -26,7 +27,7 @@ from .protobuf import (
     write_answer,
     write_event,
 )
-from .rpc_errors import end
+from .rpc_errors import SAYS_END, end
 from .server import HEARTBEAT_S, NativeServer
 
 __all__ = ["RpcListener", "RpcRecognizer", "RpcServer"]
@@ -71,12 +72,16 @@ class RpcServer(NativeServer):
         self._within: float | None = None
         self._started = False
         self._over = False
+        self._says_end = False
+        """The client ends by a message, never by a half close alone."""
+        self._end_said = False
 
     def open(self, opening: Opening, now: float) -> Steps:
         """A call. Its first message says what it is for."""
         self._opening = opening
         self._credential = key_of(opening)
         self._within = seconds_of(opening.header("grpc-timeout"))
+        self._says_end = SAYS_END in opening.headers
         self.deadline = now + _START_S
         return ()
 
@@ -90,7 +95,7 @@ class RpcServer(NativeServer):
                     return self._twice(now) if self._elsewhere else (Audio(data=sound),)
                 return self._request(data, now)
             case Fin():
-                return () if self._guest or self._elsewhere else (End(),)
+                return self._half_closed()
             case _:
                 return ()
 
@@ -100,6 +105,14 @@ class RpcServer(NativeServer):
             self.deadline = now + self._heartbeat
             return (Binary(write_transcript(event) or write_event(event)),)
         return super().send(event, now)
+
+    def _half_closed(self) -> Steps:
+        if self._guest or self._elsewhere or self._end_said:
+            return ()
+        if self._says_end:
+            text = "the call was half-closed before its `end`: something on the way cut it"
+            return self._refused(ConnectionLost(text))
+        return (End(),)
 
     def expire(self, now: float) -> Steps:
         """No first message came; or nothing was sent for a while."""
@@ -138,6 +151,7 @@ class RpcServer(NativeServer):
             command = read_request(data)
         except OssicleError as error:
             return self._say(Notice(level="error", code=error.code, text=str(error)), now)
+        self._end_said = self._end_said or isinstance(command, End)
         return (command,) if command is not None else ()
 
 

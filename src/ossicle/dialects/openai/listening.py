@@ -10,6 +10,8 @@ speaks; a conversation has them after the item is in it, since its clients look 
 
 from collections import deque
 
+import msgspec
+
 from ossicle.core.events import SpeechEnded, SpeechStarted, Transcript
 
 from .book import Book, Item
@@ -135,6 +137,13 @@ class Listening:
 
     def words(self, event: Transcript) -> list[ServerEvent]:
         """What is heard, so far."""
+        own = self._turns.get(event.turn)
+        if self._detects and event.ref in self._pending and own and own.id != event.ref:
+            # An engine that cannot be asked answers with the end of a turn that began by itself:
+            # the words are that turn's, and nothing is left for the commit's item.
+            self._pending.remove(event.ref)
+            told = self.words(msgspec.structs.replace(event, ref=""))
+            return [*told, *self._complete(self._item(event.ref), event)]
         heard = self._of(event)
         if heard.start_ms is None:
             heard.start_ms = event.start_ms
