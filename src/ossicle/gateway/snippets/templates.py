@@ -49,7 +49,9 @@ def _template(
     sdk: str, language: str, path: str, *, title: str = "", suffix: str, install: str = "",
     secure: bool = False,
 ) -> Template:  # fmt: skip
-    text = (files(__package__) / "texts" / f"{sdk}-{language}.txt").read_text("utf-8")
+    text = (files("ossicle.gateway.snippets") / "texts" / f"{sdk}-{language}.txt").read_text(
+        "utf-8"
+    )
     return Template(sdk, language, path, text, title, suffix, install, secure)
 
 
