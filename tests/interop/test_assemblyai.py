@@ -230,6 +230,25 @@ async def test_heartbeats_silence_and_idleness(tmp_path: Path):
     assert of(events, "Error")[0]["code"] == 4031
 
 
+async def test_a_session_that_lasted_long_enough_ends_with_its_words(tmp_path: Path):
+    """3008, as for a token's `max_session_duration_seconds`, which is at least a minute."""
+    messages: list[dict[str, Any]] = []
+    async with door(tmp_path, session={"session_s": 1.0}) as at:
+        where = f"ws://localhost:{at.plain}/v3/ws?sample_rate=16000"
+        async with connect(
+            where, proxy=None, compression=None, additional_headers={"authorization": KEY}
+        ) as socket:
+            await socket.send(marked_audio([1, 2]))
+            with pytest.raises(ConnectionClosedError) as caught:
+                while True:
+                    messages.append(json.loads(await socket.recv()))
+    assert caught.value.rcvd is not None
+    assert caught.value.rcvd.code == 3008
+    assert (messages[-1]["type"], messages[-1]["error_code"]) == ("Error", 3008)
+    assert "reached its limit of 1 s" in messages[-1]["error"]
+    assert [m["transcript"] for m in messages if m.get("end_of_turn")] == ["w1 w2"]
+
+
 # ── parameters ──
 
 

@@ -1,9 +1,13 @@
 """Ends of turns that are judged from some point on: asked for in the middle of a session."""
 
+import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
-from harness import Talk, gateway_with
+from websockets.asyncio.client import connect
+
+from harness import Talk, address, gateway_with
 from ossicle.testing.marked import marked_audio
 
 FORMAT: dict[str, Any] = {"encoding": "pcm_s16le", "sample_rate": 16000}
@@ -49,3 +53,21 @@ async def test_while_nobody_speaks_it_begins_at_once_and_ends_again(tmp_path: Pa
         await talk.say("end")
         await talk.ended()
         assert talk.words() == ["w1", "w2", "w3", "w4", "w5"]
+
+
+async def test_whoever_follows_a_flux_session_is_told_what_judges_its_turns(tmp_path: Path) -> None:
+    """Flux itself has no message for it; observers, webhooks and records have."""
+    async with gateway_with(tmp_path) as gateway:
+        host, port = address(gateway.url)
+        flux = f"ws://{host}:{port}/v2/listen?model=flux-general-en&encoding=linear16"
+        async with (
+            asyncio.timeout(20),
+            connect(flux + "&sample_rate=16000&tag=f", proxy=None, compression=None) as client,
+            connect(
+                f"ws://{host}:{port}/v1/sessions/f/events?wait_s=5", proxy=None, compression=None
+            ) as observer,
+        ):
+            await client.send(marked_audio([1, 0, 0, 0]))
+            while (told := json.loads(await observer.recv())).get("code") != "turn_end_rules":
+                pass
+    assert "silence, word stability and simple grammar rules; no model is asked" in told["text"]

@@ -412,7 +412,8 @@ def test_each_channel_has_its_own_results() -> None:
 def test_refusals_come_before_the_upgrade_in_the_services_json() -> None:
     for query, words in (
         ((("encoding", "linear16"),), "sample_rate is missing"),
-        ((("encoding", "g729"), ("sample_rate", "8000")), "no decoder"),
+        ((("encoding", "g722"), ("sample_rate", "16000")), "is not known"),
+        ((("encoding", "g729"), ("sample_rate", "16000")), "8000 Hz and one channel"),
         ((("encoding", "linear16"), ("sample_rate", "many")), "a number of Hz"),
         ((*RAW, ("interim_results", "maybe")), "true or false"),
         ((*RAW, ("endpointing", "soon")), "or false"),

@@ -565,7 +565,7 @@ def test_no_speech_is_no_message_at_all() -> None:
     [
         ({"language_code": ""}, "bad language code"),
         ({"language_code": "not a language"}, "bad language code"),
-        ({"encoding": 4}, "AMR has no decoder"),
+        ({"encoding": 7}, "SPEEX_WITH_HEADER_BYTE has no decoder"),
         ({"encoding": 10}, "10 is not known"),
         ({"encoding": 99}, "99 is not known"),
         ({"sample_rate_hertz": 4000}, "bad sample rate hertz"),
@@ -598,7 +598,11 @@ def test_configurations_of_v1_that_cannot_be_served(asked: dict[str, Any], words
         ({"language_codes": ()}, 3, "language_codes"),
         ({"language_codes": ("12",)}, 3, "bad language code"),
         ({"explicit_decoding_config": None}, 3, "auto_decoding_config"),
-        ({"explicit_decoding_config": two.ExplicitDecoding(4, 8000, 1)}, 3, "AMR has no decoder"),
+        (
+            {"explicit_decoding_config": two.ExplicitDecoding(10, 8000, 1)},
+            3,
+            "MP4_AAC has no decoder",
+        ),
         ({"explicit_decoding_config": two.ExplicitDecoding(0, 8000, 1)}, 3, "0 is not known"),
         ({"features": two.RecognitionFeatures(max_alternatives=-1)}, 3, "max_alternatives"),
     ],

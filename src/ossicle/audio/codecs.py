@@ -11,8 +11,10 @@ from ossicle.core.formats import CONTAINERS, AudioFormat
 from ossicle.core.ports import Converter, Demuxer
 
 from .convert import AudioConverter, same_samples
+from .g729 import G729Demuxer
 from .opus import OpusPackets
 from .sniff import SniffingDemuxer
+from .speex import SpeexPackets
 
 __all__ = ["AudioCodecs"]
 
@@ -22,10 +24,18 @@ class AudioCodecs:
 
     def demuxer(self, source: AudioFormat) -> Demuxer | None:
         """None for samples. `auto` recognises the container; a named one must be that one. Raw
-        `opus` gets one too: it tells how long each message lasts."""
+        packets get one too: it tells how long each of them lasts."""
         if source.encoding in CONTAINERS:
             return SniffingDemuxer(source.encoding)
-        return OpusPackets(source) if source.encoding == "opus" else None
+        match source.encoding:
+            case "opus":
+                return OpusPackets(source)
+            case "speex":
+                return SpeexPackets(source)
+            case "g729":
+                return G729Demuxer()
+            case _:
+                return None
 
     def converter(self, source: AudioFormat, target: AudioFormat) -> Converter | None:
         """None when both are the same.

@@ -1,4 +1,4 @@
-"""Codec packets to 16-bit samples: Opus, MP3 and FLAC, through FFmpeg's decoders in PyAV.
+"""Codec packets to 16-bit samples, through FFmpeg's decoders in PyAV.
 
 Every packet gives exactly as many samples as it stands for, so time stays true whatever happens:
 a damaged packet is silence of its length, and is counted. Knows no containers and no rates but
@@ -132,8 +132,13 @@ def _open(source: AudioFormat) -> AudioCodecContext:
         case "mp3":
             name = "mp3float"
             header = b""
-        case "flac":
-            name = "flac"
+        case "flac" | "speex" | "g729":
+            name = source.encoding
+        case "amr_nb" | "amr_wb":
+            # OpenCORE's knows comfort noise and lost frames; FFmpeg's own does not.
+            plain = source.encoding.replace("_", "")
+            name = f"libopencore_{plain}"
+            name = name if name in codecs_available else plain
         case other:
             raise BadAudio(f"no decoder for {other} packets", code="unsupported_audio")
     context = CodecContext.create(name, "r")

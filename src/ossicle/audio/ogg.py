@@ -1,4 +1,4 @@
-"""Ogg taken apart as it arrives: Opus (RFC 7845) and FLAC inside; anything else refused by name.
+"""Ogg taken apart as it arrives: Opus (RFC 7845), FLAC and Speex inside; others refused by name.
 
 Pages are checked by their CRC (RFC 3533). A damaged page costs its own sound only: what it held is
 made up by packets that stand for loss, so time stays true. Encoder delay and end padding are
@@ -18,7 +18,7 @@ from ossicle.core.errors import BadAudio
 from ossicle.core.formats import AudioFormat
 from ossicle.core.ports import Packet
 
-from . import flac, opus
+from . import flac, opus, speex
 
 __all__ = ["OggDemuxer", "checksum"]
 
@@ -38,7 +38,6 @@ _LONGEST_GAP = 480_000
 
 _NAMES = (
     (b"\x01vorbis", "Vorbis"),
-    (b"Speex   ", "Speex"),
     (b"\x80theora", "Theora"),
     (b"fishead", "Skeleton"),
     (b"OVP80", "VP8"),
@@ -79,7 +78,8 @@ class OggDemuxer:
         self._partial = bytearray()
         self._open = False  # the last packet goes on in the next page
         self._torn = False  # something was lost since the last good page
-        self._lead = 0  # 48 kHz samples of pre-skip still to drop
+        self._lead = 0  # samples of the encoder's delay still to drop
+        self._each = 0  # samples of every packet, where the header says so
         self._granule: int | None = None  # position after all packets so far; None: not known yet
         self._sample = b""  # the last packet, for what its replacements must look like
 
@@ -87,7 +87,7 @@ class OggDemuxer:
         """Packets of the pages completed by `data`.
 
         Raises:
-            BadAudio: not Ogg, or no Opus or FLAC inside, or 64 KiB without a good page.
+            BadAudio: not Ogg, or no codec of ours inside, or 64 KiB without a good page.
         """
         self._held += data
         out: list[bytes | Packet] = []
@@ -152,8 +152,8 @@ class OggDemuxer:
         if page.serial != self._serial:
             if self._serial is None:
                 raise BadAudio(
-                    f"the Ogg stream holds {self._refused or 'no codec header'}; only Opus and"
-                    " FLAC are supported",
+                    f"the Ogg stream holds {self._refused or 'no codec header'}; only Opus,"
+                    " FLAC and Speex are supported",
                     code="unsupported_audio",
                 )
             return
@@ -172,6 +172,7 @@ class OggDemuxer:
         """A stream begins, or the next link of a chain."""
         head = page.body
         following = self.format is not None and not self._headers
+        each = 0
         if head.startswith(b"OpusHead"):
             identity = opus.parse_head(head)
             found, lead, headers = identity.format, identity.pre_skip, 1
@@ -184,6 +185,9 @@ class OggDemuxer:
                     "Ogg FLAC that does not count its headers is not supported",
                     code="unsupported_audio",
                 )
+        elif head.startswith(b"Speex   "):
+            told = speex.parse_head(head)
+            found, lead, headers, each = told.format, 0, told.headers, told.samples
         else:
             names = [name for magic, name in _NAMES if head.startswith(magic)]
             self._refused = names[0] if names else f"an unknown codec ({head[:8]!r})"
@@ -204,7 +208,7 @@ class OggDemuxer:
                 )
         self.format = found
         self._serial, self._sequence = page.serial, (page.sequence + 1) & 0xFFFFFFFF
-        self._headers, self._lead = headers, lead
+        self._headers, self._lead, self._each = headers, lead, each
         self._granule, self._open, self._torn = None, False, False
         self._partial.clear()
 
@@ -244,6 +248,11 @@ class OggDemuxer:
             if self._granule is None:
                 # RFC 7845 section 4.3: a stream may be cut from a longer one, and begin anywhere.
                 self._granule = 0 if page.flags & _LAST else max(0, granule - total)
+                if self._each and not page.flags & _LAST:
+                    # Speex counts from where the sound begins, behind the encoder's delay; a
+                    # stream of one page does not tell the delay from what fills its end.
+                    self._lead = min(max(0, total - granule), self._each)
+                    self._granule = granule - total
             elif self._torn and granule > self._granule + total:
                 lost = min(granule - self._granule - total, _LONGEST_GAP)
                 out += self._replacement(lost)
@@ -272,9 +281,11 @@ class OggDemuxer:
         if self.format is not None and self.format.encoding == "flac":
             frame = flac.parse_frame(packet)
             return frame.samples if frame else 0
+        if self._each:
+            return self._each
         return opus.samples_of(packet)
 
     def _replacement(self, lost: int) -> list[Packet]:
-        if self.format is not None and self.format.encoding == "flac":
-            return [Packet(b"", lost)]
-        return opus.missing(self._sample, lost)
+        if self.format is not None and self.format.encoding == "opus":
+            return opus.missing(self._sample, lost)
+        return [Packet(b"", lost)]

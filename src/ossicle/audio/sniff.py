@@ -7,12 +7,14 @@
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from ossicle.core.errors import BadAudio
 from ossicle.core.formats import AudioFormat
 from ossicle.core.ports import Demuxer, Packet
 
 from . import mpeg
+from .amr import MAGIC, AmrDemuxer
 from .flac import FlacDemuxer
 from .id3 import Id3Skipper
 from .ogg import OggDemuxer
@@ -30,6 +32,8 @@ _DEMUXERS: dict[str, Callable[[], Demuxer]] = {
     "ogg": OggDemuxer,
     "mp3": mpeg.Mp3Demuxer,
     "flac": FlacDemuxer,
+    "amr_nb": partial(AmrDemuxer, "amr_nb"),
+    "amr_wb": partial(AmrDemuxer, "amr_wb"),
 }
 
 _SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
@@ -39,7 +43,9 @@ _SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
     (b"OggS", "ogg", "Ogg"),
     (b"fLaC", "flac", "FLAC"),
     (b"FORM", "", "AIFF"),
-    (b"#!AMR", "", "AMR"),
+    (MAGIC["amr_nb"], "amr_nb", "AMR"),
+    (MAGIC["amr_wb"], "amr_wb", "AMR-WB"),
+    (b"#!AMR", "", "AMR of several channels"),
     (b".snd", "", "Sun AU"),
     (b"caff", "", "Core Audio Format"),
     (b"\x30\x26\xb2\x75", "", "ASF/WMA"),

@@ -31,16 +31,12 @@ from ossicle.core.commands import (
 from ossicle.core.deadline import too_late
 from ossicle.core.errors import ConnectionLost, Fault, OssicleError, Refused
 from ossicle.core.events import (
-    AudioOut,
     Began,
     Configured,
     Ended,
     Event,
     Flow,
     Notice,
-    SpeechEnded,
-    SpeechStarted,
-    Told,
     Transcript,
 )
 from ossicle.core.formats import AudioFormat
@@ -50,12 +46,14 @@ from ossicle.core.options import Options, SynthesisOptions
 from ossicle.core.ports import ClientDialect
 from ossicle.core.wire import Opening
 
+from .answers import Answers
 from .backoff import Backoff, Clock, LoopClock, Reconnect
 from .dial import Dial
 from .outbox import PIECE, Outbox, Place
 from .queue import EventQueue
 from .racing import Racing
 from .timeline import Timeline
+from .waiters import Waiters
 from .ways import Way
 
 __all__ = ["Buffering", "SpeechStream"]
@@ -127,9 +125,8 @@ class SpeechStream:
         self._failure: BaseException | None = None
         self._refusal: Fault | None = None
         self._options: Options | None = None
-        self._waiters: list[asyncio.Future[None]] = []
-        self._answers: dict[str, asyncio.Future[Transcript]] = {}
-        self._refs = 0
+        self._waiters = Waiters()
+        self._answers = Answers(self._outbox)
         self._pumping = False
         self._paused = False
         self._ends_at: float | None = None
@@ -220,14 +217,12 @@ class SpeechStream:
             Refused: the wire carries audio only (`transport="http"`).
             OssicleError: the stream ended before the answer.
         """
-        ref = self._ref()
-        answer: asyncio.Future[Transcript] = asyncio.get_running_loop().create_future()
-        self._answers[ref] = answer
+        answer = self._answers.expect(ref := self._answers.ref())
         try:
             await self._ask(Finalize(ref=ref, channel=channel))
             return await answer
         finally:
-            self._answers.pop(ref, None)
+            self._answers.forget(ref)
 
     async def end(self) -> None:
         """No more audio. The last events follow; read them until the iteration ends."""
@@ -239,7 +234,7 @@ class SpeechStream:
     ) -> str:
         """Say this (None: answer yourself). `more`: the utterance goes on in the next one.
         Returns the `ref` that the events it causes carry."""
-        ref = self._ref()
+        ref = self._answers.ref()
         await self._ask(Speak(ref=ref, text=text, more=more, options=options))
         return ref
 
@@ -263,12 +258,12 @@ class SpeechStream:
 
     async def tell(self, command: Tell) -> None:
         """Text, digits or a tool's result, for the engine to know."""
-        ref = command.ref or self._ref()
+        ref = command.ref or self._answers.ref()
         await self._ask(msgspec.structs.replace(command, ref=ref))
 
     async def configure(self, patch: dict[str, object]) -> None:
         """Change options: an RFC 7396 merge patch. Answered by the event `Configured`."""
-        await self._ask(Configure(ref=self._ref(), patch=patch))
+        await self._ask(Configure(ref=self._answers.ref(), patch=patch))
 
     # ── listening ──
 
@@ -507,7 +502,7 @@ class SpeechStream:
         if self._on_buffering is not None and self.reconnects:
             self._tell_buffering()
         self._pump()
-        self._wake()
+        self._waiters.wake()
 
     def _on_flow(self, flow: Flow) -> None:
         if self._outbox.taken < flow.taken_bytes or flow.settled_ms > self._timeline.settled_ms:
@@ -516,7 +511,7 @@ class SpeechStream:
         self._outbox.acknowledge(flow.taken_bytes, flow.taken_commands, self._timeline.settled_ms)
         self._until_ms = flow.until_ms
         self._pump()
-        self._wake()
+        self._waiters.wake()
 
     def _on_ended(self, link: Link, ended: Ended) -> None:
         if not ended.seq or ended.reason in {"shutdown", "lost"}:
@@ -551,30 +546,9 @@ class SpeechStream:
             self._outbox.settle(self._timeline.settled_ms)
 
     def _answered(self, event: Event) -> Event:
-        match event:
-            case Transcript(final=True, ends_turn=True, side="in", ref=ref):
-                self._outbox.answer(ref)
-                event = msgspec.structs.replace(event, ref="")
-                future = self._answers.get(ref)
-                if future is not None and not future.done():
-                    future.set_result(event)
-            case Configured(ref=ref, options=options):
-                self._options = options
-                command = self._outbox.answer(ref)
-                if isinstance(command, Configure):
-                    patch = _joined(self._configure.patch, command.patch)
-                    self._configure = msgspec.structs.replace(self._configure, patch=patch)
-            case SpeechStarted(side="out", ref=ref) | AudioOut(ref=ref) | Told(ref=ref):
-                self._outbox.answer(ref)
-            case SpeechEnded(side="out", ref=ref):
-                self._outbox.answer(ref)
-            case Notice(level="error", code=code, text=text, ref=ref):
-                self._outbox.answer(ref)
-                future = self._answers.get(ref)
-                if future is not None and not future.done():
-                    future.set_exception(Refused(text, code=code))
-            case _:
-                pass
+        if isinstance(event, Configured):
+            self._options = event.options
+        event, self._configure = self._answers.take(event, self._configure)
         return event
 
     def _push(self, event: Event) -> None:
@@ -585,7 +559,7 @@ class SpeechStream:
             self._paused = True
             if self._link is not None:
                 self._link.pause()
-        self._wake()
+        self._waiters.wake()
 
     def _pump(self) -> None:
         """Send what may be sent. Safe to call from inside itself."""
@@ -601,7 +575,7 @@ class SpeechStream:
                 link.ask(Audio(data=item) if isinstance(item, bytes) else item)
         finally:
             self._pumping = False
-        self._wake()
+        self._waiters.wake()
 
     async def _ask(self, command: Command) -> None:
         if not self._way.framed and not isinstance(command, End):
@@ -633,19 +607,7 @@ class SpeechStream:
                 self._check()
             if ready():
                 return
-            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiters.append(waiter)
-            try:
-                await waiter
-            finally:
-                if waiter in self._waiters:
-                    self._waiters.remove(waiter)
-
-    def _wake(self) -> None:
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+            await self._waiters.changed()
 
     def _check(self) -> None:
         if self._failure is not None:
@@ -654,10 +616,6 @@ class SpeechStream:
             raise Refused("the stream has ended")
         if self._task is None:
             raise Refused("the stream is not connected: use `async with`")
-
-    def _ref(self) -> str:
-        self._refs += 1
-        return f"c{self._refs}"
 
     def _give_up(self, broken: OssicleError) -> None:
         error = broken
@@ -679,10 +637,8 @@ class SpeechStream:
         """The stream is over. `told` False: by its own user, whom nobody needs to tell."""
         if self._failure is None and (told or self._ended is None):
             self._failure = error
-        for answer in self._answers.values():
-            if not answer.done():
-                answer.set_exception(error or Refused("the stream ended before the answer"))
-        self._wake()
+        self._answers.fail(error)
+        self._waiters.wake()
 
     def _tell_buffering(self) -> None:
         if self._on_buffering is not None:
@@ -695,18 +651,6 @@ def _transcribed(patch: dict[str, object], source: AudioFormat) -> int:
     recognition = patch.get("recognition")
     split = isinstance(recognition, dict) and "split" in recognition.values()  # pyright: ignore[reportUnknownMemberType]
     return source.channels if split else 1
-
-
-def _joined(patch: dict[str, object], more: dict[str, object]) -> dict[str, object]:
-    """Two merge patches as one (RFC 7396): nulls stay, they mean the default."""
-    result = dict(patch)
-    for name, value in more.items():
-        held = result.get(name)
-        if isinstance(value, dict) and isinstance(held, dict):
-            result[name] = _joined(held, value)  # pyright: ignore[reportUnknownArgumentType]
-        else:
-            result[name] = value
-    return result
 
 
 def _uncarried(command: Command) -> Refused:

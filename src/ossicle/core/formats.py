@@ -38,6 +38,10 @@ Encoding: TypeAlias = Literal[
     "mulaw",
     "alaw",
     "opus",
+    "speex",
+    "g729",
+    "amr_nb",
+    "amr_wb",
     "mp3",
     "flac",
     "wav",
@@ -59,10 +63,10 @@ WIDTHS: dict[str, int] = {
 }
 """Bytes per sample of the encodings that can be cut at any sample."""
 
-PACKETS = frozenset({"opus", "mp3", "flac"})
+PACKETS = frozenset({"opus", "speex", "g729", "amr_nb", "amr_wb", "mp3", "flac"})
 """Encodings that come in packets and can be cut only between two of them."""
 
-CONTAINERS = frozenset({"auto", "wav", "webm", "ogg", "mp3", "flac"})
+CONTAINERS = frozenset({"auto", "wav", "webm", "ogg", "mp3", "flac", "amr_nb", "amr_wb"})
 """Encodings whose bytes must be demultiplexed before their format is known."""
 
 MIN_RATE, MAX_RATE = 8_000, 48_000
@@ -84,6 +88,8 @@ _ALIASES: dict[str, str] = {
     "g711_alaw": "alaw",
     "ogg_opus": "ogg",
     "webm_opus": "webm",
+    "amr": "amr_nb",
+    "amrwb": "amr_wb",
     "f32le": "pcm_f32le",
 }
 

@@ -172,8 +172,10 @@ def test_damage_is_refused_or_survived(data, choose):
 
 @bounded
 @given(
-    st.sampled_from(["auto", "wav", "ogg", "webm", "mp3", "flac"]),
+    st.sampled_from(["auto", "wav", "ogg", "webm", "mp3", "flac", "amr_nb", "amr_wb", "speex",
+                     "g729"]),
     st.sampled_from([b"", b"RIFF\0\0\0\0WAVE", b"OggS\0\2", b"\x1aE\xdf\xa3", b"fLaC\0\0\0\x22",
+                     b"#!AMR\n\x3c", b"#!AMR-WB\n\x44", b"Speex   ", b"\x1e\x9d",
                      b"\xff\xfb\x90\x64", b"ID3\4\0\0\0\0\0\1"]),
     st.binary(max_size=4000),
     any_cuts,

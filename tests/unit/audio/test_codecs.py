@@ -17,9 +17,9 @@ def test_samples_need_no_demuxer():
 
 def test_everything_else_has_one():
     for encoding in CONTAINERS | PACKETS:
-        demuxer = CODECS.demuxer(AudioFormat(encoding, 48000))
+        demuxer = CODECS.demuxer(AudioFormat(encoding, 16000))
         assert demuxer is not None
-        assert (demuxer.format is not None) == (encoding == "opus")
+        assert (demuxer.format is None) == (encoding in CONTAINERS)
 
 
 def test_the_same_needs_no_converter():

@@ -155,7 +155,7 @@ def test_other_streams_beside_are_passed_over(take_apart):
 
 @pytest.mark.parametrize(
     ("head", "name"),
-    [(b"\x01vorbis", "Vorbis"), (b"Speex   1.2", "Speex"), (b"mystery!", "unknown codec")],
+    [(b"\x01vorbis", "Vorbis"), (b"\x80theora", "Theora"), (b"mystery!", "unknown codec")],
 )
 def test_other_codecs_are_refused_by_name(take_apart, head, name):
     data = page([head + bytes(22)], 0, flags=FIRST) + page([b"x"], 1)

@@ -2,6 +2,7 @@
 
 import ast
 import json
+from importlib.resources import files
 
 import pytest
 
@@ -19,6 +20,12 @@ EVERYWHERE = {each.path for each in TEMPLATES}
 every_template = pytest.mark.parametrize(
     "template", TEMPLATES, ids=lambda each: f"{each.sdk}-{each.language}"
 )
+
+
+def test_every_text_has_a_row_and_every_row_a_text():
+    folder = files("ossicle.gateway.snippets") / "texts"
+    held = {each.name for each in folder.iterdir()}
+    assert held == {f"{each.sdk}-{each.language}.txt" for each in TEMPLATES}
 
 
 @every_template

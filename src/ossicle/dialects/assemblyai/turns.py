@@ -45,6 +45,8 @@ class TurnBook:
         """The frozen words as partials tell them."""
         self._final: list[str] = []
         """Words of the open segment that were told as final."""
+        self._kept: list[Word] = []
+        """The same words, as the engine gave them."""
         self._told = False
         """Something of this turn was sent."""
 
@@ -52,11 +54,15 @@ class TurnBook:
         """The messages for the next transcript of the session."""
         if not event.final:
             return self._partial(event)
-        self._final = []
-        words = words_of(event)
+        words, text = words_of(event), event.text
+        if not text and self._kept:
+            # A session that ends by a limit or a fault closes its turn with nothing. What was
+            # told as final stays: SDKs overwrite a turn by its number, and would lose it.
+            words, text = self._kept, " ".join([word.text for word in self._kept])
+        self._final, self._kept = [], []
         self._frozen += words
-        if event.text:
-            self._texts.append(event.text)
+        if text:
+            self._texts.append(text)
         if event.ends_turn:
             return self._close(event)
         if not event.text:
@@ -73,7 +79,8 @@ class TurnBook:
 
     def _partial(self, event: Transcript) -> tuple[Turn, ...]:
         stable, told = stable_words(event), len(self._final)
-        words = _wire(words_of(event), stable, spelled=self.ending == "formatted")
+        heard = words_of(event)
+        words = _wire(heard, stable, spelled=self.ending == "formatted")
         final = [word.text for word in words if word.word_is_final]
         if final[:told] != self._final:
             if [word.text for word in words[:told]] != self._final:
@@ -82,6 +89,8 @@ class TurnBook:
                 return ()
             final = self._final
             words[: len(final)] = [_finally(word) for word in words[: len(final)]]
+        else:
+            self._kept = list(heard[:stable])
         self._final = final
         frozen = self._told_frozen
         return (self._turn(event, [*frozen, *words], len(frozen) + len(final)),)

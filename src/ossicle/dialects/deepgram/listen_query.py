@@ -31,9 +31,14 @@ _RAW = {
     "mulaw": "mulaw",
     "alaw": "alaw",
     "opus": "opus",
+    "speex": "speex",
 }
 _CONTAINERS = {"flac": "flac", "ogg-opus": "ogg", "mp3": "mp3", "wav": "wav", "webm": "webm"}
-_UNDECODED = frozenset({"amr-nb", "amr-wb", "speex", "g729"})
+_NARROW = {"amr-nb": ("amr_nb", 8_000), "amr-wb": ("amr_wb", 16_000), "g729": ("g729", 8_000)}
+"""Codecs of telephones, each with the one rate it has."""
+_PACKETS = frozenset({"opus", "speex"})
+"""One packet a message: nothing in a body says where the next begins."""
+_TAKEN = ", ".join((*_RAW, *_NARROW, *_CONTAINERS))
 
 _LEAST_SILENCE_MS = 100
 """Shortest `endpointing` taken: a closed lip is silent for that long inside a word, and an engine
@@ -145,7 +150,7 @@ def listen_query(query: Iterable[tuple[str, str]], *, live: bool = True) -> Aske
     )
     return Asked(
         patch=patch,
-        format=_format(given),
+        format=_format(given, live=live),
         model=model,
         interim=interim,
         vad_events=live and given.flag("vad_events"),
@@ -182,7 +187,7 @@ def hints_of(keyterms: Iterable[str], keywords: Iterable[str] = ()) -> list[dict
     return [hint for hint in hints if hint["text"]]
 
 
-def _format(given: "_Given") -> AudioFormat | None:
+def _format(given: "_Given", *, live: bool) -> AudioFormat | None:
     """The declared format; None = a container.
 
     Raises:
@@ -193,16 +198,24 @@ def _format(given: "_Given") -> AudioFormat | None:
     channels = given.read("channels", int, "a number") if given.last("channels") else 1
     if not encoding:
         return None
-    if encoding in _UNDECODED:
-        raise BadAudio(
-            f"encoding={encoding}: no decoder is installed; use {', '.join((*_RAW, *_CONTAINERS))}",
-            code="unsupported_audio",
-        )
     if encoding in _CONTAINERS:
         return parse_format(_CONTAINERS[encoding])
+    if encoding in _NARROW:
+        name, only = _NARROW[encoding]
+        if (rate or only, channels) != (only, 1):
+            raise BadAudio(
+                f"sample_rate={rate}, channels={channels}: {encoding} is {only} Hz and one channel",
+                code="unsupported_audio",
+            )
+        return parse_format(name, only)
     if encoding not in _RAW:
         raise BadAudio(
-            f"encoding={encoding[:40]!r} is not known; use {', '.join((*_RAW, *_CONTAINERS))}",
+            f"encoding={encoding[:40]!r} is not known; use {_TAKEN}", code="unsupported_audio"
+        )
+    if encoding in _PACKETS and not live:
+        raise BadAudio(
+            f"encoding={encoding}: bare packets have no boundaries in a recording; send Ogg, and"
+            " leave encoding away",
             code="unsupported_audio",
         )
     if not rate:

@@ -16,12 +16,14 @@ _ENCODINGS = {
     1: "pcm_s16le",
     2: "flac",
     3: "mulaw",
+    4: "amr_nb",
+    5: "amr_wb",
     6: "ogg",
     8: "mp3",
     9: "webm",
     10: "alaw",  # of v1p1beta1; v1 has no such number
 }
-_UNDECODED = {4: "AMR", 5: "AMR_WB", 7: "SPEEX_WITH_HEADER_BYTE"}
+_UNDECODED = {7: "SPEEX_WITH_HEADER_BYTE"}
 _MOST_ALTERNATIVES, _ALTERNATIVES = 30, 10
 """What the service takes, and what engines here are asked for."""
 

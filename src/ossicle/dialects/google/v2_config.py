@@ -32,12 +32,14 @@ _ENCODINGS = {
     1: "pcm_s16le",
     2: "mulaw",
     3: "alaw",
+    4: "amr_nb",
+    5: "amr_wb",
     6: "flac",
     7: "mp3",
     8: "ogg",
     9: "webm",
 }
-_UNDECODED = {4: "AMR", 5: "AMR_WB", 10: "MP4_AAC", 11: "M4A_AAC", 12: "MOV_AAC"}
+_UNDECODED = {10: "MP4_AAC", 11: "M4A_AAC", 12: "MOV_AAC"}
 _MOST_ALTERNATIVES, _ALTERNATIVES = 30, 10
 _SILENCES = {2: 300, 3: 500}
 """Milliseconds that end a turn, for SUPERSHORT and SHORT; the default of the session otherwise."""

@@ -257,14 +257,18 @@ _CONTENT_TYPES = {
     "audio/mp3": "mp3",
     "audio/flac": "flac",
     "audio/x-flac": "flac",
+    "audio/amr": "amr_nb",
+    "audio/amr-wb": "amr_wb",
+    "audio/speex": "ogg",
+    "audio/g729": "g729",
     "audio/basic": "mulaw",
     "audio/pcmu": "mulaw",
     "audio/pcma": "alaw",
     "audio/l16": "pcm_s16be",
     "audio/pcm": "pcm_s16le",
 }
-"""RFC 2046, 3551, 4856 and common usage. Anything else: recognised by the first bytes (curl sends
-application/x-www-form-urlencoded unless told otherwise)."""
+"""RFC 2046, 3551, 4856, 4867, 5574 and common usage. Anything else: recognised by the first bytes
+(curl sends application/x-www-form-urlencoded unless told otherwise)."""
 
 
 def _format(one: dict[str, str], content_type: str) -> AudioFormat | None:

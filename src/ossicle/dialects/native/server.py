@@ -336,9 +336,9 @@ def _check_body(encoding: str) -> None:
     Raises:
         BadAudio: they were declared for a body, which has no packets.
     """
-    if encoding == "opus":
+    if encoding in {"opus", "speex"}:
         raise BadAudio(
-            "bare opus packets have no boundaries in a body: send ogg or webm, or use a WebSocket",
+            f"bare {encoding} packets have no boundaries in a body: send ogg, or use a WebSocket",
             code="unsupported_audio",
         )
 

@@ -9,7 +9,8 @@
  */
 
 import {
-  certificateHint, ConnectionLost, InsecureContext, microphoneError, MicrophoneLost, OssicleError,
+  certificateHint, ConnectionLost, InsecureContext, microphoneError, MicrophoneLost,
+  MicrophoneMissing, OssicleError,
 } from "./errors.js";
 
 /** @import { SpeechStream } from "./stream.js" */
@@ -30,6 +31,9 @@ import {
 
 /** Pieces that may wait here beside what waits in the stream: a second of them. */
 const WAITING_MS = 1000;
+
+/** How long the browser's sound may take to start; most need some 20 ms. */
+const STARTING_MS = 3000;
 
 /**
  * Ask for the microphone and send what it hears.
@@ -155,7 +159,19 @@ export class Microphone {
           `gateway there (ossicle serve), or check the address${certificateHint(module.origin)}`,
       );
     }
-    await this.#context.resume();
+    // Firefox starts no sound without a loudspeaker, and no browser before somebody pressed
+    // something where it wants that: neither says so, they wait for ever.
+    const started = await Promise.race([
+      this.#context.resume().then(() => true),
+      new Promise((resolve) => setTimeout(() => resolve(false), STARTING_MS)),
+    ]);
+    if (!started) {
+      throw new MicrophoneMissing(
+        "the browser's sound does not start: connect a loudspeaker or headphones, press the " +
+          "button once more, and reload the page if that does not help",
+        "microphone_missing",
+      );
+    }
     const node = new AudioWorkletNode(this.#context, "ossicle-capture", {
       numberOfInputs: 1,
       numberOfOutputs: 0,

@@ -105,6 +105,25 @@ def test_a_turn_that_was_told_of_is_closed_even_when_nothing_is_left():
     assert book.order == 1
 
 
+@pytest.mark.parametrize(
+    ("ending", "closed"),
+    [
+        ("bare", [(0, True, False, "turn left")]),
+        ("twin", [(0, True, False, "turn left"), (0, True, True, "Turn left,")]),
+        ("formatted", [(0, True, True, "Turn left,")]),
+    ],
+)
+def test_what_was_told_as_final_stays_when_the_session_ends_in_the_middle(
+    ending: Ending, closed: list[Any]
+):
+    book = TurnBook(ending)
+    book.hear(transcript("Turn left, hm", stable=10))
+    turns = book.hear(final(""))
+    assert shape(turns) == closed
+    assert [len(turn.words) for turn in turns] == [2] * len(turns)
+    assert shape(book.hear(final("then", turn=1)))[0][0] == 1
+
+
 def test_words_without_times_get_those_of_the_whole():
     event = final("turn left", words=None, start_ms=200, end_ms=900)
     (turn,) = TurnBook().hear(event)

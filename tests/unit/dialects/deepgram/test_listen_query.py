@@ -2,7 +2,7 @@
 
 import pytest
 
-from ossicle.core.errors import OssicleError
+from ossicle.core.errors import BadAudio, OssicleError
 from ossicle.core.formats import AudioFormat
 from ossicle.core.options import Options, merged
 from ossicle.dialects.deepgram.listen_query import Asked, listen_query
@@ -95,8 +95,43 @@ def test_what_is_not_done_is_said_and_what_is_unknown_is_not() -> None:
 
 
 @pytest.mark.parametrize(
+    ("query", "encoding", "rate"),
+    [
+        ("encoding=amr-nb", "amr_nb", 8_000),
+        ("encoding=AMR-NB&sample_rate=8000", "amr_nb", 8_000),
+        ("encoding=amr-wb&sample_rate=16000&channels=1", "amr_wb", 16_000),
+        ("encoding=g729", "g729", 8_000),
+        ("encoding=speex&sample_rate=32000", "speex", 32_000),
+    ],
+)
+def test_codecs_of_telephones(query: str, encoding: str, rate: int) -> None:
+    assert asked(query).format == AudioFormat(encoding, rate)  # pyright: ignore[reportArgumentType]  a test's table
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("encoding=amr-nb&sample_rate=16000", "amr-nb is 8000 Hz"),
+        ("encoding=g729&channels=2", "g729 is 8000 Hz and one channel"),
+        ("encoding=amr-wb&sample_rate=8000", "amr-wb is 16000 Hz"),
+    ],
+)
+def test_they_have_one_rate_and_one_channel(query: str, text: str) -> None:
+    with pytest.raises(BadAudio, match=text):
+        asked(query)
+
+
+@pytest.mark.parametrize("encoding", ["opus", "speex"])
+def test_bare_packets_have_no_boundaries_in_a_body(encoding: str) -> None:
+    query = f"encoding={encoding}&sample_rate=16000"
+    assert asked(query).format is not None
+    with pytest.raises(BadAudio, match="no boundaries in a recording; send Ogg"):
+        asked(query, live=False)
+
+
+@pytest.mark.parametrize(
     "query",
-    ["encoding=linear16", "encoding=speex&sample_rate=8000", "encoding=x&sample_rate=8000",
+    ["encoding=linear16", "encoding=speex", "encoding=x&sample_rate=8000",
      "encoding=linear16&sample_rate=1", "encoding=linear16&sample_rate=1e4", "channels=two",
      "encoding=linear16&sample_rate=16000&channels=0", "endpointing=x", "endpointing=-1",
      "utterance_end_ms=x", "punctuate=x", "utt_split=x", "utt_split=nan", "callback_method=GET",
