@@ -16,7 +16,7 @@ import numpy as np
 
 from ossicle.core.capabilities import PCM16K, Capabilities
 from ossicle.core.commands import Speak
-from ossicle.core.events import AudioOut, Event, Transcript
+from ossicle.core.events import AudioOut, Event, SpeechStarted, Transcript
 from ossicle.core.options import Options
 from ossicle.core.ports import Sink
 from ossicle.engines.compose import Combined
@@ -125,11 +125,14 @@ def pitch_talker(silence_ms: int = 400) -> Combined:
     async def recognize(
         audio: AsyncIterator[Item], options: Options
     ) -> AsyncGenerator[Event, None]:
-        listener, words, quiet = Listener(), list[str](), 0
+        listener, words, quiet, at = Listener(), list[str](), 0, 0
         async for item in audio:
             if not isinstance(item, bytes):
                 continue
             found = listener.hear(item)
+            at += len(item)
+            if found and not words:
+                yield SpeechStarted(at_ms=max(0, PCM16K.ms(at) - 220))
             words += [f"p{number}" for number in found]
             quiet = 0 if found or listener.hears else quiet + len(item)
             text = " ".join(words)

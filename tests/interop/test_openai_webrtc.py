@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.interop, pytest.mark.timeout(90)]
 HERE = Path(__file__).parent
 KEY = "sk-of-a-test"
 SHORT = [3, 14, 15]
-LONG = [9, 26, 5, 35, 8, 20, 1, 33]
+LONG = [9, 26, 5, 35, 8, 20, 1, 33, 28, 24]
 SECOND = [30, 2]
 HEARS = {
     "turn_detection": {"type": "server_vad", "silence_duration_ms": 200},
@@ -40,7 +40,9 @@ async def test_both_sdks_of_a_browser_talk_and_are_interrupted(tmp_path: Path) -
     openai, agents = javascript("openai"), javascript("@openai/agents-realtime")
     script = await bundled(openai, tmp_path)
     async with (
-        gateway_with(tmp_path, pitch_talker(), keys=(("me", KEY),)) as gateway,
+        gateway_with(
+            tmp_path, pitch_talker(), keys=(("me", KEY),), session={"speak_ahead_ms": 500}
+        ) as gateway,
         chromium(tmp_path, *FLAGS) as browser,
     ):
         port = gateway.doors["http"].port
@@ -52,8 +54,9 @@ async def test_both_sdks_of_a_browser_talk_and_are_interrupted(tmp_path: Path) -
             group.create_task(with_agents(pages[1], at))
         await until(lambda: not gateway.webrtc.calls.calls, what="both calls are over")
         await until(lambda: not gateway.house.sessions)
-        for page in pages:
-            assert not page.complaints, page.complaints
+        for page in pages:  # what was refused and nobody's icon, but nothing about CORS
+            found = [each for each in page.complaints if "Failed to load resource" not in each]
+            assert not found
     ran(openai, "OpenAI /v1/realtime/calls", door="webrtc", use="conversation, browser")
     ran(openai, "OpenAI /v1/realtime/calls", door="webrtc", use="interrupted, hang-up")
     ran(agents, "OpenAI /v1/realtime/calls", door="webrtc", use="conversation, browser")
@@ -64,7 +67,9 @@ async def with_openai(page: Page, at: str) -> None:
     """Its own request posts a form: the offer, and a session."""
     key = await secret(at)
     session = {"type": "realtime", "model": "gpt-realtime", "audio": {"input": HEARS}}
-    call = await page.run(f"connectOpenAI({json.dumps(at)}, {json.dumps(key)}, {json.dumps(session)})")
+    call = await page.run(
+        f"connectOpenAI({json.dumps(at)}, {json.dumps(key)}, {json.dumps(session)})"
+    )
     assert call.startswith("rtc_")
     await talked(page)
     assert (await event(page, "session.created"))["session"]["audio"]["input"]["transcription"] == {
@@ -90,7 +95,6 @@ async def with_agents(page: Page, at: str) -> None:
     assert call.startswith("rtc_")
     await talked(page)
     assert not await page.run("it.errors")
-    assert (await event(page, "INTERRUPTED"))["type"]
     history = await page.run("it.history")
     spoken = [
         (item["role"], part.get("transcript"))
@@ -118,13 +122,8 @@ async def talked(page: Page) -> None:
     assert answer == said(SHORT)
     await in_order(page)
 
+    await page.run(f"it.interrupter = {{numbers: {SECOND}, ms: 900}}")
     await page.run(f"say({LONG})")
-    await page.until(counted("output_audio_buffer.started", 2))
-    before = len(await hears(page))
-    async with asyncio.timeout(10):
-        while len(await hears(page)) < before + 2:
-            await asyncio.sleep(0.05)
-    await page.run(f"say({SECOND})")
     await page.until(counted("output_audio_buffer.stopped", 2))
     statuses = [e["response"]["status"] for e in await events(page, "response.done")]
     assert statuses == ["completed", "cancelled", "completed"]
@@ -139,7 +138,7 @@ async def talked(page: Page) -> None:
     assert heard[-len(SECOND) :] == SECOND
     first = heard[len(SHORT) : -len(SECOND)]
     assert first == LONG[: len(first)]
-    assert 2 <= len(first) < len(LONG) - 1
+    assert 1 <= len(first) < len(LONG) - 1
     # The server says how much was heard, and it is what the page heard, a word more or less.
     assert abs(truncated["audio_end_ms"] - (200 + 280 * len(first))) <= 400
     assert [e["transcript"] for e in await events(page, COMPLETED)] == [
@@ -204,8 +203,9 @@ async def bundled(client: Client, folder: Path) -> str:
     """The page's script with both SDKs in it."""
     modules = client.variables["NODE_PATH"]
     out = folder / "page.js"
+    bundle, page = HERE / "amazon" / "bundle.cjs", HERE / "openai_sdk" / "page.mjs"
     process = await asyncio.create_subprocess_exec(
-        node(), str(HERE / "amazon" / "bundle.cjs"), str(HERE / "openai_sdk" / "page.mjs"), str(out),
+        node(), str(bundle), str(page), str(out),
         env={**os.environ, "OSSICLE_JS": modules}, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     _, complaints = await process.communicate()

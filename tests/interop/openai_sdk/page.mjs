@@ -24,6 +24,10 @@ function pitches(numbers) {
 function microphone() {
   const context = new AudioContext();
   const out = context.createMediaStreamDestination();
+  const silence = context.createConstantSource(); // or no packets are sent while nobody speaks
+  silence.offset.value = 0;
+  silence.connect(out);
+  silence.start();
   window.say = (numbers) => {
     const samples = pitches(numbers);
     const buffer = context.createBuffer(1, samples.length, 16000);
@@ -47,6 +51,16 @@ async function record(stream) {
   context.createMediaStreamSource(stream).connect(node).connect(context.destination);
 }
 
+/** Somebody who begins to speak so long after the voice does. */
+function told(event) {
+  it.events.push(event);
+  if (it.interrupter && event.type === "output_audio_buffer.started") {
+    const { numbers, ms } = it.interrupter;
+    it.interrupter = null;
+    setTimeout(() => window.say(numbers), ms);
+  }
+}
+
 /** What was heard so far, as 16-bit samples in base64. */
 window.heard = () => {
   const all = it.sound.flatMap((piece) => [...piece].map((x) => Math.round(x * 32767)));
@@ -61,7 +75,7 @@ window.heard = () => {
 window.connectOpenAI = async (baseURL, apiKey, session) => {
   const client = new OpenAI({ apiKey, baseURL, dangerouslyAllowBrowser: true });
   const connection = new Connection();
-  connection.onEvent((event) => it.events.push(event));
+  connection.onEvent(told);
   connection.onConnectionEvent((event) => (it.state = event.state ?? event.reason ?? it.state));
   const audio = new Audio();
   audio.muted = true;
@@ -103,8 +117,7 @@ window.connectAgents = async (baseUrl, apiKey, config) => {
   });
   session.on("error", (error) => it.errors.push(JSON.stringify(error)));
   session.on("history_updated", (history) => (it.history = history));
-  session.on("audio_interrupted", () => it.events.push({ type: "INTERRUPTED" }));
-  session.on("transport_event", (event) => it.events.push(event));
+  session.on("transport_event", told);
   transport.on("connection_change", (state) => (it.state = state));
   await session.connect({ apiKey });
   await record(audioElement.srcObject);
