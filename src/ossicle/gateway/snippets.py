@@ -516,6 +516,22 @@ console.log(said.text);
         title="OpenAI, JavaScript", suffix=".mjs", install="npm install openai",
     ),
     Template(
+        "openai", "javascript", "/v1/realtime/calls",
+        """
+// {{install}}
+import { OpenAIRealtimeWebRTC, RealtimeAgent, RealtimeSession } from "@openai/agents-realtime";
+
+» const transport = new OpenAIRealtimeWebRTC({ baseUrl: "{{url}}/v1/realtime/calls" });
+const session = new RealtimeSession(new RealtimeAgent({ name: "Guide" }), { transport });
+session.on("history_updated", (history) => console.log(history));
+// a token that ends: your server asks POST /v1/realtime/client_secrets for it, with OSSICLE_KEY
+const apiKey = await (await fetch("/my-session-key")).text();
+await session.connect({ apiKey });
+""",
+        title="OpenAI agents over WebRTC, in a page", suffix=".mjs",
+        install="npm install @openai/agents-realtime",
+    ),
+    Template(
         "amazon", "python", "/stream-transcription",
         """
 # {{install}}
