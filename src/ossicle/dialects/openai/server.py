@@ -92,7 +92,8 @@ from .messages import (
 )
 from .pacing import SOUND, Paced, Pacing
 from .responding import Responding
-from .settings import ServerVad, Settings, format_of, patch_of, shown, updated
+from .settings import ServerVad, Settings, format_of, patch_of, shown
+from .updating import update_of
 from .wanted import wanted
 
 __all__ = ["LIFE_S", "RealtimeServer"]
@@ -400,29 +401,7 @@ class RealtimeServer:
 
     def _update(self, change: Json, event_id: str) -> Steps:
         book = self._book
-        before = book.settings
-        if "type" not in change and self._beta is None:
-            raise Rejected(
-                "Missing required parameter: 'session.type'.",
-                "missing_required_parameter",
-                "session.type",
-            )
-        after = updated(before, change)
-        now, then = after.audio, before.audio
-        if book.voiced and now.output.voice != then.output.voice:
-            raise Rejected(
-                "Cannot update a session's voice once it was heard.",
-                "cannot_update_voice",
-                "session.audio.output.voice",
-            )
-        formats = (now.input.format, now.output.format) != (then.input.format, then.output.format)
-        if book.declared and formats and not book.paced:
-            raise Rejected(
-                "Cannot change audio formats: the session's sound has been declared. Set them in "
-                "the first session.update.",
-                "invalid_value",
-                "session.audio",
-            )
+        before, after = book.settings, update_of(change, book, typed=self._beta is None)
         ref = self._ref("update", event_id)
         self._updates[ref] = before
         book.settings = after

@@ -351,12 +351,14 @@ class Call:
 
     async def _close_channel(self) -> None:
         """Its own goodbye: SCTP is aborted with the connection, which a page sees as an error."""
-        channel = self._channel
-        if channel is None or channel.readyState != "open":
-            return
-        channel.close()
-        while channel.readyState != "closed" and self.state == "connected":  # noqa: ASYNC110  as above
+        if self._channel is not None:
+            self._channel.close()
+        while self._channel_stands and self.state == "connected":  # noqa: ASYNC110  as above
             await asyncio.sleep(0.02)
+
+    @property
+    def _channel_stands(self) -> bool:
+        return self._channel is not None and self._channel.readyState != "closed"
 
     @property
     def _saying(self) -> bool:
