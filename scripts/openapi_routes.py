@@ -158,6 +158,14 @@ HEARD: Media = {
     "text/vtt": TEXT,
     "text/event-stream": EVENTS,
 }
+OFFERED: Schema = {
+    "type": "object",
+    "required": ["sdp"],
+    "properties": {
+        "sdp": {**TEXT, "description": "The offer; up to 64 KiB."},
+        "session": {**TEXT, "description": "A session as JSON; what it says comes last."},
+    },
+}
 SESSION: Schema = {"type": "object", "description": "A session in the beta's shape."}
 
 
@@ -313,10 +321,43 @@ ROUTES: tuple[Route, ...] = (
         takes={"application/json": SESSION}, gives={"application/json": SESSION},
         refuses="openai", credential="openai",
     ),
+    *(
+        Route(
+            "POST", path, "calls", f"OpenAI{of}: begin a call over WebRTC",
+            "An SDP offer with one audio section and a data channel, bare or as a form beside the "
+            "session. The events go over the data channel, the sound on the track. `location` "
+            "names the call.",
+            query={name: parameters.REALTIME[name] for name in ("model", "intent")},
+            takes={"application/sdp": TEXT, "multipart/form-data": OFFERED},
+            gives={"application/sdp": TEXT}, status=201, refuses="openai", credential="openai",
+        )
+        for path, of in (("/v1/realtime/calls", ""), ("/v1/realtime", " beta"))
+    ),
     Route(
-        "POST", "/v1/realtime/calls/{call_id}/hangup", "sessions", "OpenAI: end a call",
+        "POST", "/v1/realtime/calls/{call_id}/hangup", "calls", "OpenAI: end a call",
         "By its call id, or the id of any session of the same key.",
         refuses="openai", credential="openai",
+    ),
+    *(
+        Route(
+            "POST", f"/v1/realtime/calls/{{call_id}}/{verb}", "calls",
+            f"OpenAI: {verb} a call over SIP",
+            "Refused: no calls over SIP come here, and one over WebRTC is answered with its offer.",
+            refuses="openai", credential="openai",
+        )
+        for verb in ("accept", "reject", "refer")
+    ),
+    *(
+        Route(
+            "OPTIONS", path, "calls", "What a page of another origin may ask",
+            "Headers that the page wants to send are echoed.", status=204,
+            also={403: Also("It is not a page that may.")},
+        )
+        for path in (
+            "/v1/realtime/calls", "/v1/realtime",
+            *(f"/v1/realtime/calls/{{call_id}}/{verb}"
+              for verb in ("hangup", "accept", "reject", "refer")),
+        )
     ),
     Route(
         "POST", "/stream-transcription", "speech", "Amazon Transcribe: StartStreamTranscription",

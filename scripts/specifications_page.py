@@ -81,7 +81,7 @@ LOOKED_UP = (
     Provider("Amazon Transcribe", "StartStreamTranscription over HTTP/2 and WebSocket; event "
              "stream; Signature Version 4",
              "SDKs of Python (0.6) and JavaScript (3), botocore"),
-    Provider("OpenAI", "Realtime (GA, and the beta's shapes) over WebSocket; "
+    Provider("OpenAI", "Realtime (GA, and the beta's shapes) over WebSocket and WebRTC; "
              "`/v1/audio/transcriptions`, `/v1/audio/speech`",
              "SDKs of Python (3) and JavaScript (7), agents-realtime (0.20)"),
     Provider("Twilio", "Media Streams, version 1.0.0",

@@ -4,6 +4,7 @@ doubled or made up without being seen.
     engine = pitch_engine()            hears pitches as words; says a text as their sound
     sound = pitches([3, 1, 4])         pcm_s16le at 16 kHz: 160 ms of pitch, 120 ms of nothing, each
     heard_in(sound)                    [3, 1, 4]
+    talker = pitch_talker()            whole turns of them, and a voice: what an agent is made of
 
 A word is told once its pitch has been steady for 80 ms and is over.
 """
@@ -15,11 +16,15 @@ import numpy as np
 
 from ossicle.core.capabilities import PCM16K, Capabilities
 from ossicle.core.commands import Speak
-from ossicle.core.events import AudioOut, Event, Transcript
+from ossicle.core.events import AudioOut, Event, SpeechStarted, Transcript
 from ossicle.core.options import Options
+from ossicle.core.ports import Sink
+from ossicle.engines.compose import Combined
 from ossicle.engines.generators import GeneratorEngine, Item, from_generator
+from ossicle.engines.speaking import Piece, Rendering
+from ossicle.engines.voice import VoiceStream, speaks
 
-__all__ = ["Listener", "heard_in", "pitch_engine", "pitches"]
+__all__ = ["Listener", "heard_in", "pitch_engine", "pitch_talker", "pitches"]
 
 RATE = 16_000
 _FRAME = RATE // 50
@@ -49,6 +54,11 @@ class Listener:
         self._now = -1
         self._steady = 0
         self._quiet = 0
+
+    @property
+    def hears(self) -> bool:
+        """A pitch that is not over."""
+        return self._now >= 0
 
     def hear(self, data: bytes) -> list[int]:
         """Words that are over by this."""
@@ -107,3 +117,53 @@ def pitch_engine(chunk_ms: int = 200) -> GeneratorEngine:
 
     able = Capabilities(name="pitch", hears=(PCM16K,), speaks=(PCM16K,))
     return from_generator(recognize, able)
+
+
+def pitch_talker(silence_ms: int = 400) -> Combined:
+    """Hears pitches as turns that end with silence, and says a text as their sound."""
+
+    async def recognize(
+        audio: AsyncIterator[Item], options: Options
+    ) -> AsyncGenerator[Event, None]:
+        listener, words, quiet, at = Listener(), list[str](), 0, 0
+        async for item in audio:
+            if not isinstance(item, bytes):
+                continue
+            found = listener.hear(item)
+            at += len(item)
+            if found and not words:
+                yield SpeechStarted(at_ms=max(0, PCM16K.ms(at) - 220))
+            words += [f"p{number}" for number in found]
+            quiet = 0 if found or listener.hears else quiet + len(item)
+            text = " ".join(words)
+            if words and quiet >= silence_ms * RATE // 500:
+                words = []
+                yield Transcript(text=text, final=True, ends_turn=True)
+            elif found:
+                yield Transcript(text=text, stable=len(text))
+
+    able = Capabilities(name="pitch", hears=(PCM16K,))
+    return Combined(from_generator(recognize, able), _PitchVoice())
+
+
+class _PitchVoice:
+    """Says `p3 p14` as pitches; other words as nothing."""
+
+    capabilities = Capabilities(
+        name="pitches", hears=(), speaks=(PCM16K,), turns=False, interim_results=False,
+        word_times=True,
+    )  # fmt: skip
+
+    async def open(self, options: Options, sink: Sink) -> VoiceStream:
+        return VoiceStream("pitches", self, speaks(self.capabilities, options), options, sink)
+
+    def begin(self, piece: Piece, rendering: Rendering) -> None:
+        words = piece.text.split()
+        sound = pitches([int(word[1:]) for word in words])
+        for place, word in enumerate(words):
+            rendering.word(word, 200 + 280 * place, 360 + 280 * place)
+        rendering.sound(sound)
+        rendering.done()
+
+    def stop(self, rendering: Rendering) -> None:
+        """A piece is made at once; there is nothing to stop."""

@@ -205,6 +205,18 @@ async def test_a_gateway_answers_as_it_says(tmp_path: Path) -> None:
             await check("POST", f"/v1/realtime/calls/{name}/hangup", 200, hang_up)
             await talk.ended()
         await check("POST", "/v1/realtime/calls/gone/hangup", 404, hang_up)
+        calls = "/v1/realtime/calls"
+        for at in (calls, "/v1/realtime"):
+            begun = await check("POST", at, 201, headers=sdp, body=offer.encode())
+            await check("POST", at, 400, headers=sdp, body=b"no offer")
+            await check("OPTIONS", at, 204)
+        place = begun.headers["location"]
+        for verb in ("accept", "reject", "refer"):
+            named = f"{calls}/{{call_id}}/{verb}"
+            await check("POST", f"{place}/{verb}", 400, named)
+            await check("OPTIONS", f"{place}/{verb}", 204, named)
+        await check("OPTIONS", f"{place}/hangup", 204, hang_up)
+        await check("POST", f"{place}/hangup", 200, hang_up)
         speech = "/v1/audio/speech"
         for form in ("mp3", "wav", "pcm", "opus", "flac", "aac"):
             asked = json.dumps({"input": "hi", "response_format": form}).encode()

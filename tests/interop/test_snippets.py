@@ -27,7 +27,7 @@ PACKAGES = {"deepgram": "deepgram-sdk", "flux": "deepgram-sdk", "assemblyai": "a
 MODULES = {"deepgram": "@deepgram/sdk", "flux": "@deepgram/sdk", "assemblyai": "assemblyai",
            "twilio": "twilio", "websocket": "ws", "google": "@google-cloud/speech",
            "openai": "openai", "amazon": "@aws-sdk/client-transcribe-streaming"}  # fmt: skip
-IN_A_PAGE = {"/ossicle.js", "/whip"}
+IN_A_PAGE = {"/ossicle.js", "/whip", "/v1/realtime/calls"}
 RUN = [each for each in TEMPLATES if each.language != "xml" and each.path not in IN_A_PAGE]
 """TwiML is parsed by its own test, and a page's module by the tests of the playground."""
 KEY = "a-key-of-a-test"

@@ -91,6 +91,15 @@ class Desk(Protocol):
         """
         ...
 
+    async def find(self, credential: str | None, session: str) -> str:
+        """The id of a session of the credential's owner, by one of its names.
+
+        Raises:
+            Denied: as `owner`, or it is somebody else's.
+            Refused: there is none.
+        """
+        ...
+
     async def end(self, credential: str | None, session: str) -> None:
         """End a session of the credential's owner, by its id or one of its names.
 

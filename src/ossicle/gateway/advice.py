@@ -63,6 +63,7 @@ _SNIPPETS = {
     ("websocket", "amazon"): ("amazon", "javascript"),
     ("http", "native"): ("curl", "shell"),
     ("webrtc", "native"): ("webrtc", "javascript"),
+    ("webrtc", "openai"): ("openai", "javascript"),
     ("http2", "amazon"): ("amazon", "python"),
     ("grpc", "native"): ("ossicle", "python"),
     ("grpc", "google"): ("google", "python"),

@@ -14,12 +14,14 @@ from ossicle.dialects.native.messages import ErrorBody, encode
 from ossicle.transports.http.server import stream_endpoint
 
 from .advice import advice_route
-from .bind import BINDINGS, ENDPOINTS, router
+from .bind import BINDINGS, ENDPOINTS, OPENAI_CALLS, router
+from .crossorigin import for_pages
 from .desk import endpoint_route
 from .house import House
 from .pages import page_routes
 from .probe import METHODS, Probes
 from .probecalls import probe_routes
+from .realtimecalls import realtime_call_routes
 from .snippets import snippets
 from .webcalls import WebCalls
 from .webrtc import WebRtcDoor, webrtc_door
@@ -99,6 +101,7 @@ def make_app(
                 if binding.transport == "http"
             ),
             *webrtc.routes,
+            *realtime_call_routes(house, webrtc),
             Route(
                 probing.PATH,
                 stream_endpoint(probes.accept, house.settings.http),
@@ -108,12 +111,21 @@ def make_app(
             Route("/v1/snippets", lines_to_change),
             advice_route(house),
             WebCalls(house, probes.beside, METHODS),
-            *(endpoint_route(house, method, path, make(house)) for method, path, make in ENDPOINTS),
+            *(
+                route
+                for method, path, make in ENDPOINTS
+                for route in _routes(house, endpoint_route(house, method, path, make(house)))
+            ),
         ]
     )
     answered = {binding.path for binding in BINDINGS}
     answered |= {route.path for route in app.routes if isinstance(route, Route)}
     return app
+
+
+def _routes(house: House, route: Route) -> tuple[Route, ...]:
+    """What a page of another origin may control, too, as far as it has a key."""
+    return for_pages(house, route) if route.path.startswith(f"{OPENAI_CALLS}/") else (route,)
 
 
 def _refused(error: OssicleError) -> Response:

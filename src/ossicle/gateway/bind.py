@@ -25,7 +25,9 @@ from ossicle.dialects.native.endpoints import new_token
 from ossicle.dialects.native.errors import refusal
 from ossicle.dialects.native.rpc_server import RpcListener, RpcRecognizer, RpcServer
 from ossicle.dialects.openai import Books, RealtimeServer
-from ossicle.dialects.openai.endpoints import beta_secret, client_secret, hang_up
+from ossicle.dialects.openai.calls import CALLS as OPENAI_CALLS
+from ossicle.dialects.openai.calls import hang_up, sip_only
+from ossicle.dialects.openai.endpoints import beta_secret, client_secret
 from ossicle.dialects.openai.speech_request import SpeechRequest
 from ossicle.dialects.openai.transcription_request import TranscriptionRequest
 from ossicle.dialects.twilio import CallServer, header_token, signed
@@ -112,6 +114,8 @@ BINDINGS: tuple[Binding, ...] = (
     *(Binding("grpc", path, make, (kind,)) for path, make, kind in CALLS),
     Binding("websocket", "/v1/sessions/{name}/events", _observer),
     Binding("http", "/v1/sessions/{name}/events", _observer, ("GET",)),
+    Binding("webrtc", OPENAI_CALLS, _realtime),
+    Binding("webrtc", "/v1/realtime", _realtime),
     Binding("webrtc", "/whip", _native),
     Binding("webrtc", "/whep/{name}", _observer),
 )
@@ -122,7 +126,10 @@ ENDPOINTS: tuple[tuple[str, str, Callable[[House], Endpoint]], ...] = (
     ("POST", "/v1/realtime/client_secrets", lambda _house: client_secret),
     ("POST", "/v1/realtime/sessions", lambda _house: beta_secret),
     ("POST", "/v1/realtime/transcription_sessions", lambda _house: beta_secret),
-    ("POST", "/v1/realtime/calls/{call_id}/hangup", lambda _house: hang_up),
+    ("POST", f"{OPENAI_CALLS}/{{call_id}}/hangup", lambda _house: hang_up),
+    ("POST", f"{OPENAI_CALLS}/{{call_id}}/accept", lambda _house: sip_only),
+    ("POST", f"{OPENAI_CALLS}/{{call_id}}/reject", lambda _house: sip_only),
+    ("POST", f"{OPENAI_CALLS}/{{call_id}}/refer", lambda _house: sip_only),
     ("POST", "/v2/realtime/token", lambda _house: legacy_token),
     ("GET", "/v3/token", lambda _house: v3_token),
     ("GET", VOICE_PATH, lambda house: voice_at(house.settings.public_url)),

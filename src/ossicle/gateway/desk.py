@@ -46,6 +46,10 @@ class FrontDesk:
         """A token for the owner of a key."""
         return self._house.access.mint(credential, ttl_s, limits, once=once)
 
+    async def find(self, credential: str | None, session: str) -> str:
+        """The id of a session of the credential's owner."""
+        return self._house.owned(session, await self.owner(credential)).id
+
     async def end(self, credential: str | None, session: str) -> None:
         """End a session of the credential's owner."""
         self._house.end(session, await self.owner(credential))

@@ -342,8 +342,8 @@ class House:
             raise Refused("there is no such session", code="not_found")
         return session
 
-    def end(self, name: str, owner: str) -> None:
-        """End a session of this owner.
+    def owned(self, name: str, owner: str) -> Session:
+        """A session of this owner.
 
         Raises:
             Refused: there is none of that name.
@@ -351,7 +351,15 @@ class House:
         """
         session = self.find(name, owner)
         self._own(session, owner)
-        session.finish("done")
+        return session
+
+    def end(self, name: str, owner: str) -> None:
+        """End a session of this owner.
+
+        Raises:
+            Refused, Denied: as `owned`.
+        """
+        self.owned(name, owner).finish("done")
 
     def _open(self, leg: Leg, configure: Configure, verdict: Verdict) -> Session:
         # gRPC's server takes no new calls by then: one that comes to us came before the GOAWAY, and

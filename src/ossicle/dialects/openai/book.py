@@ -8,6 +8,7 @@ events is entered by whichever leg comes to it first; the second time changes no
     book = books.of("session")          # the same object for each leg of that session
 """
 
+from collections import deque
 from typing import Any, TypeAlias
 from weakref import WeakValueDictionary
 
@@ -15,12 +16,17 @@ import msgspec
 
 from ossicle.core.errors import Refused
 
+from .messages import BufferCleared, BufferStarted, BufferStopped
 from .settings import Settings
 
-__all__ = ["Book", "Books", "Item"]
+__all__ = ["Book", "Books", "Item", "Noted"]
 
 Json: TypeAlias = dict[str, Any]
 
+Noted: TypeAlias = BufferStarted | BufferStopped | BufferCleared
+"""What only the leg with the track knows, and the others are to tell."""
+
+_MOST_NOTED = 64
 _MOST_ITEMS = 4_000
 """Items kept; an hour of short turns is below that. The oldest are forgotten."""
 
@@ -76,6 +82,13 @@ class Book:
         """Number of the last event that a leg has entered."""
         self.appended = 0
         """Bytes appended since the last commit, where no turn detection takes them."""
+        self.paced = False
+        """Its sound is on a track, which has one format and its own pace."""
+        self.playing = False
+        """Something is being heard there."""
+        self.noted = 0
+        """How many events were noted."""
+        self._notes: deque[Noted] = deque(maxlen=_MOST_NOTED)
         self._items: dict[str, Item] = {}
         self._order: list[str] = []
 
@@ -104,6 +117,17 @@ class Book:
         while len(self._order) > _MOST_ITEMS:
             del self._items[self._order.pop(0)]
         return item
+
+    def note(self, event: Noted, *, playing: bool) -> None:
+        """For the other legs. One that does not look for long misses the oldest."""
+        self.playing = playing
+        self.noted += 1
+        self._notes.append(event)
+
+    def notes(self, since: int) -> tuple[Noted, ...]:
+        """What was noted after the first `since`."""
+        count = min(self.noted - since, len(self._notes))
+        return tuple(self._notes)[len(self._notes) - count :] if count > 0 else ()
 
     @property
     def last(self) -> str | None:

@@ -55,7 +55,10 @@ def credential_in(headers: Iterable[tuple[str, str]]) -> str | None:
 
 
 def is_beta(opening: Opening) -> bool:
-    """The client asks for the shapes of the beta."""
+    """The client asks for the shapes of the beta. A call over WebRTC asks by its path: a browser's
+    offer has no such header there (wire note, section 12)."""
+    if opening.traits.media and opening.path == "/v1/realtime":
+        return True
     if "realtime=v1" in opening.header("openai-beta").replace(" ", ""):
         return True
     return _BETA in _items(opening.headers)

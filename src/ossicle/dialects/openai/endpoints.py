@@ -1,9 +1,8 @@
-"""Plain HTTP beside `/v1/realtime`: keys for browsers, and the end of a call.
+"""Plain HTTP beside `/v1/realtime`: keys for browsers.
 
     POST /v1/realtime/client_secrets                 a key that ends by itself
     POST /v1/realtime/sessions                       the same in the beta's shape
     POST /v1/realtime/transcription_sessions         likewise
-    POST /v1/realtime/calls/{call_id}/hangup         ends a session
 
 A secret opens any number of sessions until it ends; a session that runs outlives it.
 """
@@ -27,7 +26,6 @@ __all__ = [
     "SecretAsked",
     "beta_secret",
     "client_secret",
-    "hang_up",
 ]
 
 Json: TypeAlias = dict[str, Any]
@@ -93,17 +91,6 @@ async def beta_secret(request: Request, desk: Desk) -> Response:
     expires = int(minted.expires_at)
     session = beta_session(shown(settings, f"sess_{uuid4().hex}", 0))
     return _answer({**session, "client_secret": {"value": secret, "expires_at": expires}})
-
-
-async def hang_up(request: Request, desk: Desk) -> Response:
-    """End the session of a call."""
-    call_id = request.path.removesuffix("/hangup").rpartition("/")[2]
-    credential = credential_in(request.headers)
-    try:
-        await desk.end(None if credential is None else token_in(credential), call_id[:200])
-    except OssicleError as error:
-        return _refused(error)
-    return Response(200, request_headers(str(uuid4())))
 
 
 async def _minted(request: Request, desk: Desk, seconds: int) -> Minted:

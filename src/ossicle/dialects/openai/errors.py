@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from ossicle.core.errors import CODES, Fault, Refused
+from ossicle.core.errors import CODES, Fault, OssicleError, Refused
 from ossicle.core.wire import Close
 
 from .messages import ErrorBody
@@ -113,11 +113,14 @@ def error_of(
     )
 
 
-def error_body(fault: Fault) -> bytes:
-    """The JSON of a refusal."""
+def error_body(fault: Fault, error: OssicleError | None = None) -> bytes:
+    """The JSON of a refusal; `error`: what was raised, where the service has a word for it."""
     row = _row(fault)
+    word, param = row.code, None
+    if isinstance(error, Rejected):
+        word, param = error.word, error.param
     return msgspec.json.encode(
-        {"error": {"message": fault.text, "type": row.type, "param": None, "code": row.code}}
+        {"error": {"message": fault.text, "type": row.type, "param": param, "code": word}}
     )
 
 
@@ -132,10 +135,10 @@ def headers_of(fault: Fault, request_id: str) -> tuple[tuple[str, str], ...]:
     return (("content-type", "application/json"), *request_headers(request_id), *again)
 
 
-def refusal(fault: Fault, request_id: str) -> Close:
-    """The whole answer of a request that is refused."""
+def refusal(fault: Fault, request_id: str, error: OssicleError | None = None) -> Close:
+    """The whole answer of a request that is refused; `error` as for `error_body`."""
     row = _row(fault)
-    return Close(row.status, row.code, headers_of(fault, request_id), error_body(fault))
+    return Close(row.status, row.code, headers_of(fault, request_id), error_body(fault, error))
 
 
 def closing(fault: Fault | None) -> Close:

@@ -12,10 +12,11 @@ from collections import deque
 
 import msgspec
 
-from ossicle.core.events import SpeechEnded, SpeechStarted, Transcript
+from ossicle.core.events import SpeechEnded, SpeechStarted, Transcript, Word
 
 from .book import Book, Item
 from .growth import Growth
+from .logprobs import WANTED, logprobs_of
 from .messages import (
     Committed,
     ItemAdded,
@@ -23,11 +24,14 @@ from .messages import (
     ServerEvent,
     Started,
     Stopped,
+    TimeoutTriggered,
     TranscriptionCompleted,
     TranscriptionDelta,
     TranscriptionFailed,
+    TranscriptionSegment,
 )
 from .settings import ServerVad
+from .transcription_text import runs
 
 __all__ = ["Listening"]
 
@@ -35,13 +39,14 @@ __all__ = ["Listening"]
 class _Heard:
     """One item in the making."""
 
-    __slots__ = ("committed", "done", "end_ms", "growth", "id", "start_ms", "told")
+    __slots__ = ("committed", "done", "end_ms", "finals", "growth", "id", "start_ms", "told")
 
     def __init__(self, item_id: str) -> None:
         self.id = item_id
         self.growth = Growth()
         self.told = ""
         """As much of it as deltas said."""
+        self.finals: list[Transcript] = []
         self.committed = self.done = False
         self.start_ms: int | None = None
         self.end_ms = 0
@@ -100,6 +105,14 @@ class Listening:
         self._pending.append(heard.id)
         return heard.id, self._enter(heard)
 
+    def silent(self, start_ms: int, end_ms: int) -> list[ServerEvent]:
+        """Nobody spoke for long: the silence is an item without words (`idle_timeout_ms`)."""
+        heard = _Heard(f"item_{self._leg}s{end_ms}")
+        heard.start_ms, heard.end_ms = start_ms, end_ms
+        self._until_ms = max(self._until_ms, end_ms)
+        triggered = TimeoutTriggered(item_id=heard.id, audio_start_ms=start_ms, audio_end_ms=end_ms)
+        return [triggered, *self._complete(heard)]
+
     def forget(self) -> None:
         """What was heard and not committed is nothing any more."""
         for turn, heard in tuple(self._turns.items()):
@@ -149,6 +162,8 @@ class Listening:
             heard.start_ms = event.start_ms
         heard.end_ms = max(heard.end_ms, event.end_ms or 0)
         heard.growth.hear(event)
+        if event.final:
+            heard.finals.append(event)
         if not (event.final and event.ends_turn):
             return self._deltas(heard) if heard.committed or self._live else []
         self._turns.pop(event.turn, None)
@@ -160,7 +175,7 @@ class Listening:
         if not heard.committed and not heard.growth.text and not event.ref:
             self._items.pop(heard.id, None)  # forgotten: `input_audio_buffer.clear`
             return []
-        return self._complete(heard, event)
+        return self._complete(heard)
 
     def failed(self, code: str, text: str) -> list[ServerEvent]:
         """What is not complete never will be."""
@@ -234,7 +249,7 @@ class Listening:
             return []
         return [TranscriptionDelta(item_id=heard.id, content_index=0, delta=delta)]
 
-    def _complete(self, heard: _Heard, event: Transcript) -> list[ServerEvent]:
+    def _complete(self, heard: _Heard) -> list[ServerEvent]:
         entered = self._enter(heard)
         self._items.pop(heard.id, None)
         if heard.done:
@@ -247,10 +262,29 @@ class Listening:
         if not self.wants_words:
             return entered
         seconds = max(0, heard.end_ms - (heard.start_ms or 0)) / 1000
+        words = [word for final in heard.finals for word in final.words or ()]
         completed = TranscriptionCompleted(
             item_id=heard.id,
             content_index=0,
             transcript=text,
             usage={"type": "duration", "seconds": seconds},
+            logprobs=logprobs_of(words) if WANTED in (self._book.settings.include or ()) else None,
         )
-        return [*entered, *self._deltas(heard), completed]
+        return [*entered, *self._deltas(heard), *_segments(heard, words), completed]
+
+
+def _segments(heard: _Heard, words: list[Word]) -> list[ServerEvent]:
+    """Who said what, where the engine tells speakers apart."""
+    return [
+        TranscriptionSegment(
+            item_id=heard.id,
+            content_index=0,
+            id=f"seg_{heard.id}_{number}",
+            text=" ".join(word.text for word in run),
+            speaker=run[0].speaker,
+            start=run[0].start_ms / 1000,
+            end=run[-1].end_ms / 1000,
+        )
+        for number, run in enumerate(runs(words))
+        if run and run[0].speaker
+    ]

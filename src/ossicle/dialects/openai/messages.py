@@ -69,6 +69,7 @@ __all__ = [
     "TranscriptionCompleted",
     "TranscriptionDelta",
     "TranscriptionFailed",
+    "TranscriptionSegment",
     "append_of",
     "head_of",
     "parse_client",
@@ -269,6 +270,21 @@ class TranscriptionFailed(
     error: Json
 
 
+class TranscriptionSegment(
+    _Told, frozen=True, tag="conversation.item.input_audio_transcription.segment"
+):
+    """What one speaker said of an item."""
+
+    item_id: str
+    content_index: int
+    id: str
+    text: str
+    speaker: str
+    start: float
+    """Seconds."""
+    end: float
+
+
 class Committed(_Told, frozen=True, tag="input_audio_buffer.committed"):
     """What was appended is an item."""
 
@@ -464,6 +480,7 @@ ServerEvent: TypeAlias = (
     | TranscriptionDelta
     | TranscriptionCompleted
     | TranscriptionFailed
+    | TranscriptionSegment
     | Committed
     | Cleared
     | Started

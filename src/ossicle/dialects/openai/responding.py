@@ -22,6 +22,7 @@ from .messages import (
     FunctionArgumentsDone,
     ItemAdded,
     ItemDone,
+    ItemTruncated,
     OutputItemAdded,
     OutputItemDone,
     PartAdded,
@@ -77,6 +78,8 @@ class Responding:
         self._by_utterance: dict[str, str] = {}
         self._items: dict[str, str] = {}
         """Utterance of an item, for truncation."""
+        self._cut: dict[str, None] = {}
+        """Utterances whose item was truncated by us."""
         self._finished: dict[str, None] = {}
         """Responses and utterances that are over: what still comes of them is not told."""
 
@@ -98,6 +101,27 @@ class Responding:
     def utterance_of(self, item_id: str) -> str | None:
         """Which utterance an item is; None = it is none, or too old."""
         return self._items.get(item_id)
+
+    def of(self, utterance: str) -> Response | None:
+        """The answer that an utterance is of, while it is being made."""
+        found = (each for each in self.active.values() if each.utterance == utterance)
+        return next(found, None) if utterance else None
+
+    def truncated(self, utterance: str, heard_ms: int) -> list[ServerEvent]:
+        """An answer that was cut off on a track, where the server knows how much of it was heard:
+        its item, once. Which words those were is not known to the letter, so none of them stay."""
+        found = (name for name, said in reversed(self._items.items()) if said == utterance)
+        name = next(found, None) if utterance else None
+        if name is None or utterance in self._cut or name not in self._book:
+            return []
+        item = self._book.find(name)
+        if not any(part.get("type") == "output_audio" for part in item.content):
+            return []
+        self._cut[utterance] = None
+        while len(self._cut) > _REMEMBERED:
+            del self._cut[next(iter(self._cut))]
+        item.content = [{"type": "output_audio", "transcript": ""}]
+        return [ItemTruncated(item_id=name, content_index=0, audio_end_ms=heard_ms)]
 
     # ── told by the session ──
 

@@ -10,14 +10,14 @@ tells them apart:
     /v1/realtime?call_id=rtc_…           a controller of a session that exists
 
 The format of the sound is declared by the first `session.update`, or by the first sound, whichever
-comes first: before that, no engine is chosen. What the client appends is given on in pieces, so a
-message of 15 MiB waits here and not in the session.
+comes first: before that, no engine is chosen.
 
-On a channel that carries media (WebRTC) sound goes as `Media`, and `output_audio_buffer.*` tells
-how far it was played; the names of such a session are `rtc_…`.
+On a channel that carries media (a call over WebRTC) sound goes as `Media` and its format is fixed;
+`pacing` tells how far it was played. What is wrong with such a call before it begins is the answer
+to its offer, a status and JSON.
 """
 
-from collections import deque
+from collections.abc import Iterable
 from math import inf
 from typing import Any, TypeAlias, cast
 
@@ -26,13 +26,11 @@ import msgspec
 from ossicle.core.commands import (
     Audio,
     Cancel,
-    Command,
     Configure,
     End,
     Finalize,
     Join,
     Played,
-    Speak,
 )
 from ossicle.core.errors import Fault, OssicleError, Refused
 from ossicle.core.events import (
@@ -49,28 +47,24 @@ from ossicle.core.events import (
     Told,
     Transcript,
 )
+from ossicle.core.formats import AudioFormat
 from ossicle.core.ports import Steps
-from ossicle.core.wire import Accept, Clear, Close, Mark, Media, Message, Opening, Text
+from ossicle.core.wire import MESSAGES, Accept, Close, Mark, Media, Message, Opening, Text
 
+from .asking import speak_of
 from .beta import Beta
 from .book import Book, Books
-from .conversing import item_of, lines_of, tell_of
-from .credentials import (
-    credential_in,
-    credential_of,
-    is_beta,
-    session_in,
-    subprotocol_of,
-)
-from .errors import Rejected, closing, error_of, request_headers
+from .calls import call_name
+from .conversing import item_of, tell_of
+from .credentials import credential_of, is_beta, subprotocol_of
+from .errors import Rejected, closing, error_of, refusal, request_headers
+from .idling import Idling
+from .inlet import MOST_MESSAGE, SLICE, Inlet
 from .listening import Listening
 from .messages import (
     AudioAppend,
     AudioClear,
     AudioCommit,
-    BufferCleared,
-    BufferStarted,
-    BufferStopped,
     Cleared,
     ClientEvent,
     DigitsReceived,
@@ -97,18 +91,13 @@ from .messages import (
     sound_in,
     written,
 )
+from .pacing import SOUND, Paced, Pacing
 from .responding import Responding
-from .settings import (
-    Settings,
-    answers_of,
-    format_of,
-    patch_of,
-    shown,
-    synthesis_of,
-    updated,
-)
+from .settings import ServerVad, Settings, format_of, patch_of, shown
+from .updating import update_of
+from .wanted import wanted
 
-__all__ = ["LIFE_S", "RealtimeServer", "call_name"]
+__all__ = ["LIFE_S", "RealtimeServer"]
 
 Json: TypeAlias = dict[str, Any]
 
@@ -117,22 +106,13 @@ LIFE_S = 3_600
 session does not end then."""
 MOST_AUDIO = 15 << 20
 """Bytes of sound in one event, as at the service."""
-_MOST_MESSAGE = 21 << 20
-"""The same in base64, with the JSON around it."""
-_SLICE = 64 << 10
-"""Sound handed on at a time; what is left of an event waits here."""
-_MOST_WAITING = 3 * _MOST_MESSAGE
-"""Bytes that may wait. Reading is paused long before that, so only a peer that does not stop when
-told gets here."""
 _PAUSE_S = 0.001
 _LEAST_COMMIT_MS = 100
 _MOST_ASKED = 1_000
 """Events of the client whose answer may be awaited."""
-
-
-def call_name(opening: Opening) -> str:
-    """The name by which a sideband or a hang-up finds a session: the call id of its answer."""
-    return "rtc_" + opening.id.replace("-", "")
+_LOOK_S = 0.05
+"""How often a sideband looks what became of sound on a track, while there is some: the only thing
+that no event of the session tells it."""
 
 
 class RealtimeServer:
@@ -140,17 +120,12 @@ class RealtimeServer:
 
     name = "openai.realtime"
 
-    def __init__(self, books: Books | None = None, *, session: Json | None = None) -> None:
-        """
-        Args:
-            books: of this gateway, so that all legs of a session share one.
-            session: what the opening asks for beside its URL, as a part of a multipart body does.
-        """
+    def __init__(self, books: Books | None = None) -> None:
+        """`books`: of this gateway, so that all legs of a session share one."""
         self.deadline = inf
         self.plain = False
         self.resumable = False
         self._books = books or Books()
-        self._asked_session: Json = dict(session or {})
         self._opening = Opening()
         self._settings = Settings()
         self._beta: Beta | None = None
@@ -168,12 +143,15 @@ class RealtimeServer:
         self._updates: dict[str, Settings] = {}
         """Updates under way, with the settings to go back to."""
         self._declaring = ""
-        self._waiting: deque[bytes | str] = deque()
-        self._waiting_bytes = 0
-        self._playing = ""
-        self._marks = 0
-        self._marked: dict[str, tuple[str, int, str]] = {}
-        """Places in the sound on a track: utterance, ms, and the response that ends there."""
+        self._inlet = Inlet()
+        self._drain_at = inf
+        self._pacing: Pacing | None = None
+        """None: its channel does not carry sound."""
+        self._idling = Idling()
+        self._sent = 0
+        """Bytes of sound the client sent in all."""
+        self._looked = 0
+        """How many of the book's notes were told."""
 
     # ── core.ports.Dialect ──
 
@@ -188,43 +166,56 @@ class RealtimeServer:
                 self._joins = True
                 join = Join(session=call.removeprefix("sess_")[:200], role="controller")
                 return (Configure(join=join, credential=credential_of(opening)),)
-            self._settings = settings = self._wanted(opening)
-            return (
-                Configure(
-                    patch=patch_of(settings),
-                    credential=credential_of(opening),
-                    names=(call_name(opening),),
-                ),
-            )
+            self._settings = settings = wanted(opening)
         except OssicleError as error:
             return self._fatal(error)
+        patch, sound = patch_of(settings), None
+        if self._media:
+            # A microphone cannot be stopped: what an engine does not take in time is old.
+            patch, sound = patch | {"overload": "drop_oldest"}, SOUND
+        return (
+            Configure(
+                patch=patch,
+                format=sound,
+                speaks=sound,
+                credential=credential_of(opening),
+                names=(call_name(opening),),
+            ),
+        )
 
     def receive(self, message: Message, now: float) -> Steps:
         """A message from the client."""
         if self._over:
             return ()
         match message:
+            case Media(data=data):
+                if self._pacing is None or not data:
+                    return ()
+                self._take(len(data))
+                return (Audio(data=data),)  # nothing else changes by it, no deadline either
             case Text(data=text):
-                steps = self._read(text)
-                return (*steps, *self._drain(now)) if self._waiting else steps
-            case Mark(name=name):
-                return self._reached(name)
-            case Media(data=data) if data and not self._joins:
-                return (*self._declare(), Audio(data=data, at_ms=message.at_ms))
+                steps = self._read(text, now)
+            case Mark(name=name) if self._pacing is not None:
+                steps = self._paced(self._pacing.reached(name))
             case Close() if self._media:
-                return (End(),)
+                # The call is over. A transcript is finished; an answer has nobody to hear it.
+                if self._settings.type == "transcription":
+                    return (End(),)
+                self._stop()
+                return (closing(None),)
             case _:
                 return ()
+        return self._and_more(steps, now)
 
     def spelled(self, text: str) -> bytes | None:
         """See `core.ports.Spelled`."""
         book = self._book
-        if self._waiting or self._over or self._joins or self._beta is not None:
+        if self._inlet or self._over or self._joins or self._pacing or self._beta is not None:
             return None
         audio = sound_in(text) if book.declared else None
-        if not audio or len(audio) > _SLICE:
+        if not audio or len(audio) > SLICE:
             return None
-        book.appended += len(audio)
+        self._take(len(audio))
         return audio
 
     def send(self, event: Event, now: float) -> Steps:
@@ -237,40 +228,41 @@ class RealtimeServer:
             case Ended():
                 return self._end(event)
             case _:
-                steps = self._told(event)
+                steps = self._told(event, now)
         if event.seq:
             self._book.newest = max(self._book.newest, event.seq)
             if event.seq <= self._muted_until:
                 return ()
-        return steps
+        return self._and_more(steps, now)
 
     def expire(self, now: float) -> Steps:
-        """The next piece of what waits."""
-        return self._drain(now) if now >= self.deadline else ()
+        """The next piece of what waits, or nobody has said anything for long."""
+        if self._over or now < self.deadline:
+            return ()
+        steps = self._drain(now) if now >= self._drain_at else ()
+        return self._and_more((*steps, *self._idle(now)), now)
+
+    def _and_more(self, steps: Steps, now: float) -> Steps:
+        """Those, what is due anyway, and when to look again."""
+        if self._over:
+            return steps
+        if self._inlet and self._drain_at == inf:
+            steps = (*steps, *self._drain(now))
+            if self._over:
+                return steps
+        if not self._inlet:
+            self._drain_at = inf
+        elif self._drain_at <= now or self._drain_at == inf:
+            self._drain_at = now + _PAUSE_S
+        look_at = inf
+        if self._joins and self._book.paced:
+            steps = (*steps, *self._all(self._book.notes(self._looked)))
+            self._looked = self._book.noted
+            look_at = now + _LOOK_S if self._book.playing else inf
+        self.deadline = min(self._drain_at, self._idling.deadline, look_at)
+        return steps
 
     # ── opening ──
-
-    def _wanted(self, opening: Opening) -> Settings:
-        """What the URL, an ephemeral key and the body ask for, as a session."""
-        given = session_in(credential_in(opening.headers)) | self._asked_session
-        transcribes = opening.param("intent") == "transcription"
-        kind = given.get("type") or ("transcription" if transcribes else "realtime")
-        if kind not in {"realtime", "transcription"}:
-            raise Rejected(
-                "session.type is 'realtime' or 'transcription'.", "invalid_value", "session.type"
-            )
-        model = opening.param("model")
-        if transcribes and model:
-            raise Rejected(
-                "A transcription session takes no model in its URL; set "
-                "session.audio.input.transcription.model.",
-                "invalid_model",
-            )
-        if kind == "transcription":
-            settings = Settings(type="transcription")
-        else:
-            settings = Settings(model=(model or str(given.get("model") or ""))[:200])
-        return updated(settings, {**given, "type": kind})
 
     def _begin(self, event: Began) -> Steps:
         self._accepted = True
@@ -282,14 +274,17 @@ class RealtimeServer:
         # no declaration by its client.
         book.declared = book.declared or self._joins or self._media
         self._book = book
-        self._listening = Listening(book, self._opening.id.replace("-", ""))
-        self._responding = Responding(book, sends_sound=not self._media)
+        if self._media:
+            book.paced, self._pacing = True, Pacing(book)
+        self._listening = Listening(book, self._leg)
+        # The sound of a call is on its track, for its sidebands, too.
+        self._responding = Responding(book, sends_sound=not book.paced)
         if self._joins:
-            self._muted_until = book.newest
+            self._muted_until, self._looked = book.newest, book.noted
         accept = Accept(
             request_headers(self._opening.id),
             subprotocol_of(self._opening),
-            max_message=_MOST_MESSAGE,
+            max_message=MOST_MESSAGE,
         )
         return (accept, *self._say(SessionCreated(session=self._session())))
 
@@ -311,12 +306,26 @@ class RealtimeServer:
             ),
         )
 
+    @property
+    def _hears(self) -> AudioFormat:
+        """What the client's sound is."""
+        if self._book.paced:
+            return SOUND
+        return format_of(self._book.settings.audio.input.format)
+
     # ── from the client ──
 
-    def _read(self, text: str) -> Steps:
+    def _read(self, text: str, now: float) -> Steps:
         """One event, or behind what waits already."""
-        if self._waiting:
-            return self._wait(text)
+        if not self._inlet:
+            return self._event(text, now)
+        try:
+            self._inlet.text(text)
+        except OssicleError as error:
+            return self._fatal(error)
+        return ()
+
+    def _event(self, text: str, now: float) -> Steps:
         event_id = ""
         try:
             if self._beta is not None:
@@ -324,38 +333,42 @@ class RealtimeServer:
                 text = self._beta.read(text, self._book.settings)
             message = parse_client(text)
             event_id = event_id or message.event_id or ""
-            return self._do(message, event_id)
+            return self._do(message, event_id, now)
         except OssicleError as error:
             return self._error(error, event_id or head_of(text)[1])
-
-    def _wait(self, item: bytes | str) -> Steps:
-        self._waiting.append(item)
-        self._waiting_bytes += len(item)
-        if self._waiting_bytes > _MOST_WAITING:
-            text = f"more than {_MOST_WAITING} bytes wait to be heard"
-            return self._fatal(Refused(text, code="too_large"))
-        return ()
 
     def _drain(self, now: float) -> Steps:
         """What waits, up to the next piece of sound; the rest in a moment, unless the session has
         its channel paused, for which this clock stands still."""
-        steps: list[Message | Command] = []
-        self.deadline = inf
-        while self._waiting and not self._over:
-            item = self._waiting.popleft()
-            self._waiting_bytes -= len(item)
+        steps: Steps = ()
+        while self._inlet and not self._over:
+            item = self._inlet.next()
             if isinstance(item, bytes):
-                steps.append(Audio(data=item))
-                break
-            # it goes to the front of what it finds there: sound of its own
-            behind, self._waiting = self._waiting, deque()
-            steps += self._read(item)
-            self._waiting.extend(behind)
-        if self._waiting and not self._over:
-            self.deadline = now + _PAUSE_S
-        return tuple(steps)
+                return (*steps, Audio(data=item))
+            steps = (*steps, *self._event(item, now))
+        return steps
 
-    def _do(self, message: ClientEvent, event_id: str) -> Steps:
+    def _idle(self, now: float) -> Steps:
+        """Nobody has said anything since the last answer was heard: that is an item, and a reason
+        to answer."""
+        silence = self._idling.expire(self._hears.ms(self._sent), _LEAST_COMMIT_MS, now)
+        if silence is None or self._responding.busy or self._listening.speaking:
+            return ()
+        self._book.appended = 0
+        steps = self._all(self._listening.silent(*silence))
+        return (*steps, *self._respond(None, "")) if self._answers else steps
+
+    @property
+    def _answers(self) -> bool:
+        detection = self._book.settings.audio.input.turn_detection
+        return detection is not None and detection.create_response
+
+    def _take(self, size: int) -> None:
+        """So many bytes of sound came."""
+        self._sent += size
+        self._book.appended += size
+
+    def _do(self, message: ClientEvent, event_id: str, now: float) -> Steps:
         match message:
             case AudioAppend(audio=audio):
                 return self._append(audio)
@@ -379,11 +392,13 @@ class RealtimeServer:
             case ResponseCancel(response_id=response_id):
                 return self._cancel(response_id)
             case OutputBufferClear():
-                return self._hush()
+                return self._hush(now)
 
     def _append(self, audio: bytes) -> Steps:
         if self._joins:
             raise Refused("A sideband sends no sound; its call does.", code="forbidden")
+        if self._pacing is not None:
+            raise Refused("The sound of a call comes on its track.", code="bad_request")
         if len(audio) > MOST_AUDIO:
             raise Refused(
                 f"audio holds {len(audio)} bytes; the limit of one event is {MOST_AUDIO}.",
@@ -391,39 +406,16 @@ class RealtimeServer:
             )
         if not audio:
             return ()
-        self._book.appended += len(audio)
+        self._take(len(audio))
         declared = self._declare()
-        if len(audio) <= _SLICE:
+        if len(audio) <= SLICE:
             return (*declared, Audio(data=audio))
-        self._waiting.extend(audio[at : at + _SLICE] for at in range(0, len(audio), _SLICE))
-        self._waiting_bytes += len(audio)
+        self._inlet.sound(audio)
         return declared
 
     def _update(self, change: Json, event_id: str) -> Steps:
         book = self._book
-        before = book.settings
-        if "type" not in change and self._beta is None:
-            raise Rejected(
-                "Missing required parameter: 'session.type'.",
-                "missing_required_parameter",
-                "session.type",
-            )
-        after = updated(before, change)
-        now, then = after.audio, before.audio
-        if book.voiced and now.output.voice != then.output.voice:
-            raise Rejected(
-                "Cannot update a session's voice once it was heard.",
-                "cannot_update_voice",
-                "session.audio.output.voice",
-            )
-        formats = (now.input.format, now.output.format) != (then.input.format, then.output.format)
-        if book.declared and formats:
-            raise Rejected(
-                "Cannot change audio formats: the session's sound has been declared. Set them in "
-                "the first session.update.",
-                "invalid_value",
-                "session.audio",
-            )
+        before, after = book.settings, update_of(change, book, typed=self._beta is None)
         ref = self._ref("update", event_id)
         self._updates[ref] = before
         book.settings = after
@@ -435,7 +427,7 @@ class RealtimeServer:
 
     def _commit(self, event_id: str) -> Steps:
         book = self._book
-        heard_ms = format_of(book.settings.audio.input.format).ms(book.appended)
+        heard_ms = self._hears.ms(book.appended)
         if heard_ms < _LEAST_COMMIT_MS and not self._joins:
             raise Rejected(
                 f"Error committing input audio buffer: buffer too small. Expected at least "
@@ -501,37 +493,12 @@ class RealtimeServer:
                 "is finished before creating a new one.",
                 "conversation_already_has_active_response",
             )
-        speak = self._speak(asked)
+        speak = speak_of(asked, self._book)
         ref = self._ref("resp_", event_id)
+        self._idling.stop()
         events = self._responding.begin(ref, asked)
         speak = msgspec.structs.replace(speak, ref=ref)
         return (*self._declare(), *self._all(events), speak)
-
-    def _speak(self, asked: ResponseAsked | None) -> Speak:
-        """Answer yourself; with what this one shall be different in."""
-        if asked is None:
-            return Speak()
-        settings = self._book.settings
-        change: Json = {"type": "realtime"}
-        for name in ("instructions", "tools", "tool_choice", "max_output_tokens"):
-            value = getattr(asked, name)
-            if value is not None:
-                change[name] = value
-        if asked.output_modalities is not None:
-            change["output_modalities"] = asked.output_modalities
-        output = (asked.audio or {}).get("output")
-        voice = cast("Json", output).get("voice") if isinstance(output, dict) else None
-        if isinstance(voice, str | dict):
-            change["audio"] = {"output": {"voice": voice}}
-        wanted = updated(settings, change)
-        if wanted == settings and asked.input is None and asked.conversation != "none":
-            return Speak()
-        lines = None if asked.input is None else lines_of(asked.input, self._book)
-        return Speak(
-            options=synthesis_of(wanted),
-            answer=answers_of(wanted),
-            lines=lines if lines is not None or asked.conversation != "none" else (),
-        )
 
     def _cancel(self, response_id: str | None) -> Steps:
         active = self._responding.active
@@ -543,33 +510,44 @@ class RealtimeServer:
         found.cancelled_by = "client_cancelled"
         return (Cancel(utterance=found.utterance),)
 
-    def _hush(self) -> Steps:
+    def _hush(self, now: float) -> Steps:
         """Throw away sound that is on its way. Only a paced channel has some of ours."""
-        if not self._media:
+        if not self._book.paced:
             return (Cancel(side="out"),) if self._joins else ()
-        return (*self._silence(), Cancel(side="out"))
+        for response in self._responding.active.values():
+            response.cancelled_by = "client_cancelled"
+        cancel = Cancel(side="out")
+        if self._pacing is None:
+            return (cancel,)  # the leg with the track is told by the session
+        self._idling.cut(now)
+        utterance, heard_ms = self._pacing.heard
+        steps = self._paced(self._pacing.silence())
+        if self._responding.of(utterance) is None:  # made whole, so no end of it will tell
+            steps = (*steps, *self._all(self._responding.truncated(utterance, heard_ms)))
+        return (*steps, cancel)
 
     # ── to the client ──
 
-    def _told(self, event: Event) -> Steps:
+    def _told(self, event: Event, now: float) -> Steps:
         match event:
             case AudioOut():
-                events = self._responding.sound(event)
-                return (*self._all(events), *self._track(event))
+                return self._sounds(event, now)
             case Transcript(side="out"):
                 return self._all(self._responding.words(event))
             case Transcript():
                 return self._all(self._listening.words(event))
             case SpeechStarted(side="in"):
+                self._idling.stop()
                 return self._all(self._listening.started(event))
             case SpeechStarted():
+                self._idling.stop()
                 return self._all(self._responding.started(event.utterance, event.ref))
             case SpeechEnded(side="in"):
                 if self._detects:
                     self._book.appended = 0
                 return self._all(self._listening.ended(event))
             case SpeechEnded():
-                return self._spoken(event)
+                return self._spoken(event, now)
             case Asked():
                 return self._all(self._responding.asks(event))
             case Told():
@@ -578,8 +556,8 @@ class RealtimeServer:
                 return self._configured(event)
             case Notice(level="error"):
                 return self._noticed(event)
-            case Marked(cleared=True, name="") if self._media:
-                return self._silence()  # what the track still holds is not to be heard
+            case Marked(cleared=True, name="") if self._book.paced:
+                return self._unheard(event, now)
             case _:
                 return ()
 
@@ -624,67 +602,64 @@ class RealtimeServer:
         fault = Fault(event.code, event.text, "client")
         return self._error(OssicleError.of(fault), self._awaited.pop(event.ref, ""))
 
-    def _spoken(self, event: SpeechEnded) -> Steps:
-        response_id = next(
-            (r.id for r in self._responding.active.values() if r.utterance == event.utterance), ""
-        )
+    def _sounds(self, event: AudioOut, now: float) -> Steps:
+        told = self._all(self._responding.sound(event))
+        spoken = SOUND if self._book.paced else format_of(self._book.settings.audio.output.format)
+        self._idling.sound(spoken.ms(len(event.data)), now)
+        if self._pacing is None:
+            return told
+        response = self._responding.of(event.utterance)
+        sound = self._pacing.sound(event, response.id if response is not None else "")
+        return (*told, *self._paced(sound))
+
+    def _spoken(self, event: SpeechEnded, now: float) -> Steps:
+        response = self._responding.of(event.utterance)
         events = self._responding.ended(event)
         self._awaited.pop(event.ref, None)
-        if not self._media:
-            return self._all(events)
-        if event.reason == "cancelled":
-            return (*self._silence(response_id), *self._all(events))
-        return (*self._all(events), *self._mark(event.utterance, event.at_ms or 0, response_id))
+        cut = event.reason == "cancelled"
+        if cut:
+            self._idling.cut(now)
+        self._wait_for_words(now)
+        steps: Steps = ()
+        if self._pacing is not None and cut:
+            steps = self._paced(
+                self._pacing.silence(event.utterance, response.id if response else "")
+            )
+        steps = (*steps, *self._all(events))
+        if cut and self._book.paced:
+            # Who hears of a track knows what was heard, and need not say so (section 5).
+            heard_ms = event.heard_ms or 0
+            steps = (*steps, *self._all(self._responding.truncated(event.utterance, heard_ms)))
+        elif self._pacing is not None and response is not None:
+            end = self._pacing.end(event.utterance, event.at_ms or 0, response.id)
+            steps = (*steps, *self._paced(end))
+        return steps
+
+    def _wait_for_words(self, now: float) -> None:
+        """An answer is made; somebody says something to it, or is spoken to again."""
+        detection = self._book.settings.audio.input.turn_detection
+        if not isinstance(detection, ServerVad) or not detection.idle_timeout_ms:
+            return
+        if not self._joins and not self._listening.speaking:
+            self._idling.over(detection.idle_timeout_ms, self._hears.ms(self._sent), now)
+
+    def _unheard(self, event: Marked, now: float) -> Steps:
+        """What the track still holds is not to be heard."""
+        self._idling.cut(now)
+        pacing = self._pacing
+        steps = self._paced(pacing.silence(event.utterance)) if pacing is not None else ()
+        if self._responding.of(event.utterance) is not None:
+            return steps  # the end of it will tell
+        cut = self._responding.truncated(event.utterance, event.heard_ms)
+        return (*steps, *self._all(cut))
 
     def _end(self, event: Ended) -> Steps:
         if event.error is not None:
             return (*self._all(self._listening.failed("server_error", event.error.text)),
                     *self._fatal(OssicleError.of(event.error)))  # fmt: skip
+        silence = self._paced(self._pacing.silence()) if self._pacing is not None else ()
         self._stop()
-        return (closing(None),)
-
-    # ── a channel that paces sound by itself ──
-
-    def _track(self, event: AudioOut) -> Steps:
-        """Sound on the track, with a mark behind it that says how far it was played."""
-        if not self._media or not event.data:
-            return ()
-        response = next(
-            (r for r in self._responding.active.values() if r.utterance == event.utterance), None
-        )
-        begun: Steps = ()
-        if response is not None and self._playing != response.id:
-            self._playing = response.id
-            begun = self._say(BufferStarted(response_id=response.id))
-        until = event.start_ms + format_of(self._book.settings.audio.output.format).ms(
-            len(event.data)
-        )
-        media = Media(event.data, at_ms=event.start_ms)
-        return (*begun, media, *self._mark(event.utterance, until, ""))
-
-    def _mark(self, utterance: str, until_ms: int, response_id: str) -> Steps:
-        self._marks += 1
-        name = f"m{self._marks}"
-        self._marked[name] = (utterance, until_ms, response_id)
-        return (Mark(name),)
-
-    def _reached(self, name: str) -> Steps:
-        place = self._marked.pop(name, None)
-        if place is None:
-            return ()
-        utterance, until_ms, response_id = place
-        played = Played(utterance=utterance, until_ms=until_ms)
-        if not response_id:
-            return (played,)
-        self._playing = ""
-        return (played, *self._say(BufferStopped(response_id=response_id)))
-
-    def _silence(self, response_id: str = "") -> Steps:
-        playing, self._playing = self._playing or response_id, ""
-        self._marked.clear()
-        if not playing:
-            return (Clear(),)
-        return (Clear(), *self._say(BufferCleared(response_id=playing)))
+        return (*silence, closing(None))
 
     # ── saying ──
 
@@ -695,8 +670,18 @@ class RealtimeServer:
             return (Text(written(event)),)
         return tuple(Text(text) for text in self._beta.written(event))
 
-    def _all(self, events: list[ServerEvent]) -> tuple[Message, ...]:
+    def _all(self, events: Iterable[ServerEvent]) -> tuple[Message, ...]:
         return tuple(message for event in events for message in self._say(event))
+
+    def _paced(self, steps: list[Paced]) -> Steps:
+        """Those for the track and the session as they are, events as they are said."""
+        out: Steps = ()
+        for step in steps:
+            if isinstance(step, Played) or type(step) in MESSAGES:
+                out = (*out, cast("Message | Played", step))
+            else:
+                out = (*out, *self._say(cast("ServerEvent", step)))
+        return out
 
     def _error(self, error: OssicleError, event_id: str = "") -> tuple[Message, ...]:
         word = error.word if isinstance(error, Rejected) else ""
@@ -705,8 +690,10 @@ class RealtimeServer:
         return self._say(ErrorEvent(error=body))
 
     def _fatal(self, error: OssicleError) -> Steps:
-        """Said on an open socket, whatever it is."""
+        """Said on an open socket, whatever it is; a call that has not begun is refused."""
         self._stop()
+        if self._media and not self._accepted:
+            return (refusal(error.fault(), self._opening.id, error),)
         accept: tuple[Message, ...] = ()
         if not self._accepted:
             self._accepted = True
@@ -716,8 +703,7 @@ class RealtimeServer:
     def _stop(self) -> None:
         self._over = True
         self.deadline = inf
-        self._waiting.clear()
-        self._marked.clear()
+        self._inlet.clear()
 
     @property
     def _leg(self) -> str:

@@ -314,6 +314,8 @@ def patch_of(settings: Settings) -> Json:
         "model": model or None,
         "hints": [{"text": word[:200]} for word in keywords[:1000] if word] or None,
         "turns": _turns(settings.audio.input.turn_detection),
+        # The service's way to ask who said what is the name of a model.
+        "diarize": heard is not None and "diarize" in (heard.model or ""),
     }
     if settings.type == "transcription":
         return {"recognition": recognition, "answers": {"wanted": False, "auto": False}}

@@ -253,12 +253,14 @@ class TranscriptionRequest:
             language=self._language or self._fields.get("language", ""),
             words="word" in granularities,
             segments=not granularities or "segment" in granularities,
+            logprobs="logprobs" in self._lists.get("include", ()),
         )
         self._over = True
         if self._streams:
             done = {
                 "type": "transcript.text.done",
                 "text": recording.text,
+                **recording.logprobs,
                 "usage": recording.usage,
             }
             return (*self._accept("text/event-stream"), _sse(done), Close())

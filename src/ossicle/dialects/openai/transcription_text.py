@@ -13,7 +13,9 @@ import msgspec
 
 from ossicle.core.events import Transcript, Word
 
-__all__ = ["FORMATS", "Recording", "segment_of"]
+from .logprobs import logprobs_of
+
+__all__ = ["FORMATS", "Recording", "runs", "segment_of"]
 
 Json: TypeAlias = dict[str, Any]
 
@@ -39,6 +41,7 @@ class Recording:
         language: str = "",
         words: bool = False,
         segments: bool = True,
+        logprobs: bool = False,
     ) -> None:
         """
         Args:
@@ -47,11 +50,12 @@ class Recording:
             language: that was heard.
             words: `timestamp_granularities` names them.
             segments: likewise.
+            logprobs: `include` names them; for `json` and events only.
         """
         self._finals = [final for final in finals if final.text]
         self._seconds = duration_ms / 1000
         self._language = language
-        self._words, self._segments = words, segments
+        self._words, self._segments, self._logprobs = words, segments, logprobs
 
     @property
     def text(self) -> str:
@@ -62,6 +66,13 @@ class Recording:
     def usage(self) -> Json:
         """What it is charged by."""
         return {"type": "duration", "seconds": self._seconds}
+
+    @property
+    def logprobs(self) -> Json:
+        """How sure the engine is of each word, as a member; empty = not asked for, or not known."""
+        words = (word for final in self._finals for word in final.words or ())
+        known = logprobs_of(words) if self._logprobs else None
+        return {} if known is None else {"logprobs": known}
 
     def written(self, form: str) -> bytes:
         """The body of an answer, in one of `FORMATS`."""
@@ -77,7 +88,8 @@ class Recording:
             case "diarized_json":
                 return msgspec.json.encode(self._diarized())
             case _:
-                return msgspec.json.encode({"text": self.text, "usage": self.usage})
+                said = {"text": self.text, **self.logprobs, "usage": self.usage}
+                return msgspec.json.encode(said)
 
     def _cues(self, time: Callable[[int], str], *, numbered: bool) -> str:
         cues: list[str] = []
@@ -148,11 +160,11 @@ def segment_of(final: Transcript, *name: int) -> list[Json]:
             run[-1].end_ms,
             " ".join(word.text for word in run),
         )
-        for number, run in enumerate(_runs(words))
+        for number, run in enumerate(runs(words))
     ]
 
 
-def _runs(words: Sequence[Word]) -> Iterable[Sequence[Word]]:
+def runs(words: Sequence[Word]) -> Iterable[Sequence[Word]]:
     """Neighbours that one speaker said."""
     cuts = [
         place

@@ -47,11 +47,10 @@ class Template(msgspec.Struct, frozen=True):
 
 def _template(
     sdk: str, language: str, path: str, *, title: str = "", suffix: str, install: str = "",
-    secure: bool = False,
+    secure: bool = False, file: str = "",
 ) -> Template:  # fmt: skip
-    text = (files("ossicle.gateway.snippets") / "texts" / f"{sdk}-{language}.txt").read_text(
-        "utf-8"
-    )
+    name = f"{file or sdk}-{language}.txt"
+    text = (files("ossicle.gateway.snippets") / "texts" / name).read_text("utf-8")
     return Template(sdk, language, path, text, title, suffix, install, secure)
 
 
@@ -117,6 +116,15 @@ TEMPLATES: tuple[Template, ...] = (
         title="OpenAI, JavaScript",
         suffix=".mjs",
         install="npm install openai",
+    ),
+    _template(
+        "openai",
+        "javascript",
+        "/v1/realtime/calls",
+        title="OpenAI agents over WebRTC, in a page",
+        suffix=".mjs",
+        install="npm install @openai/agents-realtime",
+        file="openai-page",
     ),
     _template(
         "amazon",

@@ -345,8 +345,20 @@ class Call:
                 # Nobody tells when a packet was played; the wait ends with the time-out above.
                 while self._saying and self._error is None and self.state == "connected":  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
+                await self._close_channel()
         except TimeoutError:
             return
+
+    async def _close_channel(self) -> None:
+        """Its own goodbye: SCTP is aborted with the connection, which a page sees as an error."""
+        if self._channel is not None:
+            self._channel.close()
+        while self._channel_stands and self.state == "connected":  # noqa: ASYNC110  as above
+            await asyncio.sleep(0.02)
+
+    @property
+    def _channel_stands(self) -> bool:
+        return self._channel is not None and self._channel.readyState != "closed"
 
     @property
     def _saying(self) -> bool:

@@ -119,6 +119,14 @@ SERVER: tuple[tuple[str, str, m.ServerEvent], ...] = (
         m.TranscriptionFailed(item_id="i", content_index=0, error={"type": "x"}),
     ),
     (
+        "one speaker's words",
+        f'{{"type":"{_WORDS}.segment","item_id":"i","content_index":0,"id":"seg_1","text":"turn",'
+        '"speaker":"A","start":0.5,"end":1.5}',
+        m.TranscriptionSegment(
+            item_id="i", content_index=0, id="seg_1", text="turn", speaker="A", start=0.5, end=1.5
+        ),
+    ),
+    (
         "committed",
         '{"type":"input_audio_buffer.committed","previous_item_id":null,"item_id":"i"}',
         m.Committed(previous_item_id=None, item_id="i"),

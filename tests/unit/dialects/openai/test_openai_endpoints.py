@@ -1,4 +1,4 @@
-"""Ephemeral keys and hanging up, as values."""
+"""Ephemeral keys, as values."""
 
 import json
 from typing import Any
@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 
 from ossicle.core.endpoint import Minted, Request, Response
-from ossicle.core.errors import Denied, Refused
+from ossicle.core.errors import Denied
 from ossicle.dialects.openai.credentials import session_in, token_in
-from ossicle.dialects.openai.endpoints import beta_secret, client_secret, hang_up
+from ossicle.dialects.openai.endpoints import beta_secret, client_secret
 
 TOKEN = "ossicle-t.payload.signature"
 
 
 class Desk:
-    """Mints one token, for one key; knows one session."""
+    """Mints one token, for one key."""
 
     def __init__(self) -> None:
         self.asked: list[Any] = []
@@ -29,9 +29,10 @@ class Desk:
         return Minted(TOKEN, ttl_s, 1_000.0 + ttl_s)
 
     async def end(self, credential: str | None, session: str) -> None:
-        self.asked.append((credential, session))
-        if session != "rtc_1":
-            raise Refused("there is no such session", code="not_found")
+        raise AssertionError(session)
+
+    async def find(self, credential: str | None, session: str) -> str:
+        raise AssertionError(session)
 
     def secret(self, name: str) -> bytes | None:
         return None
@@ -102,13 +103,3 @@ async def test_another_key():
     status, body, _ = await ask({}, key="OTHER")
     assert status == 401
     assert body["error"]["code"] == "invalid_api_key"
-
-
-async def test_hanging_up():
-    path = "/v1/realtime/calls/{}/hangup"
-    status, _, desk = await ask(b"", hang_up, path=path.format("rtc_1"))
-    assert status == 200
-    assert desk.asked == [("KEY", "rtc_1")]
-    status, body, _ = await ask(b"", hang_up, path=path.format("rtc_2"))
-    assert status == 404
-    assert body["error"]["code"] == "not_found"

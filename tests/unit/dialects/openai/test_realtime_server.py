@@ -6,15 +6,30 @@ import json
 from collections.abc import AsyncGenerator
 from typing import Any
 
+import msgspec
 import pytest
 from realtime_peer import ID, RealtimePeer, agent, spoken  # type: ignore[import-not-found]
 
+from ossicle.core.capabilities import PCM16K, Capabilities
 from ossicle.core.commands import Audio, Configure
 from ossicle.core.errors import CODES, Denied, EngineFailed, Overloaded
-from ossicle.core.events import Began, Ended
+from ossicle.core.events import Began, Ended, Transcript, Word
 from ossicle.core.formats import AudioFormat
 from ossicle.core.legs import Leg
-from ossicle.core.wire import Accept, Binary, Clear, Close, Mark, Media, Opening, Text
+from ossicle.core.options import Options
+from ossicle.core.session import SessionSettings
+from ossicle.core.wire import (
+    Accept,
+    Binary,
+    ChannelTraits,
+    Clear,
+    Close,
+    Mark,
+    Media,
+    Opening,
+    Part,
+    Text,
+)
 from ossicle.dialects.openai import Books, RealtimeServer
 from ossicle.dialects.openai.credentials import ephemeral
 from ossicle.engines.responders import Piece, Question, ToolCall
@@ -693,23 +708,215 @@ def test_a_book_lives_as_long_as_its_legs():
 # ── a channel with media ──
 
 
-async def test_on_a_track_sound_is_media_and_its_end_is_told():
-    p = RealtimePeer(media=True, dialect=None)
-    p.session.declare(AudioFormat("pcm_s16le", 16_000))
-    p.house.serve()
+def on_a_track(**more: Any) -> RealtimePeer:
+    p = RealtimePeer(media=True, **more)
     p.turns(VAD)
+    return p
+
+
+def heard_of(p: RealtimePeer, most: int = 10_000) -> None:
+    """The track tells its marks, the oldest first."""
+    for mark in [m for m in p.channel.sent if isinstance(m, Mark)][:most]:
+        p.message(mark)
+
+
+async def test_on_a_track_sound_is_media_and_its_end_is_told():
+    p = on_a_track()
     p.message(Media(marked_audio([1, 2, 0])))
     await p.settle()
     assert not p.of("response.output_audio.delta")
     assert any(isinstance(message, Media) for message in p.channel.sent)
     assert p.of("output_audio_buffer.started")
     assert not p.of("output_audio_buffer.stopped")
-    for mark in [m for m in p.channel.sent if isinstance(m, Mark)]:
-        p.message(mark)
+    heard_of(p)
     stopped = p.last("output_audio_buffer.stopped")
     assert stopped["response_id"] == p.last("response.done")["response"]["id"]
     p.say("output_audio_buffer.clear")
     assert any(isinstance(message, Clear) for message in p.channel.sent)
+    assert not p.of("output_audio_buffer.cleared")  # nothing was being heard
+    assert p.session.source == AudioFormat("pcm_s16le", 16_000)
+
+
+async def test_a_track_has_one_format_whatever_is_asked_for():
+    p = on_a_track()
+    p.update(audio={"input": {"format": {"type": "audio/pcmu"}}})
+    assert p.last("session.updated")["session"]["audio"]["input"]["format"] == {
+        "type": "audio/pcmu"
+    }
+    p.message(Media(marked_audio([1, 0])))
+    await p.settle()
+    assert p.last(TURN[6])["transcript"] == "w1"
+    p.say("input_audio_buffer.append", audio="AAAA", event_id="no")
+    assert "track" in p.last("error")["error"]["message"]
+
+
+async def test_push_to_talk_on_a_track():
+    p = RealtimePeer(media=True)
+    p.turns(None)
+    p.message(Media(bytes(32 * 99)))
+    p.say("input_audio_buffer.commit")
+    assert p.last("error")["error"]["code"] == "input_audio_buffer_commit_empty"
+    p.message(Media(marked_audio([1, 0])))
+    p.say("input_audio_buffer.commit")
+    p.say("response.create")
+    await p.settle()
+    assert p.last("response.done")["response"]["output"][0]["content"][0]["transcript"] == "w1"
+
+
+@pytest.mark.parametrize("ahead_ms", [300, 60_000])
+async def test_who_interrupts_on_a_track_is_told_what_was_heard(ahead_ms: int):
+    """Whether the answer was still being made, or was made whole and still being heard."""
+    p = on_a_track(settings=SessionSettings(speak_ahead_ms=ahead_ms))
+    p.message(Media(marked_audio([*range(1, 13), 0])))
+    await p.settle()
+    heard_of(p, 2)
+    p.message(Media(marked_audio([20])))
+    await p.settle()
+    answer = p.of("response.created")[0]["response"]["id"]
+    assert p.last("output_audio_buffer.cleared")["response_id"] == answer
+    (truncated,) = p.of("conversation.item.truncated")
+    assert truncated["audio_end_ms"] == 2 * 60  # a tone for each character
+    p.say("conversation.item.retrieve", item_id=truncated["item_id"])
+    content = p.last("conversation.item.retrieved")["item"]["content"]
+    assert content == [{"type": "output_audio", "transcript": ""}]
+    status = p.of("response.done")[0]["response"]["status"]
+    assert status == ("cancelled" if ahead_ms == 300 else "completed")
+
+
+@pytest.mark.parametrize("ahead_ms", [300, 60_000])
+async def test_a_client_clears_what_is_on_its_way(ahead_ms: int):
+    p = on_a_track(settings=SessionSettings(speak_ahead_ms=ahead_ms))
+    p.message(Media(marked_audio([*range(1, 13), 0])))
+    await p.settle()
+    heard_of(p, 3)
+    p.say("output_audio_buffer.clear")
+    await p.settle()
+    assert len(p.of("output_audio_buffer.cleared")) == 1
+    (truncated,) = p.of("conversation.item.truncated")
+    assert truncated["audio_end_ms"] == 3 * 60
+    if ahead_ms == 300:
+        details = p.last("response.done")["response"]["status_details"]
+        assert details == {"type": "cancelled", "reason": "client_cancelled"}
+
+
+def test_a_call_is_refused_in_the_answer_to_its_offer():
+    server = RealtimeServer()
+    media = Opening(id=ID, traits=ChannelTraits(media=True))
+    server.open(media, 0.0)
+    (close,) = server.send(Ended(reason="refused", error=Denied("no").fault()), 0.0)
+    assert isinstance(close, Close)
+    assert close.code == 401
+    assert json.loads(close.body)["error"]["code"] == "invalid_api_key"
+    asked = msgspec.structs.replace(media, parts=(Part("session", b'{"dance":1}'),))
+    (close,) = RealtimeServer().open(asked, 0.0)
+    assert json.loads(close.body)["error"]["code"] == "unknown_parameter"
+
+
+async def test_the_end_of_a_call_is_not_answered():
+    p = on_a_track()
+    p.message(Media(marked_audio([1, 2])))
+    p.message(Close(1000))
+    assert p.close == Close(1000)
+    await p.settle()
+    assert not p.of("response.created")
+
+
+# ── nobody speaks ──
+
+
+IDLE = {**VAD, "idle_timeout_ms": 5_000}
+
+
+async def idle(p: RealtimePeer, send: Any) -> None:
+    """A turn and its answer, then silence."""
+    send([1, 0])
+    await p.settle()
+    p.house.pass_time(1.0)
+    for _ in range(6):
+        send([0] * 25)  # more than a second of silence
+        p.house.pass_time(1.0)
+    await p.settle()
+
+
+async def test_who_says_nothing_for_long_is_spoken_to():
+    p = RealtimePeer()
+    p.turns(IDLE)
+    await idle(p, lambda words: p.audio(spoken(*words)))
+    (triggered,) = p.of("input_audio_buffer.timeout_triggered")
+    assert 4_000 <= triggered["audio_end_ms"] - triggered["audio_start_ms"] <= 5_000
+    kinds = [event["type"] for event in p.told]
+    at = kinds.index("input_audio_buffer.timeout_triggered")
+    assert kinds[at + 1 : at + 6] == [
+        "input_audio_buffer.committed", "conversation.item.added", "conversation.item.done",
+        TURN[6], "response.created",
+    ]  # fmt: skip
+    item = triggered["item_id"]
+    assert p.of("input_audio_buffer.committed")[1]["item_id"] == item
+    assert p.last(TURN[6])["transcript"] == ""
+    assert len(p.of("response.done")) == 2
+    # A client that is muted sends nothing, and is left alone from then on.
+    p.house.pass_time(30.0)
+    await p.settle()
+    assert len(p.of("input_audio_buffer.timeout_triggered")) == 1
+
+
+@pytest.mark.parametrize(
+    "detection", [VAD, {"type": "semantic_vad"}, {**IDLE, "create_response": False}]
+)
+async def test_who_did_not_ask_for_it_is_not(detection: Any):
+    p = RealtimePeer()
+    p.turns(detection)
+    await idle(p, lambda words: p.audio(spoken(*words)))
+    assert not p.of("input_audio_buffer.timeout_triggered")
+
+
+# ── what an engine knows of its words ──
+
+
+class _Knowing:
+    """Says one turn, with words that have speakers and confidences."""
+
+    capabilities = Capabilities(name="knowing", hears=(PCM16K,), diarize=True)
+
+    async def open(self, options: Options, sink: Any) -> Any:
+        words = (
+            Word("go", 0, 200, 0.5, speaker="A"),
+            Word("on", 200, 400, 1.0, speaker="A"),
+            Word("no", 400, 600, 0.25, speaker="B"),
+        )
+        return _Told(sink, Transcript(text="go on no", words=words, final=True, ends_turn=True))
+
+
+class _Told:
+    def __init__(self, sink: Any, said: Transcript) -> None:
+        self._sink, self._said = sink, said
+
+    def audio(self, data: bytes) -> None:
+        self._sink.tell(self._said)
+
+    def ask(self, command: Any) -> None: ...
+    def credit(self, until_ms: int) -> None: ...
+    def abort(self) -> None: ...
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+async def test_segments_and_logprobs_where_the_engine_has_them(wanted: bool):
+    p = RealtimePeer(_Knowing(), (("intent", "transcription"),))
+    include = ["item.input_audio_transcription.logprobs"] if wanted else []
+    model = {"model": "gpt-4o-transcribe-diarize"}
+    session = {"type": "transcription", "include": include}
+    p.say("session.update", session={**session, "audio": {"input": {"transcription": model}}})
+    assert p.session.options.recognition.diarize
+    p.audio(bytes(4_800))
+    await p.settle()
+    segments = p.of("conversation.item.input_audio_transcription.segment")
+    assert [(e["speaker"], e["text"], e["start"], e["end"]) for e in segments] == [
+        ("A", "go on", 0.0, 0.4), ("B", "no", 0.4, 0.6),
+    ]  # fmt: skip
+    completed = p.last(TURN[6])
+    assert ("logprobs" in completed) is wanted
+    if wanted:
+        assert [each["token"] for each in completed["logprobs"]] == ["go", " on", " no"]
 
 
 # ── the beta ──
