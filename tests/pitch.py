@@ -4,6 +4,7 @@ doubled or made up without being seen.
     engine = pitch_engine()            hears pitches as words; says a text as their sound
     sound = pitches([3, 1, 4])         pcm_s16le at 16 kHz: 160 ms of pitch, 120 ms of nothing, each
     heard_in(sound)                    [3, 1, 4]
+    engine = Combined(pitch_engine(), PitchVoice())     the same with a voice that tells its words
 
 A word is told once its pitch has been steady for 80 ms and is over.
 """
@@ -17,9 +18,15 @@ from ossicle.core.capabilities import PCM16K, Capabilities
 from ossicle.core.commands import Speak
 from ossicle.core.events import AudioOut, Event, Transcript
 from ossicle.core.options import Options
+from ossicle.core.ports import Sink
 from ossicle.engines.generators import GeneratorEngine, Item, from_generator
+from ossicle.engines.speaking import Piece, Rendering
+from ossicle.engines.voice import VoiceStream, speaks
 
-__all__ = ["Listener", "heard_in", "pitch_engine", "pitches"]
+__all__ = ["WORD_MS", "Listener", "PitchVoice", "heard_in", "pitch_engine", "pitches"]
+
+WORD_MS = 280
+"""From one word to the next."""
 
 RATE = 16_000
 _FRAME = RATE // 50
@@ -107,3 +114,23 @@ def pitch_engine(chunk_ms: int = 200) -> GeneratorEngine:
 
     able = Capabilities(name="pitch", hears=(PCM16K,), speaks=(PCM16K,))
     return from_generator(recognize, able)
+
+
+class PitchVoice:
+    """A voice as the real ones are: utterances in order, within credit, with words and times."""
+
+    capabilities = Capabilities(name="pitch", hears=(), speaks=(PCM16K,), turns=False)
+
+    async def open(self, options: Options, sink: Sink) -> VoiceStream:
+        return VoiceStream("pitch", self, speaks(self.capabilities, options), options, sink)
+
+    def begin(self, piece: Piece, rendering: Rendering) -> None:
+        words = piece.text.split()
+        for place, word in enumerate(words):
+            rendering.word(word, place * WORD_MS, (place + 1) * WORD_MS)
+        edge = RATE // 5 * 2
+        rendering.sound(pitches([int(word[1:]) for word in words])[edge:-edge])
+        rendering.done()
+
+    def stop(self, rendering: Rendering) -> None:
+        """A piece is made at once; there is nothing to stop."""

@@ -27,7 +27,7 @@ const LOOK_MS = 1000;
  * Looks in a row at which nothing had come: a gateway sends a packet every 400 ms even while it has
  * nothing to say. A page that was suspended looks once, so it is not cut off for that.
  */
-const SILENT_LOOKS = 4;
+const SILENT_LOOKS = 3;
 /** After the gateway's goodbye, until it hangs up: it lets its voice be heard to the end. */
 const LAST_SOUND_MS = 70_000;
 /**
