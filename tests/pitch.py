@@ -16,7 +16,7 @@ import numpy as np
 
 from ossicle.core.capabilities import PCM16K, Capabilities
 from ossicle.core.commands import Speak
-from ossicle.core.events import AudioOut, Event, Transcript
+from ossicle.core.events import AudioOut, Event, SpeechStarted, Transcript
 from ossicle.core.options import Options
 from ossicle.core.ports import Sink
 from ossicle.engines.generators import GeneratorEngine, Item, from_generator
@@ -101,6 +101,7 @@ def pitch_engine(chunk_ms: int = 200) -> GeneratorEngine:
         async for item in audio:
             if isinstance(item, bytes):
                 for number in listener.hear(item):
+                    yield SpeechStarted(side="in", turn=0, at_ms=None)  # what interrupts an agent
                     yield Transcript(text=f"p{number}", final=True, ends_turn=True)
             elif isinstance(item, Speak) and item.text:
                 said += 1

@@ -22,6 +22,8 @@ export class Voice {
   #audio = new Audio();
   /** Utterances that are being said, and when they began. @type {Map<string, number>} */
   #open = new Map();
+  /** Names of those that may still be heard. @type {Set<string>} */
+  #names = new Set();
   /** When what was said is heard to its end. */
   #until = 0;
   #playing = false;
@@ -56,6 +58,7 @@ export class Voice {
     if (event.type === "speech_started" && event.side === "out") {
       this.#unmute();
       this.#open.set(event.utterance ?? "", performance.now());
+      this.#names.add(event.utterance ?? "");
     } else if (event.type === "speech_ended" && event.side === "out") {
       const begun = this.#open.get(event.utterance ?? "");
       this.#open.delete(event.utterance ?? "");
@@ -75,8 +78,11 @@ export class Voice {
 
   /** Stop at once, and have the gateway stop, too. */
   async interrupt() {
+    // By name: the next answer may have begun when the gateway reads this.
+    const names = [...this.#names];
     this.#silence();
-    if (!this.#stream.over) await this.#stream.cancel("out");
+    if (this.#stream.over) return;
+    await Promise.all(names.map((name) => this.#stream.cancel("out", name)));
   }
 
   /** No more of it. */
@@ -89,6 +95,7 @@ export class Voice {
 
   #silence() {
     this.#open.clear();
+    this.#names.clear();
     this.#until = 0;
     this.#audio.muted = true;
     clearTimeout(this.#quiet);
@@ -107,6 +114,7 @@ export class Voice {
     } else if (!this.playing) {
       clearInterval(this.#timer);
       this.#timer = undefined;
+      this.#names.clear();
     }
     if (this.playing === this.#playing) return;
     this.#playing = this.playing;

@@ -118,6 +118,10 @@ def test_a_cancelled_utterance_takes_no_other_along(event: Event) -> None:
     server = begun()
     server.send(AudioOut(utterance="u2", data=bytes(640)), 0.0)
     assert Clear() not in server.send(event, 0.0)
+    late = server.receive(Text('{"type": "cancel", "utterance": "u1"}'), 0.0)
+    assert late == (Cancel(side="out", utterance="u1"),)
+    named = server.receive(Text('{"type": "cancel", "utterance": "u2"}'), 0.0)
+    assert named == (Clear(), Cancel(side="out", utterance="u2"))
 
 
 def test_goodbyes() -> None:
