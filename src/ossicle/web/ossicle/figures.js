@@ -50,8 +50,8 @@ const PACKET = 960;
  */
 export function here(report) {
   const all = [...report];
-  /** @param {string} id */
-  const named = (id) => all.find((each) => each.id === id);
+  /** @param {string | undefined} id */
+  const named = (id) => (id ? all.find((each) => each.id === id) : undefined);
   /** @param {string} type */
   const of = (type) => all.filter((each) => each.type === type);
   const transport = of("transport")[0];
