@@ -121,7 +121,8 @@ async def hears(page: Page, words: list[int]) -> list[int]:
 TALK = """
   const raw = {echoCancellation: false, noiseSuppression: false, autoGainControl: false};
   const stream = await js.connect({transport: 'webrtc', parameters: {language: 'en-US'},
-    reconnect: {first_s: 0.02, most_s: 0.1}, onstate: ({state}) => (window.states ??= []).push(state)});
+    reconnect: {first_s: 0.02, most_s: 0.1},
+    onstate: ({state}) => (window.states ??= []).push(state)});
   const player = new js.Player(stream, {bargeIn: false});
   Object.assign(window, {stream, player, events: [], mic: await js.microphone(stream, raw)});
   window.reading = (async () => {
@@ -194,8 +195,10 @@ async def test_the_page_talks_with_an_agent(tmp_path: Path, browser: Browser) ->
         assert await page.run("document.querySelector('[value=talk]').checked")
         # The other wire, quickly, so that there is something to compare with.
         await page.choose("#file", recording(tmp_path / "talk.wav", pitches([FIRST]), 16_000))
-        await page.until("document.querySelector('#status').innerText.startsWith('Answering') || "
-                         "document.querySelector('.said')")
+        await page.until(
+            "document.querySelector('#status').innerText.startsWith('Answering') || "
+            "document.querySelector('.said')"
+        )
         await page.click("#talk")  # enough of that answer
         await page.until("document.querySelector('#status').innerText.startsWith('Done')")
         await page.click("#clear")

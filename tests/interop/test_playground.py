@@ -240,7 +240,9 @@ async def test_it_says_what_is_typed(tmp_path: Path) -> None:
         await page.run("document.querySelector('#say-text').focus()")
         await page.type("well done")
         await page.key("Enter")
-        await page.until("document.querySelector('.said')?.innerText === 'well done'")
+        await page.until(
+            "document.querySelector('.said')?.innerText.trim() === 'Reply\\nwell done'"
+        )
         await page.click("#talk")
         await done(page)
         assert not page.complaints

@@ -5,16 +5,16 @@
  * @module
  */
 
-import { connect, decodeFile, Microphone, microphone, OssicleError, Player, sendFile } from "../ossicle.js";
+import { connect, decodeFile, microphone, OssicleError, Player, sendFile } from "../ossicle.js";
 import { Captions } from "./captions.js";
 import { Choices } from "./choices.js";
+import { showDevices, showGranted } from "./devices.js";
 import { dropZone, save } from "./files.js";
 import { draw, Felt } from "./ledger.js";
 import { drawNetwork, NAMES } from "./network.js";
 import { copyButtons, showEngine, showSessions, showSnippets, themeSwitch } from "./panels.js";
 
-/** @import { LedgerReport, OssicleEvent, StreamState, Transport, WireStats } from "../ossicle.js" */
-/** @import { SpeechStream } from "../ossicle.js" */
+/** @import { LedgerReport, Microphone, OssicleEvent, SpeechStream, StreamState, Transport, WireStats } from "../ossicle.js" */
 /** @import { Tried } from "./ledger.js" */
 
 const SESSIONS_EVERY_MS = 3000;
@@ -169,8 +169,8 @@ async function startMicrophone() {
     felt = made.felt;
     mic.attach(made.stream);
     run = made;
-    granted(mic);
-    void devices();
+    showGranted(mic, made.stream.transport);
+    void showDevices();
     status(doing());
     void read(made);
     void watch(made);
@@ -335,25 +335,6 @@ function leave() {
 
 // ── around it ──
 
-/** @param {Microphone} mic */
-function granted(mic) {
-  const real = /** @type {Record<string, unknown>} */ (mic.granted);
-  for (const place of document.querySelectorAll("[data-granted]")) {
-    const value = real[/** @type {HTMLElement} */ (place).dataset.granted ?? ""];
-    place.textContent = value === undefined ? "not told" : value ? "on" : "off";
-  }
-  find("granted").textContent = `${mic.label || "Microphone"}, ${mic.sampleRate / 1000} kHz, sent as 16 kHz`;
-}
-
-async function devices() {
-  const choice = /** @type {HTMLSelectElement} */ (document.getElementById("device"));
-  const chosen = choice.value;
-  const found = (await Microphone.devices()).filter((device) => device.deviceId && device.label);
-  const first = /** @type {HTMLOptionElement} */ (choice.options[0]);
-  choice.replaceChildren(first, ...found.map((device) => new Option(device.label, device.deviceId)));
-  choice.value = found.some((device) => device.deviceId === chosen) ? chosen : "";
-}
-
 async function sessions() {
   if (document.hidden) return;
   const key = input("key").value.trim();
@@ -408,7 +389,7 @@ function wire() {
   });
 
   dropZone(find("drop"), (file) => void start(() => startFile(file)));
-  navigator.mediaDevices?.addEventListener("devicechange", () => void devices());
+  navigator.mediaDevices?.addEventListener("devicechange", () => void showDevices());
   if (matchMedia("(max-width: 60rem)").matches) find("options").removeAttribute("open");
 }
 
@@ -416,7 +397,7 @@ wire();
 draw(find("ledger"), []);
 drawNetwork(find("network"), null, false);
 show();
-void devices();
+void showDevices();
 void showEngine().then((about) => {
   keys = about?.keys ?? false;
   if (about) choices.offer(about);
