@@ -148,7 +148,10 @@ function bar(each, width, named) {
 }
 
 /** A part has its colour whatever else there is. @param {string} name */
-const colour = (name) => `k${1 + Math.max(0, PARTS.findIndex(([, each]) => each === name))}`;
+const colour = (name) => {
+  const place = PARTS.findIndex(([, each]) => each === name);
+  return `k${place < 0 ? PARTS.length + 1 : place + 1}`;
+};
 
 /**
  * A row for each part, a column for each wire.
@@ -181,12 +184,13 @@ function figures(tried) {
     for (const value of values) made.insertCell().textContent = typeof value === "number" ? say(value) : "–";
     return made;
   };
-  const live = tried.every(({ report }) => !report);
+  const felt = tried.some(({ report }) => !report) ? colour("felt") : ""; // it stands in a bar
   for (const [field, name] of PARTS) row(name, tried.map(({ report }) => report?.[field]), colour(name));
   const totals = tried.map(({ report }) => (report && partsOf(report).length ? sum(partsOf(report)) : null));
   const total = row("Together", totals);
   if (total) total.className = "total";
-  row(live ? "Word to screen" : "Word to screen, as you felt it", tried.map(({ felt }) => felt), live ? "k1" : "");
+  const over = tried.some(({ report }) => report);
+  row(`Word to screen${over ? ", as you felt it" : ""}`, tried.map((each) => each.felt), felt);
   row("First sound of a reply", tried.map(({ report }) => report?.playback_ms));
   return table;
 }
