@@ -1,6 +1,6 @@
 """What a frame costs at the door, against a raw TCP server and against `websockets`.
 
-    python bench/websocket_floor.py [--connections 100] [--windows 6] [--seconds 4]
+    python -m bench.websocket_floor [--connections 100] [--windows 6] [--seconds 4]
 
 Every server is a process of its own, all alive at once on the first core and all under the same
 load: 640-byte frames at 50/s on each connection, spread evenly, and a 200-byte answer to every
@@ -29,6 +29,7 @@ HELLO = (
     b"GET / HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 )
+SELF = (sys.executable, "-m", "bench.websocket_floor")
 SERVERS = ("raw", "door", "door-method", "websockets")
 
 
@@ -158,7 +159,7 @@ async def bench(arguments: argparse.Namespace) -> dict[str, object]:
         listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         ports[kind] = listener.getsockname()[1]
         processes[kind] = subprocess.Popen(
-            [sys.executable, __file__, "--serve", kind, "--fd", str(listener.fileno())],
+            [*SELF, "--serve", kind, "--fd", str(listener.fileno())],
             pass_fds=[listener.fileno()],
             # `websockets` writes a traceback for every connection dropped.
             stderr=subprocess.DEVNULL if kind == "websockets" else None,

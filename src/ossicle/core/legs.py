@@ -61,7 +61,7 @@ class Joined(Protocol):
 
     def ask(self, leg: "Leg", command: Command) -> None: ...
     def detach(self, leg: "Leg", error: OssicleError | None) -> None: ...
-    def flow_if_due(self, leg: "Leg") -> None: ...
+    def writable(self, leg: "Leg") -> None: ...
     def measured(self, leg: "Leg", rtt_ms: float) -> None: ...
 
 
@@ -240,7 +240,7 @@ class Leg:
         if yes:
             self.pump()
             if self.session is not None:
-                self.session.flow_if_due(self)
+                self.session.writable(self)
 
     def closed(self, error: OssicleError | None) -> None:
         """The channel is over."""

@@ -1,9 +1,9 @@
 """A session: one live stream between one client and one engine.
 
 A thin driver over the homes of its parts: `lifecycle` (state), `arrival` (bytes to timeline),
-`feed` (journal, credit, stream), `hearing` (the engine's words, in order), `log` (events and
-cursors), `speech` (what was said and heard), `ledger` (time). It is synchronous, owns no task and
-reads the clock through `Timers`.
+`feed` (journal, credit, stream), `hearing` and `voice` (the engine's words and sound, in order),
+`pace` (backpressure both ways), `log` (events and cursors), `ledger` (time). It is synchronous,
+owns no task and reads the clock through `Timers`.
 
     socket ─▶ leg.binary = feed.audio ─▶ journal ─▶ [converter] ─▶ stream.audio       (hot path)
     engine ─▶ sink.tell ─▶ hearing ─▶ log ─▶ every leg's cursor ─▶ dialect.send ─▶ channel
@@ -13,7 +13,6 @@ The hot path is `Feed.audio`; what it leaves comes to `_audio_slow`.
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from math import inf
 
 import msgspec
 
@@ -30,7 +29,6 @@ from .events import (
     Ended,
     EndReason,
     Event,
-    Flow,
     Notice,
     SpeechEnded,
     SpeechStarted,
@@ -50,11 +48,11 @@ from .limits import expired
 from .log import Log
 from .options import AnswerOptions, Options, TimedOptions, merged
 from .options import changed as changed_names
+from .pace import Pace
 from .ports import Engine, Stream, Successor
-from .replies import Replies
 from .retries import Retries
 from .sink import StreamSink
-from .speech import Speech
+from .voice import Voice
 
 __all__ = ["Host", "Session", "SessionSettings"]
 
@@ -107,7 +105,7 @@ class Session:
         self.engine_name = ""
         self._chosen_for = ("", False)
         """What `engine` was chosen for."""
-        self._voice: tuple[AudioFormat, ...] = ()
+        self._speaks: tuple[AudioFormat, ...] = ()
         self.wants_engine = False
         """The supervisor should open `engine` (not before `retry_at`)."""
         self.retry_at = 0.0
@@ -120,15 +118,16 @@ class Session:
         self.turns = self.hearing.turns
 
         self.arrival = Arrival(host.codecs)
-        self.speech = Speech(self.settings.speak_ahead_ms)
-        self.replies = Replies()
+        self.pace = Pace(self)
+        self.voice = Voice(self, host.timers.now, ahead_ms=self.settings.speak_ahead_ms)
+        self.speech = self.voice.speech
         self.feed = Feed(
             slow=self._audio_slow,
             broke=self._stream_broke,
             refused=self._stream_refused,
             converted=self.ledger.converted,
             now=host.timers.now,
-            given=self.replies.given,
+            given=self.voice.given,
         )
         self.audio: Callable[[bytes], None] = self.feed.audio
         """Sound from the owner, as the client sent it. The hot path."""
@@ -136,8 +135,6 @@ class Session:
         """Of the client that owns it."""
         self._wants_to_hear: AudioFormat | None = None
         self._beside = 0
-        self._flow_told = (0, 0)
-        self._flow_due = False
         self._retries = Retries(self.settings)
         self._roll_due = False
         self._anonymous = 0
@@ -145,8 +142,6 @@ class Session:
         """How often each code was told."""
         self.upstream_ids: tuple[str, ...] = ()  # an empty deque takes 700 bytes, for ever
         """What providers call their part of this session, the newest."""
-        self._dropped = 0
-        self._dropped_told = -inf
         self._last_heard = now
         self._last_taken = 0
         self._moving_to = ""
@@ -164,7 +159,7 @@ class Session:
             self._notice("warning", "late_audio", "audio came after the end and was not heard")
         elif data:
             self._take(len(data), lambda: self.arrival.take(data))
-            self._after_audio()
+            self.go_on()
 
     def _take(self, size: int, arrange: Callable[[], Sequence[Sound]]) -> None:
         """What arrived, onto the journal and on. All of it is counted before any of it is fed: a
@@ -186,7 +181,7 @@ class Session:
         self._beside = taken + size - self.journal.end
         self.feed.drain()
 
-    def _after_audio(self) -> None:
+    def go_on(self) -> None:
         """About once a second of audio, or whenever the hot path was left."""
         if self.life.state == "ended":
             return
@@ -194,57 +189,19 @@ class Session:
         if journal.end >= feed.next_tick:
             feed.next_tick = journal.end + self._units(self.settings.flow_ms)
             self.ledger.arrived(self.ms(journal.end), self.host.timers.now())
-            self.ledger.add("queue", self._span(journal.waiting))
+            self.ledger.add("queue", self.span(journal.waiting))
             journal.trim()
-            self._flow()
-        if journal.waiting > feed.credit.window:
-            self._overloaded()
+            self.pace.report()
+        self.pace.check()
         self._after_drain()
 
     def _after_drain(self) -> None:
-        journal, feed = self.journal, self.feed
-        feed.relimit(plain=self._plain and self.life.state == "live")
-        if self.owner is not None and journal.waiting <= feed.credit.window // 2:
-            self.owner.resume("overload")
+        self.feed.relimit(plain=self._plain and self.life.state == "live")
+        self.pace.relieve()
 
     @property
     def _plain(self) -> bool:
         return self.arrival.plain and self.options.hears is not None
-
-    def _overloaded(self) -> None:
-        window = self.feed.credit.window
-        match self.options.overload:
-            case "pause":
-                if self.owner is not None:
-                    self.owner.pause("overload")
-                if self.journal.waiting > 4 * window + (4 << 20):
-                    self.fail(
-                        Overloaded(
-                            f"{self._span(self.journal.waiting)} ms of audio wait for the engine, "
-                            f"far over the limit of {self.settings.unsent_ms} ms: the peer does "
-                            "not stop when told",
-                            code="overloaded",
-                        )
-                    )
-            case "drop_oldest":
-                self._dropped += self.journal.drop_oldest(window)
-                now = self.host.timers.now()
-                if now - self._dropped_told >= 1.0:
-                    self._dropped_told = now
-                    self._notice(
-                        "warning",
-                        "audio_dropped",
-                        f"{self._span(self._dropped)} ms of audio were dropped so far: the engine "
-                        f"is slower than the client and {self.settings.unsent_ms} ms wait already",
-                    )
-            case "refuse":
-                self.fail(
-                    Overloaded(
-                        f"the engine is slower than the client: more than "
-                        f"{self.settings.unsent_ms} ms of audio wait",
-                        code="overloaded",
-                    )
-                )
 
     # ── formats and the choice of an engine ──
 
@@ -263,11 +220,11 @@ class Session:
         fit = fitted(self.host, self.options, source, self._wants_to_hear)
         able = fit.engine.capabilities
         self.options = fit.options
-        self.speech.shape(fit.options.speaks, fit.way)
-        self.replies.shape(able.speaks[0] if able.speaks else None)
+        made = able.speaks[0] if able.speaks else None
+        self.voice.shape(made, fit.options.speaks, fit.way)
         self.source = source
         self.engine, self.engine_name = fit.engine, able.name
-        self._chosen_for, self._voice = chosen_for(self.options), able.speaks
+        self._chosen_for, self._speaks = chosen_for(self.options), able.speaks
         self.turns.whole_turns = able.turns
         self.hearing.channels = fit.channels
         self.feed.shape(
@@ -292,7 +249,7 @@ class Session:
             return engine
         other = self.host.choose(options, source)
         able = other.capabilities
-        if (bool(able.hears), able.speaks) != (self.options.hears is not None, self._voice):
+        if (bool(able.hears), able.speaks) != (self.options.hears is not None, self._speaks):
             raise Refused(
                 f"model {options.recognition.model[:60]!r} is heard by engine {able.name}, whose "
                 f"sound is not that of {self.engine_name}; open a new session for it",
@@ -369,10 +326,9 @@ class Session:
         self.life.step("opened")
         now = self.host.timers.now()
         self.ledger.ready(now)
-        until_ms = self.speech.credit(now) if self.speech.possible else None
-        self.feed.connect(stream, converter, until_ms)
+        self.feed.connect(stream, converter, self.voice.ahead_ms())
         self.feed.drain()
-        self._after_audio()
+        self.go_on()
 
     def unopened(self, sink: StreamSink, error: BaseException) -> None:
         """For the supervisor: `Engine.open` raised."""
@@ -384,17 +340,17 @@ class Session:
         if type(event) is Transcript and self.hearing.partial(event):
             owner = self.audience.owner
             if owner is not None and owner.cursor != self.log.next:
-                self._hold_back()
+                self.pace.hold_back()
             return
         match event:
             case Transcript(side="in") | SpeechStarted(side="in") | SpeechEnded(side="in"):
                 self.hearing.told(event)
                 if type(event) is SpeechStarted:
-                    self._barge_in()
+                    self.voice.barge_in()
                 if self._roll_due and self.turns.idle and self.life.state != "ended":
                     self._roll()
             case AudioOut() | SpeechStarted() | Transcript() | SpeechEnded() | Asked():
-                self._reply(event)
+                self.voice.told(event)
             case Ended():
                 self.feed.disconnect()
                 if event.error is None:
@@ -413,12 +369,15 @@ class Session:
         """The engine takes audio up to `until_ms` of its own clock."""
         if self.feed.grant(until_ms):
             self._after_drain()
-            if self.feed.credit.news(self.journal.sent, self._flow_told[1]):
-                self._flow()
+            self.pace.granted()
 
     def silent_until(self, sink: StreamSink, until_ms: int) -> None:
         """The engine will report nothing before `until_ms` again."""
         self.hearing.silent_until(until_ms)
+
+    def answered(self, ref: str) -> None:
+        """A question of that name was answered by something else than words. Called by `voice`."""
+        self.hearing.answered(ref)
 
     def settle(self, until_ms: int) -> None:
         """Nothing before `until_ms` will be reported again, on any channel. Called by `hearing`."""
@@ -428,7 +387,7 @@ class Session:
         before = self.journal.settled
         self.journal.settle(max(0, source.units(until_ms - self.origin_ms)))
         if self.journal.settled - before >= self._units(self.settings.flow_ms) // 4:
-            self._flow()
+            self.pace.report()
 
     def _stream_broke(self, error: BaseException) -> None:
         """Audio that cannot be decoded is the client's fault; anything else the engine's."""
@@ -447,7 +406,7 @@ class Session:
         return EngineFailed(f"engine {self.engine_name} {what}: {type(error).__name__}")
 
     def _stream_refused(self, command: Command, error: Refused) -> None:
-        self.replies.refused(command)
+        self.voice.refused(command)
         self._notice("error", error.code, str(error), ref=command.ref)
 
     def _lost_stream(self, fault: Fault) -> None:
@@ -480,21 +439,12 @@ class Session:
             self._notice(
                 "warning",
                 "audio_lost",
-                f"{self._span(lost)} ms of audio could not be replayed to another engine: only "
+                f"{self.span(lost)} ms of audio could not be replayed to another engine: only "
                 f"{self.settings.replay_ms} ms are kept",
             )
-        self._speak_again()
+        self.voice.again()
         self.wants_engine = True
         self.host.wake(self)
-
-    def _speak_again(self) -> None:
-        """Replies that were not said to their end go on with the next stream."""
-        asked, ended, skipped_ms = self.replies.restart()
-        self.speech.restart(skipped_ms, self.host.timers.now())
-        self.feed.early[:0] = asked
-        for event in ended:
-            self._sound(event)
-            self.say(event)
 
     # ── commands ──
 
@@ -511,7 +461,7 @@ class Session:
             leg.tell(Notice(level="error", code=error.code, text=str(error), ref=command.ref))
         if counted:
             self._last_heard = self.host.timers.now()
-            self._flow()
+            self.pace.report()
 
     def _do(self, leg: Leg, command: Command) -> None:
         if leg.role == "observer":
@@ -527,7 +477,7 @@ class Session:
                 elif self.life.state != "draining":
                     at, origin = self.journal.end, self.origin_ms
                     self._take(len(command.data), lambda: self.arrival.placed(command, at, origin))
-                    self._after_audio()
+                    self.go_on()
             case Configure():
                 if command.names or command.report_to:
                     self.host.extend(self, leg, command)
@@ -543,9 +493,9 @@ class Session:
                     self.say(Told(**msgspec.structs.asdict(command)))
                 self.feed.ask(command)
             case Cancel():
-                self._hush(command, unasked=leg is not self.owner)
+                self.voice.hush(command, unasked=leg is not self.owner)
             case Played():
-                self._played(command)
+                self.voice.played(command)
 
     def _in_order(self, command: Command) -> None:
         """Commands that must not overtake audio."""
@@ -637,71 +587,6 @@ class Session:
         for text in unable:
             self._notice("warning", "option_not_supported", text, ref=command.ref)
 
-    # ── the voice ──
-
-    def _reply(self, event: Event) -> None:
-        """An event of the output side."""
-        known = self.replies.told(event)
-        match known:
-            case None:
-                return
-            case AudioOut():
-                self._sound(known)
-            case SpeechEnded():
-                self._sound(known)
-                if self.options.hears is None:  # a voice alone answers with the end of its speech
-                    self.hearing.answered(known.ref)
-                self.say(known)
-            case _:
-                self.say(known)
-
-    def _sound(self, event: AudioOut | SpeechEnded) -> None:
-        """Sound of the engine's, or the end of it."""
-        now = self.host.timers.now()
-        try:
-            if isinstance(event, AudioOut):
-                due = self.speech.sound(event, now)
-            else:
-                due = self.speech.rest(event.utterance, now)
-        except OssicleError as error:
-            self.fail(error)
-            return
-        for each in due:
-            self.say(each)
-
-    def _played(self, command: Played) -> None:
-        now = self.host.timers.now()
-        if (delay := self.speech.heard_after(command, now)) is not None:
-            self.ledger.add("playback", delay)
-        for event in self.speech.played(command, now):
-            self.say(event)
-        self.log.forget_audio(command.utterance, command.until_ms)
-        self._credit_speech()
-
-    def _hush(self, command: Cancel, *, unasked: bool) -> None:
-        command, cleared = self.speech.hush(command, self.host.timers.now(), unasked=unasked)
-        for event in cleared:
-            self.say(event)
-        withdrawn = self.replies.withdrawn(command)
-        for speak, ended in withdrawn:
-            self.feed.early = [each for each in self.feed.early if each is not speak]
-            self.say(ended)
-        if not (withdrawn and command.utterance):
-            self.feed.ask(self.replies.named(command))
-
-    def _barge_in(self) -> None:
-        """Somebody speaks while an answer can be heard: it stops, and the engine is told how much
-        of it was."""
-        engine = self.engine
-        if engine is None or not engine.capabilities.answers or self.life.state == "ended":
-            return
-        if self.options.answers.interrupt and self.speech.audible(self.host.timers.now()):
-            self._hush(Cancel(side="out"), unasked=True)
-
-    def _credit_speech(self) -> None:
-        if self.speech.possible:
-            self.feed.speak_until(self.speech.credit(self.host.timers.now()))
-
     # ── legs ──
 
     def attach(
@@ -728,10 +613,9 @@ class Session:
         leg.admitted()
         leg.pump()
         if leg is self.owner and self.life.state != "ended":
-            self._talk_again()  # the one before it may have stopped reading
-            if self.journal.waiting > self.feed.credit.window and self.options.overload == "pause":
-                leg.pause("overload")
-            self._flow()
+            self.pace.talk_again()  # the one before it may have stopped reading
+            self.pace.seated(leg)
+            self.pace.report()
 
     def detach(self, leg: Leg, error: OssicleError | None) -> None:
         """A leg's channel is over."""
@@ -764,50 +648,14 @@ class Session:
         if leg is self.owner:
             self.ledger.add("network", rtt_ms)
 
-    def flow_if_due(self, leg: Leg) -> None:
-        """A leg can take more: the owner may be told how far we are, and be talked to again."""
-        self._talk_again()
-        if self._flow_due and leg is self.owner:
-            self._flow()
-
-    def _flow(self) -> None:
-        owner = self.owner
-        if owner is None or self.life.state == "ended":
-            return
-        if not owner.caught_up:
-            self._flow_due = True  # never before the final that caused it
-            return
-        journal = self.journal
-        until = self.feed.credit.until(journal.sent)
-        # Who asked for the oldest to be dropped lives in the present: it is not to hold back.
-        bounded = self.source is not None and self.options.overload != "drop_oldest"
-        self._flow_due = False
-        self._flow_told = (journal.end, until)
-        owner.tell(
-            Flow(
-                taken_bytes=self.taken_bytes,
-                taken_commands=self.taken_commands,
-                settled_ms=self.settled_ms,
-                until_ms=self.ms(until) if bounded else None,
-            )
-        )
+    def writable(self, leg: Leg) -> None:
+        """A leg can take more."""
+        self.pace.writable(leg)
 
     def say(self, event: Event) -> None:
         """Into the log, and on to everybody who keeps up."""
         self.audience.say(event)
-        self._hold_back()
-
-    def _hold_back(self) -> None:
-        """An owner that does not read is not talked to: no final of its falls off the log."""
-        if self.audience.too_slow and not self.feed.held:
-            self.feed.held = True
-            self.feed.shut()
-
-    def _talk_again(self) -> None:
-        if self.feed.held and self.audience.follows:
-            self.feed.held = False
-            self.feed.drain()
-            self._after_audio()
+        self.pace.hold_back()
 
     def warn(self, code: str, text: str) -> None:
         """For the house: something everybody who follows the session should know."""
@@ -842,9 +690,8 @@ class Session:
         if due is not None:
             self.finish(due[0], due[1].fault() if due[1] is not None else None)
         else:
-            self._credit_speech()
-            if self.journal.end != self._flow_told[0]:
-                self._flow()
+            self.voice.credit()
+            self.pace.tick()
 
     def _last_words(self) -> None:
         if self.life.state in {"opening", "live"}:
@@ -924,9 +771,10 @@ class Session:
 
     def ms(self, position: int) -> int:
         """Stream time of a journal position, rounded down."""
-        return self.origin_ms + self._span(position)
+        return self.origin_ms + self.span(position)
 
-    def _span(self, units: int) -> int:
+    def span(self, units: int) -> int:
+        """Milliseconds in so many units of the journal."""
         return self.source.ms(units) if self.source is not None else 0
 
     def _units(self, ms: int) -> int:
