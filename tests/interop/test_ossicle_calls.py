@@ -21,7 +21,7 @@ from ossicle.engines.agent import Agent
 from ossicle.engines.compose import Combined
 from ossicle.engines.responders import Piece, Question
 from ossicle.transports.webrtc.settings import WebRtcSettings
-from page import module, recording
+from page import in_nobodys_way, module, recording
 from pitch import WORD_MS, PitchVoice, heard_in, pitch_engine, pitches
 from webrtc_page import FLAGS
 
@@ -241,6 +241,7 @@ async def test_the_page_talks_with_an_agent(tmp_path: Path, browser: Browser) ->
         ledger = await page.text("#ledger")
         assert "WebSocket\tWebRTC" in ledger
         assert await page.run("document.querySelectorAll('#ledger .bar').length") == 2
+        await in_nobodys_way(page, "a conversation that is over")
         assert not page.complaints
 
         await page.go(gateway.url + "/")
