@@ -175,9 +175,7 @@ def empty_loop() -> contextlib.AbstractContextManager[Process]:
     return _running([sys.executable, "-m", "bench.lag"], None)
 
 
-def rival(
-    kind: str, *more: str, **environment: str
-) -> contextlib.AbstractContextManager[Process]:
+def rival(kind: str, *more: str, **environment: str) -> contextlib.AbstractContextManager[Process]:
     """Something to compare with, perhaps in another environment; it ends when told to."""
     put = [f"{name}={value}" for name, value in environment.items()]
     command = ["env", *put, sys.executable, "-m", "bench.rivals", kind, *more]

@@ -26,8 +26,8 @@ from ossicle.dialects.native.messages import ErrorBody
 from ossicle.dialects.openai import endpoints as openai
 from ossicle.dialects.openai.speech_request import SpeechAsked
 from ossicle.dialects.openai.transcription_text import FORMATS
+from ossicle.gateway.about import About
 from ossicle.gateway.advice import AdviceGiven
-from ossicle.gateway.pages import About
 from ossicle.gateway.probecalls import Understood
 from ossicle.gateway.records import SessionRecord
 from ossicle.gateway.snippets import Snippet
@@ -492,7 +492,7 @@ ROUTES: tuple[Route, ...] = (
         refuses="native",
     ),
     Route(
-        "GET", "/v1/about", "pages", "Which engine listens, and whether a key is asked for",
+        "GET", "/v1/about", "pages", "Which engine listens, who answers, if a key is asked for",
         gives={"application/json": About},
     ),
     Route(

@@ -38,6 +38,7 @@ OWNERS = {
     "ossicle.dialects.twilio": "twilio.",
     "ossicle.gateway": "gateway.",
     "ossicle.advisor": "advisor.",
+    "ossicle.transports.webrtc": "webrtc.",
 }
 """Whose a type is, by the longest beginning of its module's name. A new dialect adds a line."""
 AT = "#/components/schemas/"

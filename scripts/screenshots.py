@@ -20,21 +20,26 @@ from chromium import Page, chromium  # noqa: E402
 from harness import gateway_with  # noqa: E402
 from interop.real_proxies import Certificates, proxy  # noqa: E402
 from ossicle.engines.compose import Combined  # noqa: E402
-from ossicle.engines.open import open_engine  # noqa: E402
+from ossicle.engines.open import default_voice, open_engine  # noqa: E402
 from ossicle.gateway.settings import AccessSettings  # noqa: E402
+from webrtc_page import FLAGS  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
 WIDE, PHONE = (1280, 800), (390, 844)
 
 
-def speech(folder: Path, clips: Path) -> Path:
-    """Two commands with a pause between them."""
+COMMANDS = (("go-forward.wav", 1.0), ("numbers.wav", 1.0), ("go-forward.wav", 1.0))
+INTO_THE_ANSWER = (("numbers.wav", 1.1), ("go-forward.wav", 12.0))
+
+
+def speech(folder: Path, clips: Path, said: tuple[tuple[str, float], ...] = COMMANDS) -> Path:
+    """Commands, and the pause behind each in seconds."""
     parts: list[np.ndarray] = []
-    for name in ("go-forward.wav", "numbers.wav", "go-forward.wav"):
+    for name, pause_s in said:
         with wave.open(str(clips / name)) as file:
             samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
-        parts += [samples, np.zeros(16_000, "<i2")]
-    path = folder / "speech.wav"
+        parts += [samples, np.zeros(round(16_000 * pause_s), "<i2")]
+    path = folder / f"speech-{len(parts)}.wav"
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
@@ -55,6 +60,47 @@ async def finish(page: Page) -> None:
     await page.click("#talk")
     await page.until("document.querySelector('#status').innerText.startsWith('Done')")
     await page.run("window.scrollTo(0, 0)")
+
+
+async def conversation(folder: Path, clips: Path) -> None:
+    """A parrot over WebSocket, then over WebRTC, interrupted each time."""
+    engine = Combined(open_engine("pocketsphinx:2"), open_engine(default_voice()))
+    wav = speech(folder, clips, INTO_THE_ANSWER)
+    async with gateway_with(folder, engine) as gateway:
+        await gateway.ready()
+        async with chromium(folder, *FLAGS, microphone=wav) as browser:
+            page = await browser.open(gateway.url, width=WIDE[0], height=1060)
+            await page.until("!document.querySelector('[value=talk]').disabled")
+            await page.run("document.querySelector('[value=talk]').click()")
+            for wire in ("websocket", "webrtc"):
+                await page.run(f"document.querySelector('[value={wire}]').click()")
+                # A busy machine answers too late to be interrupted: then once more.
+                while not await interrupted(page):
+                    await stopped(page)
+                await page.until("document.querySelector('#status').innerText === 'Listening'")
+                if wire == "webrtc":
+                    await page.run("window.scrollTo(0, 0)")
+                    await page.picture(IMAGES / "playground-talk.png")
+                await stopped(page)
+            await page.size(*PHONE)
+            await page.look(dark=True)
+            await page.run("document.querySelector('.choices').scrollIntoView()")
+            await page.picture(IMAGES / "playground-talk-phone-dark.png")
+            await page.run("document.querySelector('.side').scrollIntoView()")
+            await page.picture(IMAGES / "playground-wires-phone-dark.png")
+
+
+async def interrupted(page: Page) -> bool:
+    """Both commands and both replies; whether the first of these was cut off."""
+    await page.run("document.querySelector('#clear').click()")
+    await page.click("#talk")
+    await page.until("document.querySelectorAll('.said').length >= 2", 30)
+    return bool(await page.run("document.querySelector('.said small').innerText"))
+
+
+async def stopped(page: Page) -> None:
+    await page.click("#talk")
+    await page.until("document.querySelector('#status').innerText.startsWith('Done')")
 
 
 async def advice(folder: Path) -> None:
@@ -108,6 +154,8 @@ async def main(clips: Path) -> None:
         await advice(Path(name))
     with tempfile.TemporaryDirectory() as name:
         await measured(Path(name))
+    with tempfile.TemporaryDirectory() as name:
+        await conversation(Path(name), clips)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         engine = Combined(open_engine("pocketsphinx:2"), open_engine("tone"))

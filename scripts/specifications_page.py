@@ -162,6 +162,8 @@ TABLE = (
     Followed("RFC 9725 WHIP, draft-ietf-wish-whep", "offers, answers, trickled addresses, ICE "
              "restarts, ICE servers in Link headers; no redirection", "`transports/webrtc/whip.py`",
              (9725, 8840)),
+    Followed("RFC 8288 Link headers", "ICE servers for clients, and read by `ossicle.js`",
+             "`transports/webrtc/turn.py`, `web/ossicle/ice.js`", (8288,)),
     Followed("RFC 8866 SDP, 8839 SDP for ICE", "one audio section, perhaps a data channel, bundled",
              "`transports/webrtc/sdp.py`", (8866, 8839)),
     Followed("RFC 8445 ICE, 7675 consent", "full ICE by aioice, restarts by us; no TCP candidates",

@@ -13,8 +13,9 @@ import numpy as np
 
 from chromium import Page
 from ossicle.testing.marked import marked_audio
+from sdks import node_modules
 
-__all__ = ["finals", "loud", "module", "recording", "said"]
+__all__ = ["finals", "in_nobodys_way", "loud", "module", "recording", "said"]
 
 
 def recording(path: Path, data: bytes, rate: int = 44_100) -> Path:
@@ -42,6 +43,22 @@ def said(words: Sequence[int]) -> list[str]:
 async def finals(page: Page) -> list[str]:
     """The words that stand on the page."""
     return await page.run("[...document.querySelectorAll('#finals .w')].map(w => w.textContent)")
+
+
+async def in_nobodys_way(page: Page, state: str) -> None:
+    """What axe finds, and what is wider than the screen, on a phone and wide, in light and dark."""
+    await page.run((node_modules("axe-core") / "axe.min.js").read_text("utf-8") + ";0")
+    for width, height in ((360, 740), (1280, 860)):
+        await page.size(width, height)
+        for dark in (False, True):
+            await page.look(dark=dark)
+            found = await page.run(
+                "axe.run().then(r => r.violations.map(v => [v.id, v.help, "
+                "v.nodes.map(n => n.html + ' ' + n.failureSummary).slice(0, 3)]))"
+            )
+            where = f"{state}, {width} px, {'dark' if dark else 'light'}"
+            assert found == [], where
+            assert await page.run("document.documentElement.scrollWidth") <= width, where
 
 
 def module(body: str) -> str:

@@ -5,6 +5,7 @@ doubled or made up without being seen.
     sound = pitches([3, 1, 4])         pcm_s16le at 16 kHz: 160 ms of pitch, 120 ms of nothing, each
     heard_in(sound)                    [3, 1, 4]
     talker = pitch_talker()            whole turns of them, and a voice: what an agent is made of
+    engine = Combined(pitch_engine(), PitchVoice())     the same with a voice that tells its words
 
 A word is told once its pitch has been steady for 80 ms and is over.
 """
@@ -24,7 +25,18 @@ from ossicle.engines.generators import GeneratorEngine, Item, from_generator
 from ossicle.engines.speaking import Piece, Rendering
 from ossicle.engines.voice import VoiceStream, speaks
 
-__all__ = ["Listener", "heard_in", "pitch_engine", "pitch_talker", "pitches"]
+__all__ = [
+    "WORD_MS",
+    "Listener",
+    "PitchVoice",
+    "heard_in",
+    "pitch_engine",
+    "pitch_talker",
+    "pitches",
+]
+
+WORD_MS = 280
+"""From one word to the next."""
 
 RATE = 16_000
 _FRAME = RATE // 50
@@ -104,6 +116,7 @@ def pitch_engine(chunk_ms: int = 200) -> GeneratorEngine:
         async for item in audio:
             if isinstance(item, bytes):
                 for number in listener.hear(item):
+                    yield SpeechStarted(side="in", turn=0, at_ms=None)  # what interrupts an agent
                     yield Transcript(text=f"p{number}", final=True, ends_turn=True)
             elif isinstance(item, Speak) and item.text:
                 said += 1
@@ -143,26 +156,32 @@ def pitch_talker(silence_ms: int = 400) -> Combined:
                 yield Transcript(text=text, stable=len(text))
 
     able = Capabilities(name="pitch", hears=(PCM16K,))
-    return Combined(from_generator(recognize, able), _PitchVoice())
+    return Combined(from_generator(recognize, able), PitchVoice(edges=True))
 
 
-class _PitchVoice:
-    """Says `p3 p14` as pitches; other words as nothing."""
+class PitchVoice:
+    """A voice as the real ones are: utterances in order, within credit, with words and times.
+    With `edges`, silence stands before the first word and behind the last."""
 
     capabilities = Capabilities(
         name="pitches", hears=(), speaks=(PCM16K,), turns=False, interim_results=False,
         word_times=True,
     )  # fmt: skip
 
+    def __init__(self, *, edges: bool = False) -> None:
+        self._edge_ms = 200 if edges else 0
+
     async def open(self, options: Options, sink: Sink) -> VoiceStream:
         return VoiceStream("pitches", self, speaks(self.capabilities, options), options, sink)
 
     def begin(self, piece: Piece, rendering: Rendering) -> None:
         words = piece.text.split()
-        sound = pitches([int(word[1:]) for word in words])
         for place, word in enumerate(words):
-            rendering.word(word, 200 + 280 * place, 360 + 280 * place)
-        rendering.sound(sound)
+            at = self._edge_ms + place * WORD_MS
+            rendering.word(word, at, at + (160 if self._edge_ms else WORD_MS))
+        sound = pitches([int(word[1:]) for word in words])
+        edge = 0 if self._edge_ms else RATE // 5 * 2
+        rendering.sound(sound[edge : len(sound) - edge])
         rendering.done()
 
     def stop(self, rendering: Rendering) -> None:

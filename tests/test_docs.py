@@ -185,7 +185,8 @@ SETTINGS = {
 def test_bounds_named_are_settings(page: Path) -> None:
     """Names of the form `something_s` and `something_ms` are where the code has them."""
     known = SETTINGS | {name.split(".")[-1] for name in fields_of(Options)} | set(query.NAMES)
-    source = "".join(path.read_text("utf-8") for path in (ROOT / "src").rglob("*.py"))
+    code = [path for kind in ("*.py", "*.js") for path in (ROOT / "src").rglob(kind)]
+    source = "".join(path.read_text("utf-8") for path in code)
     named = {word for word in INLINE.findall(prose(page)) if re.fullmatch(r"[a-z_]+_m?s", word)}
     assert {name for name in named - known if not re.search(rf"\b{name}\b", source)} == set()
 

@@ -7,6 +7,7 @@ recorded there and read back as pitches.
 import asyncio
 import contextlib
 import re
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any

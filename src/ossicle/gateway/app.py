@@ -89,7 +89,7 @@ def make_app(
     stream = stream_endpoint(router(house, "http"), house.settings.http)
     app = Starlette(
         routes=[
-            *page_routes(house),
+            *page_routes(house, webrtc=webrtc.calls is not None),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),

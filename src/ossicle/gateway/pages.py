@@ -17,7 +17,6 @@ page shows beside its own session comes from `/v1/about`, `/v1/sessions` and `/v
 import gzip
 import hashlib
 from functools import cache
-from importlib.metadata import metadata
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import NamedTuple
@@ -27,9 +26,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from .about import about
 from .house import House
 
-__all__ = ["POLICY", "About", "page_routes"]
+__all__ = ["POLICY", "page_routes"]
 
 POLICY = "; ".join(
     (
@@ -73,31 +73,6 @@ _MODULE = {"access-control-allow-origin": "*", "cross-origin-resource-policy": "
 _ALONE = ("ossicle.js", "ossicle.d.ts", "openapi.json", "asyncapi.json")
 """Public files at the root; the documents are made by `scripts/reference.py`."""
 
-_HOW = "howto/write-an-engine.md"
-_BETTER = {
-    "pocketsphinx": (
-        (
-            "This engine works offline at once and hears commands and digits. It is not for "
-            "dictation: for that, put an engine of your own in its place, a function is enough."
-        ),
-        _HOW,
-    ),
-}
-"""Engines that are a beginning: what they are good for, and the page that says what to do. No
-command stands here: each would need a file that is not there yet."""
-
-
-class About(msgspec.Struct, frozen=True):
-    """What the page tells of the gateway; nothing that a stranger must not know."""
-
-    engine: str
-    keys: bool
-    """A key is asked for."""
-    note: str = ""
-    """What the engine is good for."""
-    better: str = ""
-    """Address of the page that says how to get a better one; empty = no need."""
-
 
 class _File(NamedTuple):
     body: bytes
@@ -106,16 +81,12 @@ class _File(NamedTuple):
     tag: str
 
 
-def page_routes(house: House) -> list[Route]:
-    """Routes of every file, and of `/v1/about`."""
+def page_routes(house: House, *, webrtc: bool = False) -> list[Route]:
+    """Routes of every file, and of `/v1/about`. `webrtc`: calls are taken."""
 
-    async def about(_request: Request) -> Response:
-        name = house.engine.capabilities.name
-        note, how = _BETTER.get(name.partition("+")[0], ("", ""))
-        better = f"{_documentation()}/{how}" if how else ""
-        told = About(engine=name, keys=house.access.on, note=note, better=better)
+    async def told(_request: Request) -> Response:
         return Response(
-            msgspec.json.encode(told),
+            msgspec.json.encode(about(house, webrtc=webrtc)),
             media_type="application/json",
             headers={"cache-control": "no-store"},
         )
@@ -143,18 +114,8 @@ def page_routes(house: House) -> list[Route]:
         Route("/openapi.json", module),
         Route("/asyncapi.json", module),
         Route("/ossicle/{name}", module),
-        Route("/v1/about", about),
+        Route("/v1/about", told),
     ]
-
-
-@cache
-def _documentation() -> str:
-    """Where this package says that its pages are."""
-    for each in metadata("ossicle").get_all("Project-URL") or ():
-        name, _, address = each.partition(", ")
-        if name == "Documentation":
-            return address
-    return "https://github.com/ossicle/ossicle/tree/main/docs"
 
 
 def _answer(request: Request, name: str) -> Response:

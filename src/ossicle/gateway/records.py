@@ -17,6 +17,7 @@ import msgspec
 from ossicle.core.ledger import LedgerReport
 from ossicle.core.legs import Leg
 from ossicle.core.session import Session
+from ossicle.transports.webrtc.figures import CallFigures
 
 from .names import labels_of
 from .traces import Trace
@@ -105,6 +106,8 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Options in force. Of hints only the number: they are words."""
     ledger: LedgerReport = LedgerReport()
     """Where the time went."""
+    packets: CallFigures | None = None
+    """What became of the packets of its call, while that stands; null = it is no call."""
     end: SessionEnd | None = None
     """null = it goes on."""
     trace_id: str
@@ -164,6 +167,7 @@ class Known:
             notices=dict(session.notices),
             options=_options(session),
             ledger=ledger,
+            packets=_packets(session),
             end=None
             if ended is None
             else SessionEnd(
@@ -254,6 +258,12 @@ def peer_class(peer: str) -> PeerClass:
     if number.is_loopback:
         return "loopback"
     return "private" if number.is_private or number.is_link_local else "public"
+
+
+def _packets(session: Session) -> CallFigures | None:
+    """Of the owner's channel, where that counts packets."""
+    figures = getattr(session.owner.channel, "figures", None) if session.owner else None
+    return figures if isinstance(figures, CallFigures) else None
 
 
 def _printable(text: str) -> str:

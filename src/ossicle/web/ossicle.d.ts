@@ -23,6 +23,10 @@ export { BadAudio, ConnectionLost, Denied, EngineFailed, Forbidden, InsecureCont
 export type ConnectOptions = import("./ossicle/stream.js").ConnectOptions;
 export type StreamState = import("./ossicle/stream.js").StreamState;
 export type MicrophoneOptions = import("./ossicle/microphone.js").MicrophoneOptions;
+export type PlayerOptions = import("./ossicle/player.js").PlayerOptions;
+export type WireStats = import("./ossicle/figures.js").WireStats;
+export type Carried = import("./ossicle/figures.js").Carried;
+export type Transport = import("./ossicle/messages.js").Transport;
 export type OssicleEvent = import("./ossicle/messages.js").OssicleEvent;
 export type Transcript = import("./ossicle/messages.js").Transcript;
 export type Word = import("./ossicle/messages.js").Word;
@@ -32,6 +36,10 @@ export type LedgerReport = import("./ossicle/messages.js").LedgerReport;
  * @typedef {import("./ossicle/stream.js").ConnectOptions} ConnectOptions
  * @typedef {import("./ossicle/stream.js").StreamState} StreamState
  * @typedef {import("./ossicle/microphone.js").MicrophoneOptions} MicrophoneOptions
+ * @typedef {import("./ossicle/player.js").PlayerOptions} PlayerOptions
+ * @typedef {import("./ossicle/figures.js").WireStats} WireStats
+ * @typedef {import("./ossicle/figures.js").Carried} Carried
+ * @typedef {import("./ossicle/messages.js").Transport} Transport
  * @typedef {import("./ossicle/messages.js").OssicleEvent} OssicleEvent
  * @typedef {import("./ossicle/messages.js").Transcript} Transcript
  * @typedef {import("./ossicle/messages.js").Word} Word

@@ -41,6 +41,10 @@ export {
  * @typedef {import("./ossicle/stream.js").ConnectOptions} ConnectOptions
  * @typedef {import("./ossicle/stream.js").StreamState} StreamState
  * @typedef {import("./ossicle/microphone.js").MicrophoneOptions} MicrophoneOptions
+ * @typedef {import("./ossicle/player.js").PlayerOptions} PlayerOptions
+ * @typedef {import("./ossicle/figures.js").WireStats} WireStats
+ * @typedef {import("./ossicle/figures.js").Carried} Carried
+ * @typedef {import("./ossicle/messages.js").Transport} Transport
  * @typedef {import("./ossicle/messages.js").OssicleEvent} OssicleEvent
  * @typedef {import("./ossicle/messages.js").Transcript} Transcript
  * @typedef {import("./ossicle/messages.js").Word} Word

@@ -3,13 +3,10 @@
 import gzip
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from harness import ask, gateway_with, heard
+from harness import ask, gateway_with
 from ossicle.gateway.pages import POLICY
-
-ROOT = Path(__file__).parents[3]
 
 
 async def test_the_page_and_its_policy(tmp_path: Path) -> None:
@@ -76,24 +73,3 @@ async def test_packed_for_whoever_takes_it(tmp_path: Path) -> None:
 async def test_nothing_else_is_there(tmp_path: Path, path: str) -> None:
     async with gateway_with(tmp_path) as gateway:
         assert (await ask(gateway.url, method="GET", path=path)).status == 404
-
-
-async def test_what_a_page_is_told_of_the_gateway(tmp_path: Path) -> None:
-    async with gateway_with(tmp_path, keys=(("me", "sesame"),)) as gateway:
-        about = await ask(gateway.url, method="GET", path="/v1/about")
-        assert about.json == {"engine": "scripted", "keys": True, "note": "", "better": ""}
-        assert about.headers["cache-control"] == "no-store"
-        assert b"sesame" not in about.body
-
-
-async def test_a_beginners_engine_names_a_page_that_there_is(tmp_path: Path) -> None:
-    """And no command: one that is pasted has to work."""
-    engine = heard()
-    engine.capabilities = msgspec.structs.replace(engine.capabilities, name="pocketsphinx")
-    async with gateway_with(tmp_path, engine) as gateway:
-        told = (await ask(gateway.url, method="GET", path="/v1/about")).json
-    assert "not for dictation" in told["note"]
-    assert "ossicle serve" not in told["note"] + told["better"]
-    where, _, page = told["better"].partition("/docs/")
-    assert where.startswith("https://")
-    assert (ROOT / "docs" / page).is_file()

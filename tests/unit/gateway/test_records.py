@@ -10,6 +10,7 @@ from ossicle.core.wire import Opening
 from ossicle.gateway.records import Known, Records, peer_class
 from ossicle.gateway.traces import Trace
 from ossicle.testing.house import HandHouse, HeldEngine
+from ossicle.transports.webrtc.figures import CallFigures
 
 TRACE = Trace("0" * 31 + "1", "0" * 15 + "1")
 
@@ -47,6 +48,15 @@ def test_a_session_that_runs_and_one_that_ran():
     assert (ran.state, ran.session_ms, ran.end.reason) == ("ended", 1500, "done")
     assert ran.ended_at > ran.began_at
     assert not book.records.live
+
+
+def test_the_packets_of_a_call_while_it_stands():
+    book = Book()
+    session = book.session()
+    assert book.records.find(session.id, "ann").packets is None  # no call
+    session.owner.channel.figures = CallFigures(received=50, lost=2, depth_ms=60)
+    packets = book.records.find(session.id, "ann").packets
+    assert (packets.received, packets.lost, packets.depth_ms) == (50, 2, 60)
 
 
 def test_only_for_its_owner():

@@ -114,7 +114,7 @@ class NativeServer:
                     and isinstance(command, Cancel)
                     and command.side == "out"
                 ):
-                    return (*self._track.hush(), command)
+                    return (*self._track.hush(command.utterance), command)
                 return (command,) if command is not None else ()
             case Fin():
                 return () if self._elsewhere or self._guest else (End(),)

@@ -11,7 +11,7 @@ import msgspec
 
 from ossicle.core.commands import Configure, Played
 from ossicle.core.errors import Fault, Refused
-from ossicle.core.events import AudioOut, Event, SpeechEnded, Transcript
+from ossicle.core.events import AudioOut, Event, Marked, SpeechEnded, Transcript
 from ossicle.core.formats import AudioFormat
 from ossicle.core.wire import Clear, Close, Mark, Media, Message, Ping, Text
 
@@ -62,9 +62,8 @@ class Track:
         if type(event) is Transcript:
             return (Text(transcript_text(event)),)
         said = Text(encode(message_of(event)))
-        if isinstance(event, SpeechEnded) and event.side == "out" and event.reason == "cancelled":
-            return (*self.hush(event.utterance), said)
-        return (said,)
+        thrown = _thrown_away(event)
+        return (said,) if thrown is None else (*self.hush(thrown), said)
 
     def beat(self, flow: Event | None) -> tuple[Message, ...]:
         """Something harmless."""
@@ -107,3 +106,15 @@ class Track:
                 out.append(Media(piece))
             out.append(Mark(name))
         return tuple(out)
+
+
+def _thrown_away(event: Event) -> str | None:
+    """The utterance of which the rest is not to be heard: it was cut off in the making, or (a mark
+    without a name) it was made whole and is only on its way."""
+    match event:
+        case SpeechEnded(side="out", reason="cancelled", utterance=utterance):
+            return utterance
+        case Marked(name="", cleared=True, utterance=utterance):
+            return utterance
+        case _:
+            return None

@@ -156,7 +156,7 @@ class Listening:
             # the words are that turn's, and nothing is left for the commit's item.
             self._pending.remove(event.ref)
             told = self.words(msgspec.structs.replace(event, ref=""))
-            return [*told, *self._complete(self._item(event.ref), event)]
+            return [*told, *self._complete(self._item(event.ref))]
         heard = self._of(event)
         if heard.start_ms is None:
             heard.start_ms = event.start_ms

@@ -4,18 +4,19 @@
  *
  * @module
  */
+import type { Call } from "./call.js";
 import type { OssicleError } from "./errors.js";
 import type { Request, ServerMessage } from "./messages.js";
 export type LinkOwner = {
-    told: (link: Link, message: ServerMessage) => void;
-    flowing: (link: Link) => void;
+    told: (link: Link | Call, message: ServerMessage) => void;
+    flowing: (link: Link | Call) => void;
 };
 /**
  * Who a link reports to.
  *
  * @typedef {object} LinkOwner
- * @property {(link: Link, message: ServerMessage) => void} told
- * @property {(link: Link) => void} flowing
+ * @property {(link: Link | Call, message: ServerMessage) => void} told
+ * @property {(link: Link | Call) => void} flowing
  */
 /** One WebSocket. */
 export declare class Link {
@@ -37,6 +38,8 @@ export declare class Link {
     send(item: Uint8Array | Request): void;
     /** Say goodbye: the session ends. The browser waits for the answer, nobody else does. */
     close(): void;
+    /** The gateway has said goodbye. */
+    end(): void;
     /** Let go: the session waits to be resumed. */
     drop(): void;
 }
@@ -49,3 +52,10 @@ export declare class Link {
  * @returns {Promise<OssicleError>}
  */
 export declare function whyRefused(stream: URL, credential: string): Promise<OssicleError>;
+/**
+ * A request had no answer that this page may read: is there anybody at all?
+ *
+ * @param {URL} url of the gateway
+ * @returns {Promise<OssicleError>}
+ */
+export declare function whoAnswers(url: URL): Promise<OssicleError>;

@@ -10,6 +10,7 @@ import {
 } from "./errors.js";
 import { parse, serialize, SUBPROTOCOL } from "./messages.js";
 
+/** @import { Call } from "./call.js" */
 /** @import { OssicleError } from "./errors.js" */
 /** @import { Fault, Request, ServerMessage } from "./messages.js" */
 
@@ -23,13 +24,14 @@ const HIGH_BYTES = 256 * 1024;
 const LOOK_MS = 20;
 /** How long after an error a `close` may come. */
 const BLOCKED_MS = 1000;
+const LOOK_AROUND_MS = 5000;
 
 /**
  * Who a link reports to.
  *
  * @typedef {object} LinkOwner
- * @property {(link: Link, message: ServerMessage) => void} told
- * @property {(link: Link) => void} flowing
+ * @property {(link: Link | Call, message: ServerMessage) => void} told
+ * @property {(link: Link | Call) => void} flowing
  */
 
 /** One WebSocket. */
@@ -116,6 +118,11 @@ export class Link {
     this.#socket.close(1000);
   }
 
+  /** The gateway has said goodbye. */
+  end() {
+    this.close();
+  }
+
   /** Let go: the session waits to be resumed. */
   drop() {
     this.live = false;
@@ -196,14 +203,7 @@ export async function whyRefused(stream, credential) {
   url.protocol = url.protocol.replace("ws", "http");
   const resumed = url.searchParams.has("resume");
   for (const name of ["resume", "since", "turn", "settled_ms"]) url.searchParams.delete(name);
-  const elsewhere = url.origin !== globalThis.location?.origin;
-  const gone = new ConnectionLost(
-    `nobody answers at ${url.origin}: start the gateway there (ossicle serve), or check the address` +
-      certificateHint(url.origin) +
-      (elsewhere ? "; a page with a Content-Security-Policy has to name it in connect-src" : ""),
-  );
-  if (typeof fetch !== "function") return gone;
-  const signal = () => AbortSignal.timeout(5000);
+  if (typeof fetch !== "function") return nobody(url);
   try {
     const answer = await fetch(url, {
       method: "POST",
@@ -211,7 +211,7 @@ export async function whyRefused(stream, credential) {
       body: "",
       cache: "no-store",
       credentials: "omit",
-      signal: signal(),
+      signal: AbortSignal.timeout(LOOK_AROUND_MS),
     });
     if (answer.ok) {
       await answer.body?.cancel();
@@ -230,16 +230,38 @@ export async function whyRefused(stream, credential) {
     const body = await answer.json().catch(() => null);
     return body?.error ? errorOf(/** @type {Fault} */ (body.error)) : errorOfStatus(answer.status);
   } catch {
-    if (!elsewhere) return gone;
+    return whoAnswers(url);
   }
-  try { // another origin, whose answers a page may not read: is there anybody at all?
-    await fetch(new URL("/healthz", url), { mode: "no-cors", cache: "no-store", signal: signal() });
+}
+
+/**
+ * A request had no answer that this page may read: is there anybody at all?
+ *
+ * @param {URL} url of the gateway
+ * @returns {Promise<OssicleError>}
+ */
+export async function whoAnswers(url) {
+  if (url.origin === globalThis.location?.origin) return nobody(url);
+  try {
+    await fetch(new URL("/healthz", url), {
+      mode: "no-cors", cache: "no-store", signal: AbortSignal.timeout(LOOK_AROUND_MS),
+    });
   } catch {
-    return gone;
+    return nobody(url);
   }
   return new Forbidden(
     `the gateway at ${url.origin} did not let this page in: check the key or token, and start it ` +
       `with --allow-host ${globalThis.location?.hostname ?? "HOST"}`,
     { code: "forbidden" },
+  );
+}
+
+/** @param {URL} url */
+function nobody({ origin }) {
+  const elsewhere = origin !== globalThis.location?.origin;
+  return new ConnectionLost(
+    `nobody answers at ${origin}: start the gateway there (ossicle serve), or check the address` +
+      certificateHint(origin) +
+      (elsewhere ? "; a page with a Content-Security-Policy has to name it in connect-src" : ""),
   );
 }

@@ -434,21 +434,16 @@ export type Join = {
     settledMs: number | null;
     turn: number;
 };
-/**
- * What resuming adds to an address.
- *
- * @typedef {object} Join
- * @property {string} token
- * @property {number} since
- * @property {number | null} settledMs
- * @property {number} turn
- */
+export type Transport = "websocket" | "webrtc";
 /**
  * The address of a stream. `base` may be a gateway (`https://host`), or the path itself.
  *
  * @param {string | URL} base
  * @param {Record<string, unknown>} parameters as in docs/reference/ossicle-v1.md; lists repeat
  * @param {Join | null} [join]
+ * @param {Transport} [transport]
  * @returns {URL}
  */
-export declare function address(base: string | URL, parameters: Record<string, unknown>, join?: Join | null): URL;
+export declare function address(base: string | URL, parameters: Record<string, unknown>, join?: Join | null, transport?: Transport): URL;
+/** Where a gateway begins: behind a proxy it may have a path of its own. @param {URL} url */
+export declare const root: (url: URL) => string;

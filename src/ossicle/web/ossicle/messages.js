@@ -233,15 +233,21 @@ export function serialize(request) {
  * @property {number} turn
  */
 
+/** @typedef {"websocket" | "webrtc"} Transport */
+
+/** Where each of them is asked for. @type {Record<Transport, string>} */
+const PATHS = { websocket: "/v1/stream", webrtc: "/whip" };
+
 /**
  * The address of a stream. `base` may be a gateway (`https://host`), or the path itself.
  *
  * @param {string | URL} base
  * @param {Record<string, unknown>} parameters as in docs/reference/ossicle-v1.md; lists repeat
  * @param {Join | null} [join]
+ * @param {Transport} [transport]
  * @returns {URL}
  */
-export function address(base, parameters, join = null) {
+export function address(base, parameters, join = null, transport = "websocket") {
   let url;
   try {
     url = new URL(base, globalThis.location?.href);
@@ -252,9 +258,8 @@ export function address(base, parameters, join = null) {
   if (url.protocol !== "ws:" && url.protocol !== "wss:") {
     throw new Refused(`${url.protocol} is no protocol of a gateway: use https: or wss:`);
   }
-  if (!url.pathname.endsWith("/v1/stream")) {
-    url.pathname = `${url.pathname.replace(/\/$/, "")}/v1/stream`;
-  }
+  if (transport !== "websocket") url.protocol = url.protocol.replace("ws", "http");
+  url.pathname = root(url) + PATHS[transport];
   url.hash = "";
   for (const [name, value] of Object.entries(parameters)) {
     for (const each of Array.isArray(value) ? value : [value]) {
@@ -271,3 +276,6 @@ export function address(base, parameters, join = null) {
   }
   return url;
 }
+
+/** Where a gateway begins: behind a proxy it may have a path of its own. @param {URL} url */
+export const root = (url) => url.pathname.replace(/(\/v1\/stream|\/whip)?\/?$/, "");

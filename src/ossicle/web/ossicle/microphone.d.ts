@@ -1,5 +1,6 @@
 /**
- * A microphone into a stream: 16 kHz, 16 bit, one channel, in pieces of 40 ms.
+ * A microphone into a stream: 16 kHz, 16 bit, one channel, in pieces of 40 ms. Over WebRTC its track
+ * itself, which the browser encodes; then the pieces only tell the level.
  *
  *     const mic = await microphone(stream, { echoCancellation: false });
  *     mic.granted.echoCancellation;      // what the browser really does

@@ -1,5 +1,6 @@
 /**
- * A microphone into a stream: 16 kHz, 16 bit, one channel, in pieces of 40 ms.
+ * A microphone into a stream: 16 kHz, 16 bit, one channel, in pieces of 40 ms. Over WebRTC its track
+ * itself, which the browser encodes; then the pieces only tell the level.
  *
  *     const mic = await microphone(stream, { echoCancellation: false });
  *     mic.granted.echoCancellation;      // what the browser really does
@@ -145,6 +146,12 @@ export class Microphone {
    */
   attach(stream) {
     this.#stream = stream;
+    if (this.#onTrack) stream.attach(this.#track);
+  }
+
+  /** Sound goes on a track. */
+  get #onTrack() {
+    return this.#stream?.transport === "webrtc";
   }
 
   /** Called by `microphone`. */
@@ -183,6 +190,7 @@ export class Microphone {
     // An unplugged device ends its track; `stop` does not come by here.
     this.#track.onended = () => this.#lose("the microphone was unplugged or taken away: plug it in, and start again");
     this.#context.createMediaStreamSource(this.#media).connect(node);
+    if (this.#stream) this.attach(this.#stream);
   }
 
   /** Let go of the microphone; returns when the stream took all of it. */
@@ -199,6 +207,7 @@ export class Microphone {
       // A context that a phone call suspended in this moment answers never.
       await Promise.race([done, new Promise((resolve) => setTimeout(resolve, 500))]);
     }
+    if (this.#onTrack) this.#stream?.attach(null);
     this.#media.getTracks().forEach((track) => track.stop());
     if (this.#context.state !== "closed") await this.#context.close();
     await this.#sent;
@@ -210,7 +219,7 @@ export class Microphone {
     if (!pcm) return;
     this.#options.onlevel?.({ rms, peak });
     const stream = this.#stream;
-    if (!stream || stream.over) return;
+    if (!stream || stream.over || this.#onTrack) return;
     const ms = pcm.byteLength / 32;
     if (this.#waiting + ms > WAITING_MS) {
       this.lost_ms += ms;

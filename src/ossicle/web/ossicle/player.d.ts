@@ -5,7 +5,8 @@
  *     const player = new Player(stream);
  *     for await (const event of stream) player.take(event);
  *
- * What is sent ahead is bounded by the gateway, which counts what was reported as heard.
+ * What is sent ahead is bounded by the gateway, which counts what was reported as heard. Over WebRTC
+ * the sound is on a track, and the gateway knows by itself what was heard.
  *
  * @module
  */
@@ -58,6 +59,8 @@ export declare class Player {
     constructor(stream: SpeechStream, options?: PlayerOptions);
     /** Something is heard, or about to be. */
     get playing(): boolean;
+    /** Until nothing is heard, or about to be. */
+    finish(): Promise<void>;
     /** Give it every event; it takes those that concern it. @param {OssicleEvent} event */
     take(event: OssicleEvent): void;
     /** Stop at once, and tell the gateway how far it was heard. */

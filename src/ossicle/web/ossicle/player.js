@@ -5,10 +5,13 @@
  *     const player = new Player(stream);
  *     for await (const event of stream) player.take(event);
  *
- * What is sent ahead is bounded by the gateway, which counts what was reported as heard.
+ * What is sent ahead is bounded by the gateway, which counts what was reported as heard. Over WebRTC
+ * the sound is on a track, and the gateway knows by itself what was heard.
  *
  * @module
  */
+
+import { Voice } from "./voice.js";
 
 /** @import { OssicleEvent } from "./messages.js" */
 /** @import { SpeechStream } from "./stream.js" */
@@ -35,6 +38,10 @@ const LEAD_S = 0.06;
 export class Player {
   #stream;
   #options;
+  /** Over WebRTC. @type {Voice | null} */
+  #voice;
+  /** @type {Array<() => void>} */
+  #waiters = [];
   /** @type {AudioContext | null} */
   #context = null;
   /** @type {Piece[]} */
@@ -55,16 +62,28 @@ export class Player {
   constructor(stream, options = {}) {
     this.#stream = stream;
     this.#options = options;
+    const onplaying = (/** @type {boolean} */ playing) => this.#turned(playing);
+    this.#voice = stream.transport === "webrtc" ? new Voice(stream, { ...options, onplaying }) : null;
   }
 
   /** Something is heard, or about to be. */
   get playing() {
-    return this.#pieces.length > 0;
+    return this.#voice?.playing ?? this.#pieces.length > 0;
+  }
+
+  /** Until nothing is heard, or about to be. */
+  async finish() {
+    while (this.playing) {
+      await new Promise((/** @type {(value: void) => void} */ resolve) => {
+        this.#waiters.push(resolve);
+      });
+    }
   }
 
   /** Give it every event; it takes those that concern it. @param {OssicleEvent} event */
   take(event) {
-    if (event.type === "audio_out") this.#queue(event);
+    if (this.#voice) this.#voice.take(event);
+    else if (event.type === "audio_out") this.#queue(event);
     else if (event.type === "speech_started" && event.side !== "out") {
       if (this.playing && (this.#options.bargeIn ?? true)) void this.interrupt();
     } else if (event.type === "marked" && event.cleared && !event.name) this.#forget();
@@ -73,6 +92,7 @@ export class Player {
 
   /** Stop at once, and tell the gateway how far it was heard. */
   async interrupt() {
+    if (this.#voice) return this.#voice.interrupt();
     const now = this.#context?.currentTime ?? 0;
     const current = this.#pieces[0];
     this.#report(now);
@@ -90,6 +110,7 @@ export class Player {
 
   /** Silence, and let go of the loudspeaker. */
   async close() {
+    this.#voice?.close();
     this.#silence();
     clearInterval(this.#timer);
     if (this.#context && this.#context.state !== "closed") await this.#context.close();
@@ -185,6 +206,12 @@ export class Player {
       clearInterval(this.#timer);
       this.#timer = undefined;
     }
-    this.#options.onplaying?.(this.#playing);
+    this.#turned(this.#playing);
+  }
+
+  /** @param {boolean} playing */
+  #turned(playing) {
+    if (!playing) for (const resolve of this.#waiters.splice(0)) resolve();
+    this.#options.onplaying?.(playing);
   }
 }

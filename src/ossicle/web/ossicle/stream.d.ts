@@ -1,8 +1,8 @@
 /**
  * A live stream as its user sees it: send audio, read events, whatever happens to connections.
  *
- *     outbox ──▶ link (one connection) ──▶ gateway
- *     user ◀── queue ◀── timeline ◀── link
+ *     outbox ──▶ link or call (one connection) ──▶ gateway
+ *     user ◀── queue ◀── timeline ◀── link or call
  *
  * One loop connects and connects again. Every queue has a bound: `send` waits while the gateway
  * does not take the audio.
@@ -12,7 +12,8 @@
 import { OssicleError } from "./errors.js";
 import { Format } from "./format.js";
 import type { Reconnect } from "./backoff.js";
-import type { Ended, OssicleEvent, SessionOptions, Side, Transcript } from "./messages.js";
+import type { WireStats } from "./figures.js";
+import type { Ended, OssicleEvent, SessionOptions, Side, Transcript, Transport } from "./messages.js";
 export type StreamState = {
     /**
      * `waiting`: for the network, or for
@@ -52,6 +53,12 @@ export type ConnectOptions = {
     sample_rate?: number;
     channels?: number;
     /**
+     * `websocket` by default. `webrtc`: sound goes both ways on a
+     * track, which the browser encodes, and plays with its echo cancelled. Attach a microphone to it;
+     * there is no `send`, and no format to choose
+     */
+    transport?: Transport;
+    /**
      * how to survive a broken connection
      */
     reconnect?: Partial<Reconnect>;
@@ -71,6 +78,10 @@ export type ConnectOptions = {
      * for tests
      */
     WebSocket?: typeof WebSocket;
+    /**
+     * for tests
+     */
+    RTCPeerConnection?: typeof RTCPeerConnection;
 };
 export type Clock = {
     /**
@@ -90,6 +101,8 @@ export declare function connect(options?: ConnectOptions): Promise<SpeechStream>
 /** Made by `connect`. */
 export declare class SpeechStream {
     #private;
+    /** What carries it. @type {Transport} */
+    transport: Transport;
     /** How often the stream went on over another connection. */
     reconnects: number;
     /** How often another gateway, or a new session, took over. */
@@ -102,12 +115,14 @@ export declare class SpeechStream {
     get engine(): string;
     /** Options in force; null until told. */
     get options(): SessionOptions | null;
-    /** Format of the sound in `audio_out`; null where the engine has no voice. */
+    /** Format of the sound in `audio_out`, or on the track; null where the engine has no voice. */
     get speaks(): Format | null;
     /** Audio can flow at this moment. */
     get connected(): boolean;
     /** Seconds of audio that no gateway has acknowledged; null for containers. */
     get buffered_s(): number | null;
+    /** Over WebRTC: the gateway's voice, for whoever does not use a `Player`; null = none yet. */
+    get voice(): MediaStream | null;
     /** Bytes of audio taken from you so far. */
     get sentBytes(): number;
     /** Stream time before which nothing will change any more. */
@@ -131,6 +146,27 @@ export declare class SpeechStream {
      * @returns {Promise<void>}
      */
     send(data: ArrayBuffer | ArrayBufferView): Promise<void>;
+    /**
+     * Over WebRTC: send this track from now on, over later connections, too. A `Microphone` does it for
+     * you.
+     *
+     * @param {MediaStreamTrack | null} track null = silence
+     */
+    attach(track: MediaStreamTrack | null): void;
+    /**
+     * Over WebRTC: told of the gateway's voice, now and whenever a new connection brings a new track.
+     *
+     * @param {(voice: MediaStream) => void} listener
+     * @returns {() => void} stops it
+     */
+    onVoice(listener: (voice: MediaStream) => void): () => void;
+    /**
+     * How it is carried at this moment: losses, jitter buffers, round trip, the ledger so far. What the
+     * gateway knows is asked for over HTTP, so once a second is often enough.
+     *
+     * @returns {Promise<WireStats>}
+     */
+    stats(): Promise<WireStats>;
     /**
      * Decide now: the last final of the turn, perhaps empty. It is among the events, too.
      *

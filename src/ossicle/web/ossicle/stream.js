@@ -1,8 +1,8 @@
 /**
  * A live stream as its user sees it: send audio, read events, whatever happens to connections.
  *
- *     outbox ──▶ link (one connection) ──▶ gateway
- *     user ◀── queue ◀── timeline ◀── link
+ *     outbox ──▶ link or call (one connection) ──▶ gateway
+ *     user ◀── queue ◀── timeline ◀── link or call
  *
  * One loop connects and connects again. Every queue has a bound: `send` waits while the gateway
  * does not take the audio.
@@ -11,17 +11,20 @@
  */
 
 import { Backoff, RECONNECT } from "./backoff.js";
+import { Call } from "./call.js";
 import { ConnectionLost, errorOf, OssicleError, Refused } from "./errors.js";
+import { there } from "./figures.js";
 import { Format } from "./format.js";
 import { Link } from "./link.js";
-import { address } from "./messages.js";
+import { address, root } from "./messages.js";
 import { Outbox, PIECE } from "./outbox.js";
 import { EventQueue } from "./queue.js";
 import { Timeline } from "./timeline.js";
 
 /** @import { Reconnect } from "./backoff.js" */
+/** @import { WireStats } from "./figures.js" */
 /** @import { Place } from "./outbox.js" */
-/** @import { Began, Ended, Fault, Flow, FormatFields, OssicleEvent, Request, ServerMessage, SessionOptions, Side, Transcript } from "./messages.js" */
+/** @import { Began, Ended, Fault, Flow, Join, OssicleEvent, Request, ServerMessage, SessionOptions, Side, Transcript, Transport } from "./messages.js" */
 
 /**
  * @typedef {object} StreamState
@@ -41,11 +44,15 @@ import { Timeline } from "./timeline.js";
  *   bytes; default `pcm_s16le`
  * @property {number} [sample_rate]
  * @property {number} [channels]
+ * @property {Transport} [transport] `websocket` by default. `webrtc`: sound goes both ways on a
+ *   track, which the browser encodes, and plays with its echo cancelled. Attach a microphone to it;
+ *   there is no `send`, and no format to choose
  * @property {Partial<Reconnect>} [reconnect] how to survive a broken connection
  * @property {(state: StreamState) => void} [onstate] told when it changes
  * @property {Clock} [clock] for tests
  * @property {() => number} [chance] for tests
  * @property {typeof WebSocket} [WebSocket] for tests
+ * @property {typeof RTCPeerConnection} [RTCPeerConnection] for tests
  *
  * @typedef {object} Clock
  * @property {() => number} now seconds, monotonic
@@ -65,6 +72,10 @@ const FRESH_TOKENS = 2;
  * a moment later, and by then another gateway may have taken the port: the next attempt finds it.
  */
 const GONE_TIMES = 2;
+/** A message on a data channel; the gateway takes no larger one. */
+const MOST_CALLED = 60 * 1024;
+/** How long the gateway may take to tell its figures. */
+const ASK_MS = 3000;
 
 /**
  * Open a stream.
@@ -88,8 +99,18 @@ export class SpeechStream {
   #outbox;
   #timeline;
   #queue = new EventQueue();
-  /** @type {Link | null} */
+  /** @type {Link | Call | null} */
   #link = null;
+  /** Over WebRTC: what is sent, and what is heard. @type {MediaStreamTrack | null} */
+  #track = null;
+  /** @type {MediaStream | null} */
+  #voice = null;
+  /** @type {Set<(voice: MediaStream) => void>} */
+  #listeners = new Set();
+  /** Stream time up to which the gateway has heard a track. */
+  #heardMs = 0;
+  #brokeAt = 0;
+  #credential = "";
   /** @type {Place | null} */
   #offer = null;
   /** @type {number | null} */
@@ -125,6 +146,17 @@ export class SpeechStream {
     this.#clock = options.clock ?? CLOCK;
     this.#plan = { ...RECONNECT, ...options.reconnect };
     this.#backoff = new Backoff(this.#plan, options.chance);
+    const { transport = "websocket" } = options;
+    if (transport !== "websocket" && transport !== "webrtc") {
+      throw new Refused(`${String(transport).slice(0, 40)} is no transport here: use "websocket" or "webrtc"`);
+    }
+    if (transport === "webrtc" && (options.encoding ?? options.sample_rate ?? options.channels) !== undefined) {
+      throw new Refused(
+        "over WebRTC the browser negotiates the format: leave out encoding, sample_rate and channels",
+      );
+    }
+    /** What carries it. @type {Transport} */
+    this.transport = transport;
     const encoding = options.encoding ?? "pcm_s16le";
     this.#outbox = new Outbox(new Format(encoding, options.sample_rate, options.channels), this.#plan);
     const split = options.parameters?.multichannel === "split";
@@ -152,7 +184,7 @@ export class SpeechStream {
     return this.#inForce;
   }
 
-  /** Format of the sound in `audio_out`; null where the engine has no voice. */
+  /** Format of the sound in `audio_out`, or on the track; null where the engine has no voice. */
   get speaks() {
     const format = this.#inForce?.speaks;
     if (!format) return null;
@@ -167,6 +199,11 @@ export class SpeechStream {
   /** Seconds of audio that no gateway has acknowledged; null for containers. */
   get buffered_s() {
     return this.#outbox.waitingSeconds;
+  }
+
+  /** Over WebRTC: the gateway's voice, for whoever does not use a `Player`; null = none yet. */
+  get voice() {
+    return this.#voice;
   }
 
   /** Bytes of audio taken from you so far. */
@@ -222,12 +259,82 @@ export class SpeechStream {
    * @returns {Promise<void>}
    */
   async send(data) {
+    if (this.#calls) {
+      throw new Refused(
+        "over WebRTC sound goes on a track: attach a microphone, or attach(track); files go over a WebSocket",
+      );
+    }
     const view = ArrayBuffer.isView(data)
       ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
       : new Uint8Array(data);
     const bytes = view.slice();
     this.#sending = this.#sending.catch(() => {}).then(() => this.#sendAll(bytes));
     await this.#sending;
+  }
+
+  /**
+   * Over WebRTC: send this track from now on, over later connections, too. A `Microphone` does it for
+   * you.
+   *
+   * @param {MediaStreamTrack | null} track null = silence
+   */
+  attach(track) {
+    if (!this.#calls) throw new Refused("over a WebSocket there is no track: send(data), or use a Microphone");
+    this.#track = track;
+    if (this.#link instanceof Call) this.#link.attach(track);
+  }
+
+  /**
+   * Over WebRTC: told of the gateway's voice, now and whenever a new connection brings a new track.
+   *
+   * @param {(voice: MediaStream) => void} listener
+   * @returns {() => void} stops it
+   */
+  onVoice(listener) {
+    this.#listeners.add(listener);
+    if (this.#voice) listener(this.#voice);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /**
+   * How it is carried at this moment: losses, jitter buffers, round trip, the ledger so far. What the
+   * gateway knows is asked for over HTTP, so once a second is often enough.
+   *
+   * @returns {Promise<WireStats>}
+   */
+  async stats() {
+    const [here, record] = await Promise.all([
+      this.#link instanceof Call ? this.#link.figures() : null,
+      this.#record(),
+    ]);
+    const sound = there(record);
+    return {
+      transport: this.transport,
+      path: here?.path ?? "",
+      round_trip_ms: here?.round_trip_ms ?? record?.ledger?.network_ms ?? null,
+      in: sound && { ...sound, bitrate: here?.bitrate ?? null },
+      out: here?.out ?? null,
+      ledger: record?.ledger ?? null,
+    };
+  }
+
+  /** What the gateway tells of this session; null = it does not. @returns {Promise<any>} */
+  async #record() {
+    const { session } = this;
+    if (!session || this.over) return null;
+    const url = this.#door();
+    url.protocol = url.protocol.replace("ws", "http");
+    url.pathname = `${root(url)}/v1/sessions/${encodeURIComponent(session)}`;
+    url.search = "";
+    /** @type {Record<string, string>} */
+    const headers = this.#credential ? { authorization: `Bearer ${this.#credential}` } : {};
+    try {
+      const signal = AbortSignal.timeout(ASK_MS);
+      const answer = await fetch(url, { headers, cache: "no-store", credentials: "omit", signal });
+      return answer.ok ? await answer.json() : null;
+    } catch {
+      return null; // the stream itself notices when nobody is there
+    }
   }
 
   /** @type {Promise<void>} */
@@ -336,6 +443,11 @@ export class SpeechStream {
     this.#tellState("ended", null);
   }
 
+  /** Sound is on a track. */
+  get #calls() {
+    return this.transport === "webrtc";
+  }
+
   // ── listening ──
 
   /**
@@ -390,8 +502,8 @@ export class SpeechStream {
       const { token } = this.#options;
       const credential = (typeof token === "function" ? await token() : token) ?? "";
       if (this.over) return new ConnectionLost("the stream was left");
-      const socket = this.#options.WebSocket ?? globalThis.WebSocket;
-      link = new Link(this.#address(), credential, this, socket);
+      this.#credential = credential;
+      link = this.#dial(credential);
     } catch (error) {
       if (error instanceof OssicleError) return error;
       return new ConnectionLost(
@@ -403,6 +515,7 @@ export class SpeechStream {
     this.#refusal = null;
     this.#untilMs = null;
     const error = await link.over;
+    this.#brokeAt = this.#clock.now();
     const why = this.#refusal ? errorOf(this.#refusal) : error;
     const fresh = typeof this.#options.token === "function" && why.code === "unauthorized";
     if (fresh && this.#token && ++this.#stale <= FRESH_TOKENS) why.retryable = true;
@@ -410,13 +523,28 @@ export class SpeechStream {
     return why;
   }
 
+  /** @param {string} credential */
+  #dial(credential) {
+    const { WebSocket = globalThis.WebSocket, RTCPeerConnection } = this.#options;
+    if (!this.#calls) return new Link(this.#address(), credential, this, WebSocket);
+    return new Call(this.#address(), credential, this, {
+      track: this.#track,
+      ...(RTCPeerConnection && { RTCPeerConnection }),
+      onvoice: (call, voice) => {
+        if (call !== this.#link) return;
+        this.#voice = voice;
+        for (const listener of this.#listeners) listener(voice);
+      },
+    });
+  }
+
   #address() {
-    const { url = globalThis.location?.origin ?? "", parameters = {} } = this.#options;
-    const { encoding, sample_rate, channels } = this.#outbox.source;
-    const all = { encoding, sample_rate, channels, ...parameters };
-    if (!this.#token) return address(url, all);
-    this.#offer = this.#outbox.place(this.#timeline.settledMs);
-    return address(url, all, {
+    if (!this.#token) return this.#door();
+    // What nobody heard of a track is gone: another gateway goes on with what is said next.
+    this.#offer = this.#calls
+      ? { at: 0, ms: Math.max(this.#heardMs, this.#timeline.settledMs), lost_ms: 0 }
+      : this.#outbox.place(this.#timeline.settledMs);
+    return this.#door({
       token: this.#token,
       since: this.#timeline.since,
       settledMs: this.#offer?.ms ?? null,
@@ -424,12 +552,20 @@ export class SpeechStream {
     });
   }
 
+  /** @param {Join | null} [join] */
+  #door(join = null) {
+    const { url = globalThis.location?.origin ?? "", parameters = {} } = this.#options;
+    const { encoding, sample_rate, channels } = this.#outbox.source;
+    const all = this.#calls ? parameters : { encoding, sample_rate, channels, ...parameters };
+    return address(url, all, join, this.transport);
+  }
+
   // ── LinkOwner ──
 
   /**
    * A message came over a connection. Called by the link.
    *
-   * @param {Link} link
+   * @param {Link | Call} link
    * @param {ServerMessage} message
    * @internal
    */
@@ -457,7 +593,7 @@ export class SpeechStream {
   /**
    * The connection takes more. Called by the link.
    *
-   * @param {Link} link
+   * @param {Link | Call} link
    * @internal
    */
   flowing(link) {
@@ -465,7 +601,7 @@ export class SpeechStream {
   }
 
   /**
-   * @param {Link} link
+   * @param {Link | Call} link
    * @param {Began} began
    */
   #onBegan(link, began) {
@@ -478,17 +614,18 @@ export class SpeechStream {
       this.#push(began);
     } else if (began.resumed) {
       this.reconnects += 1;
-      this.#outbox.resume(began.taken_bytes, began.taken_commands);
+      this.#outbox.resume(this.#calls ? 0 : began.taken_bytes, began.taken_commands);
     } else {
       this.#onMoved(link, began);
     }
+    if (!first && this.#calls) this.#tellUnheard();
     link.live = true;
     this.#tellState("live", null);
     this.#pump();
   }
 
   /**
-   * @param {Link} link
+   * @param {Link | Call} link
    * @param {Began} began
    */
   #onMoved(link, began) {
@@ -520,8 +657,26 @@ export class SpeechStream {
     }
   }
 
+  /** Live sound is not sent again: what was said while nobody was there was said to nobody. */
+  #tellUnheard() {
+    const seconds = (this.#clock.now() - this.#brokeAt).toFixed(1);
+    this.#push({
+      type: "notice",
+      level: "warning",
+      code: "audio_lost",
+      text:
+        `the connection was away, and what was said meanwhile was not heard: ${seconds} s, and what it ` +
+        "took to notice. A WebSocket keeps it and sends it later",
+    });
+  }
+
   /** @param {Flow} flow */
   #onFlow(flow) {
+    if (this.#calls) {
+      const { homeMs, source } = this.#outbox;
+      this.#heardMs = Math.max(this.#heardMs, homeMs + source.ms(flow.taken_bytes));
+      flow = { ...flow, taken_bytes: 0 };
+    }
     const before = this.#outbox.taken;
     const settled = this.#timeline.settledMs;
     this.#timeline.settled(flow.settled_ms);
@@ -532,7 +687,7 @@ export class SpeechStream {
   }
 
   /**
-   * @param {Link} link
+   * @param {Link | Call} link
    * @param {Ended} ended
    */
   #onEnded(link, ended) {
@@ -554,7 +709,7 @@ export class SpeechStream {
       this.#push(whole);
       const error = event.error ? errorOf(event.error) : null;
       this.#finish(error);
-      link.close();
+      link.end();
       this.#tellState("ended", error);
     }
   }
@@ -633,6 +788,11 @@ export class SpeechStream {
 
   /** @param {Request} request */
   async #ask(request) {
+    if (this.#calls && JSON.stringify(request).length > MOST_CALLED) {
+      throw new Refused(`over WebRTC a request has at most ${MOST_CALLED} characters: say it in parts`, {
+        code: "too_large",
+      });
+    }
     await this.#until(() => this.#outbox.hasPlace);
     this.#outbox.ask(request);
     this.#pump();

@@ -5,8 +5,9 @@
  * @module
  */
 
-/** @import { Transcript, Word } from "../ossicle.js" */
+/** @import { OssicleEvent, Transcript, Word } from "../ossicle.js" */
 
+import { Replies } from "./replies.js";
 import { clock } from "./subtitles.js";
 
 /** Paragraphs kept on the page; the transcript itself is kept whole, up to MOST_FINALS. */
@@ -16,10 +17,13 @@ const MOST_FINALS = 20_000;
 /** @param {string} id */
 const find = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
-/** What was heard. */
+/** What was heard, and what was said to that. */
 export class Captions {
-  /** @type {Transcript[]} */
+  /** Of both sides. @type {Transcript[]} */
   finals = [];
+  /** Two talk: each line says whose it is. */
+  talks = false;
+  #replies = new Replies((line) => this.#append(line), (final) => this.#store(final));
   /** Guesses by channel and segment, in order. @type {Map<string, Transcript>} */
   #partials = new Map();
   /** @type {WeakMap<Element, Word>} */
@@ -64,16 +68,16 @@ export class Captions {
     this.#guess();
   }
 
-  /** What a voice said. @param {string} text */
-  said(text) {
-    const line = document.createElement("p");
-    line.className = "said";
-    line.textContent = text;
-    this.#append(line);
+  /** Of the voice: what it says, and how far that is heard. @param {OssicleEvent} event */
+  answer(event) {
+    this.#replies.take(event);
+    this.#guess();
+    this.#follow();
   }
 
   clear() {
     this.finals = [];
+    this.#replies.clear();
     this.settle();
     this.#list.replaceChildren();
     this.#show(null);
@@ -81,12 +85,17 @@ export class Captions {
   }
 
   /** @param {Transcript} final */
-  #keep(final) {
+  #store(final) {
     this.finals.push(final);
     if (this.finals.length > MOST_FINALS) this.finals.shift();
+  }
+
+  /** @param {Transcript} final */
+  #keep(final) {
+    this.#store(final);
     const line = document.createElement("p");
     const time = document.createElement("time");
-    time.textContent = clock(final.start_ms ?? 0).slice(3, 10);
+    time.textContent = `${this.talks ? "You, " : ""}${clock(final.start_ms ?? 0).slice(3, 10)}`;
     line.append(time);
     const words = final.words?.length ? final.words : null;
     if (words) {
@@ -119,7 +128,14 @@ export class Captions {
       sure.textContent = text.slice(0, stable);
       this.#partial.append(sure, `${text.slice(stable)} `);
     }
-    if (this.#partials.size) this.#empty.hidden = true;
+    const { making } = this.#replies;
+    if (making) {
+      const reply = document.createElement("span");
+      reply.className = "said";
+      reply.textContent = making;
+      this.#partial.append(reply);
+    }
+    if (this.#partials.size || making) this.#empty.hidden = true;
   }
 
   /** Stay at the end, unless somebody reads further up. */

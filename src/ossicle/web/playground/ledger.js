@@ -1,5 +1,5 @@
 /**
- * The latency ledger as a bar against 300 ms.
+ * The latency ledger as a bar against 300 ms, one for each wire that was tried.
  *
  * While a session lives, the page measures what its user feels: from the end of a word, in the
  * microphone, to that word on the screen. When it ends, the gateway's own ledger names the parts.
@@ -46,10 +46,16 @@ export class Felt {
   /** @type {number[]} */
   #samples = [];
   #heard = -1;
+  #over = false;
   /** How many words were measured, and the last of them. */
   count = 0;
   /** @type {number | null} */
   last = null;
+
+  /** Sound was lost on the way: from here on nobody knows when a word was said. */
+  stop() {
+    this.#over = true;
+  }
 
   /** Audio up to `ms` was captured by `now`. @param {number} ms @param {number} now */
   captured(ms, now) {
@@ -64,7 +70,7 @@ export class Felt {
    * @param {number} now
    */
   shown(ms, now) {
-    if (ms === null || ms <= this.#heard) return;
+    if (ms === null || ms <= this.#heard || this.#over) return;
     this.#heard = ms;
     const anchor = this.#anchors.find(([until]) => until >= ms);
     if (!anchor) return;
@@ -85,52 +91,127 @@ export class Felt {
 const say = (ms) => (ms >= 10 ? `${Math.round(ms)} ms` : `${ms.toFixed(1)} ms`);
 
 /**
- * Draw it.
+ * What is known of one wire, of its newest session.
+ *
+ * @typedef {object} Tried
+ * @property {string} name of the wire
+ * @property {number | null} felt
+ * @property {LedgerReport | null} report null: it is not over
+ */
+
+/**
+ * Draw them.
  *
  * @param {HTMLElement} place
- * @param {{felt: number | null, report: LedgerReport | null}} known
+ * @param {readonly Tried[]} all
  */
-export function draw(place, { felt, report }) {
-  const parts = report ? partsOf(report) : felt === null ? [] : [{ name: "Word to screen", ms: felt }];
-  const total = parts.reduce((sum, part) => sum + part.ms, 0);
-  const width = Math.max(LIMIT_MS * 1.25, total);
+export function draw(place, all) {
+  const tried = all.filter(({ felt, report }) => felt !== null || report);
+  const widest = Math.max(LIMIT_MS * 1.25, ...tried.map((each) => sum(spent(each))));
+  const bars = (tried.length ? tried : [null]).map((each) => bar(each, widest, tried.length > 1));
+  place.replaceChildren(...bars.flat(), ...(tried.length ? [figures(tried)] : []), note(tried));
+}
+
+/** @param {Tried} each @returns {Part[]} */
+function spent({ felt, report }) {
+  if (report) return partsOf(report);
+  return felt === null ? [] : [{ name: "Word to screen", ms: felt }];
+}
+
+/** @param {readonly Part[]} parts */
+const sum = (parts) => parts.reduce((total, { ms }) => total + ms, 0);
+
+/**
+ * @param {Tried | null} each null: nothing was measured
+ * @param {number} width of the whole, in ms
+ * @param {boolean} named there are several
+ */
+function bar(each, width, named) {
+  const parts = each ? spent(each) : [];
   const scale = element("div", "scale");
-  const bar = element("div", "bar");
-  bar.setAttribute("role", "img");
-  bar.setAttribute(
-    "aria-label",
-    parts.length ? `${say(total)} of ${LIMIT_MS} ms` : `nothing measured yet, of ${LIMIT_MS} ms`,
-  );
-  parts.forEach(({ ms }, index) => {
-    const piece = element("span", `k${index + 1}`);
+  const made = element("div", "bar");
+  made.setAttribute("role", "img");
+  const of = parts.length ? `${say(sum(parts))} of ${LIMIT_MS} ms` : `nothing measured yet, of ${LIMIT_MS} ms`;
+  made.setAttribute("aria-label", named ? `${each?.name}: ${of}` : of);
+  parts.forEach(({ name, ms }) => {
+    const piece = element("span", colour(name));
     piece.style.width = `${(100 * ms) / width}%`;
-    bar.append(piece);
+    made.append(piece);
   });
   const limit = element("div", "limit");
   limit.style.left = `${(100 * LIMIT_MS) / width}%`;
-  scale.append(bar, limit);
-  const list = element("ul", "legend");
-  parts.forEach(({ name, ms }, index) => list.append(row(`k${index + 1}`, name, say(ms))));
-  if (report && parts.length > 1) {
-    const sum = row("", "Together", say(total));
-    sum.className = "total";
-    list.append(sum);
+  scale.append(made, limit);
+  if (!named) return [scale];
+  const title = element("p", "wire");
+  title.textContent = each?.name ?? "";
+  return [title, scale];
+}
+
+/** A part has its colour whatever else there is. @param {string} name */
+const colour = (name) => {
+  const place = PARTS.findIndex(([, each]) => each === name);
+  return `k${place < 0 ? PARTS.length + 1 : place + 1}`;
+};
+
+/**
+ * A row for each part, a column for each wire.
+ *
+ * @param {readonly Tried[]} tried
+ */
+function figures(tried) {
+  const table = document.createElement("table");
+  table.className = "legend";
+  if (tried.length > 1) {
+    const head = table.createTHead().insertRow();
+    head.insertCell();
+    for (const { name } of tried) {
+      const cell = document.createElement("th");
+      cell.scope = "col";
+      cell.textContent = name;
+      head.append(cell);
+    }
   }
-  if (report && felt !== null) list.append(row("", "Word to screen, as you felt it", say(felt)));
-  const note = element("p", "note");
-  const waited = report?.end_of_turn_ms;
+  const body = table.createTBody();
+  /** @param {string} name @param {Array<number | null | undefined>} values @param {string} [key] */
+  const row = (name, values, key = "") => {
+    if (values.every((value) => typeof value !== "number")) return null;
+    const made = body.insertRow();
+    const title = document.createElement("th");
+    title.scope = "row";
+    if (key) title.append(element("i", key));
+    title.append(name);
+    made.append(title);
+    for (const value of values) made.insertCell().textContent = typeof value === "number" ? say(value) : "–";
+    return made;
+  };
+  const felt = tried.some(({ report }) => !report) ? colour("felt") : ""; // it stands in a bar
+  for (const [field, name] of PARTS) row(name, tried.map(({ report }) => report?.[field]), colour(name));
+  const totals = tried.map(({ report }) => (report && partsOf(report).length ? sum(partsOf(report)) : null));
+  const total = row("Together", totals);
+  if (total) total.className = "total";
+  const over = tried.some(({ report }) => report);
+  row(`Word to screen${over ? ", as you felt it" : ""}`, tried.map((each) => each.felt), felt);
+  row("First sound of a reply", tried.map(({ report }) => report?.playback_ms));
+  return table;
+}
+
+/** @param {readonly Tried[]} tried */
+function note(tried) {
+  const made = element("p", "note");
+  const over = tried.filter(({ report }) => report);
+  const waited = over.map(({ report }) => report?.end_of_turn_ms).find((ms) => typeof ms === "number");
   if (typeof waited === "number") {
-    note.textContent =
+    made.textContent =
       `Before that, ${Math.round(waited)} ms of silence were waited through to know that a turn is ` +
       "over. That is asked for, not spent: make the pause shorter under Options.";
-  } else if (report) {
-    note.textContent = "No turn ended by itself, so there is no more to tell.";
-  } else if (parts.length) {
-    note.textContent = "From the end of a word, in your microphone, to that word on this page. The parts are named when the session ends.";
+  } else if (over.length) {
+    made.textContent = "No turn ended by itself, so there is no more to tell.";
+  } else if (tried.length) {
+    made.textContent = "From the end of a word, in your microphone, to that word on this page. The parts are named when the session ends.";
   } else {
-    note.textContent = "People notice a delay beyond 300 ms. Start, and see how much of it is used.";
+    made.textContent = "People notice a delay beyond 300 ms. Start, and see how much of it is used. What one wire took stays here while you try the other.";
   }
-  place.replaceChildren(scale, list, note);
+  return made;
 }
 
 /**
@@ -141,18 +222,4 @@ function element(tag, kind) {
   const made = document.createElement(tag);
   made.className = kind;
   return made;
-}
-
-/**
- * @param {string} colour
- * @param {string} name
- * @param {string} value
- */
-function row(colour, name, value) {
-  const item = document.createElement("li");
-  if (colour) item.append(element("i", colour));
-  const figure = document.createElement("b");
-  figure.textContent = value;
-  item.append(name, figure);
-  return item;
 }

@@ -5,16 +5,20 @@
  * @module
  */
 
-import { connect, decodeFile, Microphone, microphone, OssicleError, Player, sendFile } from "../ossicle.js";
+import { connect, decodeFile, microphone, OssicleError, Player, sendFile } from "../ossicle.js";
 import { Captions } from "./captions.js";
+import { Choices } from "./choices.js";
+import { showDevices, showGranted } from "./devices.js";
+import { dropZone, save } from "./files.js";
 import { draw, Felt } from "./ledger.js";
+import { drawNetwork, NAMES } from "./network.js";
 import { copyButtons, showEngine, showSessions, showSnippets, themeSwitch } from "./panels.js";
-import { FORMATS } from "./subtitles.js";
 
-/** @import { LedgerReport, OssicleEvent, StreamState } from "../ossicle.js" */
-/** @import { SpeechStream } from "../ossicle.js" */
+/** @import { LedgerReport, Microphone, OssicleEvent, SpeechStream, StreamState, Transport, WireStats } from "../ossicle.js" */
+/** @import { Tried } from "./ledger.js" */
 
 const SESSIONS_EVERY_MS = 3000;
+const STATS_EVERY_MS = 1000;
 const KEY = "ossicle.key";
 
 /** @param {string} id */
@@ -23,6 +27,9 @@ const find = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 const input = (id) => /** @type {HTMLInputElement} */ (document.getElementById(id));
 
 const captions = new Captions();
+const choices = new Choices();
+/** What each wire took, the last time. @type {Map<Transport, Tried>} */
+const tried = new Map();
 const talk = find("talk");
 
 /**
@@ -33,6 +40,7 @@ const talk = find("talk");
  * @property {Microphone | null} mic
  * @property {Player} player
  * @property {Felt} felt
+ * @property {boolean} talks it is answered
  */
 
 /** @type {Run | null} */
@@ -74,14 +82,31 @@ function show() {
     /** @type {HTMLButtonElement} */ (button).disabled = captions.finals.length === 0;
   }
   find("voice").hidden = !run?.stream.speaks;
+  choices.lock(live || busy);
+}
+
+/** What the session of this page does. */
+function doing() {
+  if (!run?.mic) return "Connected";
+  return run.player.playing ? "Answering. Talk, and it falls silent" : "Listening";
+}
+
+/** @param {Run} made @param {LedgerReport | null} report */
+function ledger({ stream, felt }, report) {
+  tried.set(stream.transport, { name: NAMES[stream.transport], felt: felt.median, report });
+  draw(find("ledger"), [...tried.values()]);
 }
 
 /** @param {StreamState} state */
 function connection({ state, buffered_s, error }) {
   if (state === "connecting") status("Connecting…");
-  else if (state === "live") status(run?.mic ? "Listening" : "Connected");
+  else if (state === "live") status(doing());
   else if (state === "waiting") {
-    const held = buffered_s ? `; ${buffered_s.toFixed(1)} s of sound wait here` : "";
+    run?.player.take({ type: "marked", name: "", utterance: "", heard_ms: 0, cleared: true });
+    const lost = run?.stream.transport === "webrtc";
+    if (lost) run?.felt.stop();
+    const held = lost ? "; what you say meanwhile is not heard"
+      : buffered_s ? `; ${buffered_s.toFixed(1)} s of sound wait here` : "";
     status(`The gateway is not there (${error?.code ?? "lost"}); trying again${held}`);
   }
 }
@@ -95,22 +120,27 @@ function parameters() {
     silence_ms: input("silence").value === "800" ? "" : input("silence").value,
     hint: hint.slice(0, 100),
     label: "playground",
+    ...choices.parameters,
   };
 }
 
 /**
- * @param {"pcm_s16le" | "auto"} encoding
+ * @param {Transport} transport
+ * @param {"pcm_s16le" | "auto"} [encoding]
  * @returns {Promise<Run>}
  */
-async function begin(encoding) {
+async function begin(transport, encoding) {
+  captions.talks = choices.talks;
   const stream = await connect({
     url: location.origin,
     token: () => input("key").value.trim(),
     parameters: parameters(),
-    encoding,
+    transport,
+    ...(encoding && { encoding }),
     onstate: connection,
   });
-  return { stream, mic: null, player: new Player(stream), felt: new Felt() };
+  const player = new Player(stream, { onplaying: () => run?.mic && !busy && status(doing()) });
+  return { stream, mic: null, player, felt: new Felt(), talks: choices.talks };
 }
 
 async function startMicrophone() {
@@ -134,15 +164,16 @@ async function startMicrophone() {
     },
   });
   try {
-    const made = await begin("pcm_s16le");
+    const made = await begin(choices.wire);
     made.mic = mic;
     felt = made.felt;
     mic.attach(made.stream);
     run = made;
-    granted(mic);
-    void devices();
-    status("Listening");
+    showGranted(mic, made.stream.transport);
+    void showDevices();
+    status(doing());
     void read(made);
+    void watch(made);
   } catch (error) {
     await mic.stop();
     throw error;
@@ -154,9 +185,11 @@ async function startFile(file) {
   const asIs = !/\.(m4a|mp4|aac|wma|aiff?)$/i.test(file.name) && !/aac|mp4|aiff/.test(file.type);
   status(`Sending ${file.name}`);
   const decoded = asIs ? null : await decodeFile(file);
-  const made = await begin(asIs ? "auto" : "pcm_s16le");
+  // A file comes faster than speech, and whole: that is nothing for a call.
+  const made = await begin("websocket", asIs ? "auto" : "pcm_s16le");
   run = made;
   void read(made);
+  void watch(made);
   show();
   try {
     if (decoded) {
@@ -182,10 +215,11 @@ async function read(made) {
     for await (const event of made.stream) {
       made.player.take(event);
       report = take(made, event) ?? report;
-      if (event.type === "transcript" && event.final && event.text) {
+      if (event.type === "transcript" && event.final && event.text && event.side !== "out") {
         words += event.text.split(/\s+/).length;
       }
     }
+    if (made.talks) await made.player.finish();
     status(words ? `Done: ${words} ${words === 1 ? "word" : "words"}` : "Done. No word was heard");
   } catch (error) {
     complain(error);
@@ -194,7 +228,7 @@ async function read(made) {
     await made.mic?.stop();
     await made.player.close();
     captions.settle();
-    draw(find("ledger"), { felt: made.felt.median, report });
+    ledger(made, report);
     input("level").value = "0";
     if (run === made) run = null;
     busy = false;
@@ -216,13 +250,17 @@ function take(made, event) {
       return null;
     case "transcript":
       if (event.side === "out") {
-        if (event.final) captions.said(event.text);
-        return null;
+        captions.answer(event);
+      } else {
+        captions.take(event);
+        made.felt.shown(event.end_ms, performance.now());
+        ledger(made, null);
       }
-      captions.take(event);
-      made.felt.shown(event.end_ms, performance.now());
-      draw(find("ledger"), { felt: made.felt.median, report: null });
       if (event.final) show();
+      return null;
+    case "speech_ended":
+    case "marked":
+      captions.answer(event);
       return null;
     case "notice":
       if (event.level !== "info") complain(new OssicleError(event.text, { code: event.code }));
@@ -234,9 +272,27 @@ function take(made, event) {
   }
 }
 
+/** How it gets there, once a second. @param {Run} made */
+async function watch(made) {
+  /** @type {WireStats | null} */
+  let last = null;
+  while (run === made && !made.stream.over) {
+    last = made.stream.connected ? await made.stream.stats() : last;
+    if (made.stream.over) break;
+    drawNetwork(find("network"), last, false);
+    await new Promise((resolve) => setTimeout(resolve, STATS_EVERY_MS));
+  }
+  drawNetwork(find("network"), last, true);
+}
+
 async function stop() {
   const made = run;
-  if (!made || busy) return;
+  if (!made) return;
+  if (made.stream.over) { // only its voice goes on
+    await made.player.interrupt();
+    return;
+  }
+  if (busy) return;
   busy = true;
   status("Waiting for the last words");
   const { mic } = made;
@@ -244,6 +300,10 @@ async function stop() {
   show();
   try {
     await mic?.stop();
+    if (made.talks) { // enough talked: no more answers
+      if (made.player.playing) await made.player.interrupt();
+      await made.stream.configure({ answers: { auto: false } });
+    }
     await made.stream.end();
   } catch (error) {
     if (!made.stream.over) complain(error);
@@ -275,42 +335,12 @@ function leave() {
 
 // ── around it ──
 
-/** @param {Microphone} mic */
-function granted(mic) {
-  const real = /** @type {Record<string, unknown>} */ (mic.granted);
-  for (const place of document.querySelectorAll("[data-granted]")) {
-    const value = real[/** @type {HTMLElement} */ (place).dataset.granted ?? ""];
-    place.textContent = value === undefined ? "not told" : value ? "on" : "off";
-  }
-  find("granted").textContent = `${mic.label || "Microphone"}, ${mic.sampleRate / 1000} kHz, sent as 16 kHz`;
-}
-
-async function devices() {
-  const choice = /** @type {HTMLSelectElement} */ (document.getElementById("device"));
-  const chosen = choice.value;
-  const found = (await Microphone.devices()).filter((device) => device.deviceId && device.label);
-  const first = /** @type {HTMLOptionElement} */ (choice.options[0]);
-  choice.replaceChildren(first, ...found.map((device) => new Option(device.label, device.deviceId)));
-  choice.value = found.some((device) => device.deviceId === chosen) ? chosen : "";
-}
-
 async function sessions() {
   if (document.hidden) return;
   const key = input("key").value.trim();
   const asked = keys && !key;
   if (asked) find("sessions").textContent = "Shown once you give a key.";
   else await showSessions(key, run?.stream.session ?? "");
-}
-
-/** @param {string} format */
-function save(format) {
-  const how = FORMATS[format];
-  if (!how) return;
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([how.make(captions.finals)], { type: how.kind }));
-  link.download = `transcript.${format}`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
 function wire() {
@@ -333,7 +363,7 @@ function wire() {
   });
   for (const button of document.querySelectorAll("button[data-save]")) {
     const format = /** @type {HTMLElement} */ (button).dataset.save ?? "";
-    button.addEventListener("click", () => save(format));
+    button.addEventListener("click", () => save(captions.finals, format));
   }
   input("silence").addEventListener("input", () => {
     find("silence-value").textContent = `${input("silence").value} ms`;
@@ -358,32 +388,19 @@ function wire() {
     find("key-show").setAttribute("aria-pressed", String(!shown));
   });
 
-  const drop = find("drop");
-  for (const name of ["dragenter", "dragover"]) {
-    drop.addEventListener(name, (event) => {
-      event.preventDefault();
-      drop.classList.add("over");
-    });
-  }
-  drop.addEventListener("dragleave", (event) => {
-    if (!drop.contains(/** @type {Node | null} */ (event.relatedTarget))) drop.classList.remove("over");
-  });
-  drop.addEventListener("drop", (event) => {
-    event.preventDefault();
-    drop.classList.remove("over");
-    const file = event.dataTransfer?.files[0];
-    if (file) void start(() => startFile(file));
-  });
-  navigator.mediaDevices?.addEventListener("devicechange", () => void devices());
+  dropZone(find("drop"), (file) => void start(() => startFile(file)));
+  navigator.mediaDevices?.addEventListener("devicechange", () => void showDevices());
   if (matchMedia("(max-width: 60rem)").matches) find("options").removeAttribute("open");
 }
 
 wire();
-draw(find("ledger"), { felt: null, report: null });
+draw(find("ledger"), []);
+drawNetwork(find("network"), null, false);
 show();
-void devices();
+void showDevices();
 void showEngine().then((about) => {
   keys = about?.keys ?? false;
+  if (about) choices.offer(about);
   void sessions();
   void showSnippets(input("key").value.trim());
 });

@@ -35,7 +35,17 @@ async function ask(path, key) {
   }
 }
 
-/** Which engine listens, and how to get a better one. @returns {Promise<{keys: boolean} | null>} */
+/**
+ * @typedef {object} About
+ * @property {string} engine
+ * @property {boolean} keys
+ * @property {boolean} [webrtc]
+ * @property {import("./choices.js").Answerer | null} [answers]
+ * @property {string} [note]
+ * @property {Array<{title: string, line: string, how: string, page: string}>} [better]
+ */
+
+/** Which engine listens, and how to get a better one. @returns {Promise<About | null>} */
 export async function showEngine() {
   const about = await ask("/v1/about", "");
   if (!about) return null;
@@ -43,12 +53,24 @@ export async function showEngine() {
   chip.textContent = about.engine;
   chip.title = `Engine: ${about.engine}`;
   chip.hidden = false;
-  if (about.better) {
-    find("better-note").textContent = about.note;
-    /** @type {HTMLAnchorElement} */ (find("better-link")).href = about.better;
-    find("better").hidden = false;
-  }
+  if (about.better?.length) better(about);
   return about;
+}
+
+/** @param {About} about */
+function better({ note = "", better: all = [] }) {
+  find("better-note").textContent = note;
+  const choice = /** @type {HTMLSelectElement} */ (find("better-choice"));
+  choice.replaceChildren(...all.map(({ title }, place) => new Option(title, String(place))));
+  const show = () => {
+    const each = all[Number(choice.value)];
+    find("better-line").textContent = each?.line ?? "";
+    find("better-how").textContent = each?.how ?? "";
+    /** @type {HTMLAnchorElement} */ (find("better-link")).href = each?.page ?? "";
+  };
+  choice.addEventListener("change", show);
+  show();
+  find("better").hidden = false;
 }
 
 /**

@@ -27,7 +27,7 @@ export function lines(finals) {
   /** @type {Line[]} */
   const all = [];
   for (const final of finals) {
-    if (!final.text) continue;
+    if (!final.text || final.side === "out") continue; // a reply has times of its own
     const start = final.start_ms ?? all.at(-1)?.end_ms ?? 0;
     /** @type {readonly Word[]} */
     const words = final.words?.length
@@ -71,7 +71,8 @@ export function clock(ms, point = ".") {
 export const FORMATS = {
   txt: {
     kind: "text/plain",
-    make: (finals) => finals.map((final) => final.text).filter(Boolean).join("\n") + "\n",
+    make: (finals) =>
+      finals.filter(({ text }) => text).map(({ text, side }) => (side === "out" ? `– ${text}` : text)).join("\n") + "\n",
   },
   srt: {
     kind: "application/x-subrip",
@@ -97,8 +98,9 @@ export const FORMATS = {
     kind: "application/json",
     make: (finals) =>
       JSON.stringify(
-        finals.filter((final) => final.text).map(({ text, start_ms, end_ms, turn, words, channel }) => ({
+        finals.filter((final) => final.text).map(({ text, start_ms, end_ms, turn, words, channel, side, utterance }) => ({
           text, start_ms, end_ms, turn, channel: channel ?? 0, words: words ?? [],
+          ...(side === "out" && { side, utterance }),
         })),
         null,
         2,

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ossicle.core.commands import Audio, Cancel, Configure, End, Played
-from ossicle.core.events import AudioOut, Began, SpeechEnded
+from ossicle.core.events import AudioOut, Began, Event, Marked, SpeechEnded
 from ossicle.core.formats import AudioFormat
 from ossicle.core.wire import (
     Accept,
@@ -89,7 +89,13 @@ def test_a_mark_without_sound() -> None:
     )
 
 
-@pytest.mark.parametrize("how", ["asked", "told"])
+CUT = {
+    "in the making": SpeechEnded(side="out", utterance="u1", reason="cancelled", at_ms=10),
+    "made whole": Marked(name="", utterance="u1", heard_ms=10, cleared=True),
+}
+
+
+@pytest.mark.parametrize("how", ["asked", *CUT])
 def test_what_was_cleared_was_not_heard(how: str) -> None:
     server = begun()
     steps = server.send(AudioOut(utterance="u1", data=bytes(6_400)), 0.0)
@@ -98,19 +104,24 @@ def test_what_was_cleared_was_not_heard(how: str) -> None:
         done = server.receive(Text('{"type": "cancel"}'), 0.0)
         assert done == (Clear(), Cancel(side="out"))
     else:
-        event = SpeechEnded(side="out", utterance="u1", reason="cancelled", at_ms=10)
-        clear, text = server.send(event, 0.0)
+        clear, text = server.send(CUT[how], 0.0)
         assert clear == Clear()
         assert isinstance(text, Text)
     for mark in marks:
         assert server.receive(mark, 0.0) == ()
 
 
-def test_a_cancelled_utterance_takes_no_other_along() -> None:
+@pytest.mark.parametrize(
+    "event", [*CUT.values(), Marked(name="m", utterance="u2", heard_ms=10, cleared=True)]
+)
+def test_a_cancelled_utterance_takes_no_other_along(event: Event) -> None:
     server = begun()
     server.send(AudioOut(utterance="u2", data=bytes(640)), 0.0)
-    event = SpeechEnded(side="out", utterance="u1", reason="cancelled", at_ms=10)
     assert Clear() not in server.send(event, 0.0)
+    late = server.receive(Text('{"type": "cancel", "utterance": "u1"}'), 0.0)
+    assert late == (Cancel(side="out", utterance="u1"),)
+    named = server.receive(Text('{"type": "cancel", "utterance": "u2"}'), 0.0)
+    assert named == (Clear(), Cancel(side="out", utterance="u2"))
 
 
 def test_goodbyes() -> None:
