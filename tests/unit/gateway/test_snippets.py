@@ -25,7 +25,7 @@ every_template = pytest.mark.parametrize(
 def test_every_text_has_a_row_and_every_row_a_text():
     folder = files("ossicle.gateway.snippets") / "texts"
     held = {each.name for each in folder.iterdir()}
-    assert held == {f"{each.sdk}-{each.language}.txt" for each in TEMPLATES}
+    assert held == {each.file for each in TEMPLATES}
 
 
 @every_template

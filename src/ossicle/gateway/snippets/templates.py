@@ -37,6 +37,8 @@ class Template(msgspec.Struct, frozen=True):
     """The command that fetches the SDK."""
     secure: bool = False
     """The client insists on TLS."""
+    file: str = ""
+    """Where the text lies, in `texts/`."""
 
     @property
     def rpc(self) -> bool:
@@ -51,7 +53,7 @@ def _template(
 ) -> Template:  # fmt: skip
     name = f"{file or sdk}-{language}.txt"
     text = (files("ossicle.gateway.snippets") / "texts" / name).read_text("utf-8")
-    return Template(sdk, language, path, text, title, suffix, install, secure)
+    return Template(sdk, language, path, text, title, suffix, install, secure, name)
 
 
 TEMPLATES: tuple[Template, ...] = (
