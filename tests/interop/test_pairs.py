@@ -23,7 +23,7 @@ from ossicle.gateway.serve import Gateway
 from ossicle.gateway.upstreams import open_upstream
 from ossicle.testing.marked import marked_audio, marked_expected
 from pair_table import record
-from pairs import CLIENTS, UPSTREAMS, Conversation, server_of, talk, url_of
+from pairs import CLIENTS, TIMELESS, UPSTREAMS, Conversation, server_of, talk, url_of
 
 pytestmark = [pytest.mark.interop, pytest.mark.asyncio(loop_scope="module")]
 
@@ -59,6 +59,10 @@ class _TaggedSink:
             )
             event = msgspec.structs.replace(event, words=words)
         self._sink.tell(event)
+
+
+HEARING = [name for name, each in CLIENTS.items() if each.hears and name not in TIMELESS]
+"""Clients that hear words with times; the others are in test_pairs_openai.py."""
 
 
 def known(word: Word) -> float | None:
@@ -103,7 +107,7 @@ def _server(name: str) -> Callable[[], Any]:
 
 
 @pytest.mark.parametrize("upstream", UPSTREAMS)
-@pytest.mark.parametrize("client", [name for name, each in CLIENTS.items() if each.hears])
+@pytest.mark.parametrize("client", HEARING)
 async def test_one_conversation(fronts: dict[str, Gateway], client: str, upstream: str) -> None:
     speaker = CLIENTS[client]
     can, there = carried(_server(client), speaker.make), carried(
