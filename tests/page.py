@@ -57,7 +57,7 @@ async def in_nobodys_way(page: Page, state: str) -> None:
                 "v.nodes.map(n => n.html + ' ' + n.failureSummary).slice(0, 3)]))"
             )
             where = f"{state}, {width} px, {'dark' if dark else 'light'}"
-            assert found == [], where
+            assert found == [], f"{where}: {found}"
             assert await page.run("document.documentElement.scrollWidth") <= width, where
 
 
