@@ -80,12 +80,16 @@ class Hearing:
         audience.pass_on(stamped)
         return True
 
-    def told(self, event: Event) -> None:
-        """Anything else of the input side."""
+    def told(self, event: Event) -> bool:
+        """Anything else of the input side. True: somebody began to speak by it, which an engine
+        that only tells words does not say itself."""
+        began = False
         for lawful in self.turns.stamp(self._filled(event)):
             self._say(lawful)
+            began |= type(lawful) is SpeechStarted
             if self._session.ended is not None:
-                return
+                break
+        return began
 
     def silent_until(self, until_ms: int) -> None:
         """The engine will report nothing before `until_ms` again, on any channel."""

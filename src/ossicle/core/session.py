@@ -144,6 +144,8 @@ class Session:
         """What providers call their part of this session, the newest."""
         self._last_heard = now
         self._last_taken = 0
+        self._limit: tuple[EndReason, Fault | None, float] | None = None
+        """Why it ends, and when at the latest, once a limit was reached."""
         self._moving_to = ""
 
     @property
@@ -344,8 +346,7 @@ class Session:
             return
         match event:
             case Transcript(side="in") | SpeechStarted(side="in") | SpeechEnded(side="in"):
-                self.hearing.told(event)
-                if type(event) is SpeechStarted:
+                if self.hearing.told(event) or type(event) is SpeechStarted:
                     self.voice.barge_in()
                 if self._roll_due and self.turns.idle and self.life.state != "ended":
                     self._roll()
@@ -688,11 +689,25 @@ class Session:
             quiet_s=now - self._last_heard if idle else 0.0,
             alone=self.detached_until is not None and now >= self.detached_until,
         )
-        if due is not None:
-            self.finish(due[0], due[1].fault() if due[1] is not None else None)
+        if self._limit is not None and now >= self._limit[2]:
+            self.finish(*self._limit[:2])
+        elif due is not None:
+            self.limit(*due)
         else:
             self.voice.credit()
             self.pace.tick()
+
+    def limit(self, reason: EndReason, error: OssicleError | None) -> None:
+        """It has to end. Words of an open turn that are not final yet are asked for first, and
+        waited for a moment: no limit takes a word back that was heard."""
+        fault = error.fault() if error is not None else None
+        if self._limit is not None:
+            return
+        if self.life.state != "live" or self.turns.idle or reason == "lost":
+            self.finish(reason, fault)
+            return
+        self._limit = reason, fault, self.host.timers.now() + _LAST_WORDS_S
+        self._end(End())
 
     def _last_words(self) -> None:
         if self.life.state in {"opening", "live"}:
@@ -718,6 +733,8 @@ class Session:
         unless the gateway stops and the client can take them along."""
         if self.life.state == "ended":
             return
+        if error is None and self._limit is not None:
+            reason, error = self._limit[:2]
         if error is None and self.deadline.forced:
             reason, error = "limit", too_late(self.deadline.within_s).fault()
         # Ended before anything is said: whoever hears it may ask again, from inside.
@@ -783,6 +800,8 @@ class Session:
 
 
 _UPSTREAM_IDS = 20
+_LAST_WORDS_S = 2.0
+"""How long an engine may take for the last words of a session that reached a limit."""
 _MOST_COMMANDS = 1_000
 """Commands that wait behind audio, or for an answer, before a client is told to wait."""
 

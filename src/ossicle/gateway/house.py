@@ -176,7 +176,7 @@ class House:
         for session in tuple(self.sessions.values()):
             spent = self.accounts.charge(session)
             if spent is not None and session.life.state != "ended":
-                session.finish("limit", spent.fault())
+                session.limit("limit", spent)
         self.accounts.tick(now)
         self.troubles.set("keys", self.access.trouble)
         self.troubles.set("usage", self.usage.trouble)

@@ -856,6 +856,28 @@ def test_a_session_has_a_longest_time():
     assert peer.ended[0].session_ms == 60_000
 
 
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_limit_takes_no_word_back(answers):
+    house = HandHouse(HeldEngine(), SessionSettings(session_s=60))
+    peer = house.peer(Configure(format=PCM16K))
+    house.serve()
+    peer.audio(PIECE)
+    stream = house.engine.stream
+    stream.sink.tell(Transcript(text="so far", start_ms=0, end_ms=100))
+    house.pass_time(61)
+    assert not peer.ended
+    assert [type(command) for command in stream.asked] == [End]
+    if answers:
+        stream.sink.tell(Transcript(text="so far, and no further", final=True, ends_turn=True))
+        stream.sink.tell(Ended(reason="done"))
+    else:
+        house.pass_time(3)
+    assert (peer.ended[0].reason, peer.ended[0].error.code) == ("limit", "session_limit")
+    last = [e for e in peer.events if isinstance(e, Transcript)][-1]
+    assert (last.final, last.ends_turn) == (True, True)
+    assert last.text == ("so far, and no further" if answers else "")
+
+
 @pytest.mark.parametrize("known", [True, False])
 def test_idle_is_neither_audio_nor_commands(known):
     house = HandHouse(HeldEngine(), SessionSettings(idle_s=10))

@@ -8,7 +8,7 @@ import pytest
 
 from ossicle.core.capabilities import PCM16K, Capabilities
 from ossicle.core.commands import Cancel, Configure, Speak
-from ossicle.core.events import AudioOut, SpeechEnded, SpeechStarted
+from ossicle.core.events import AudioOut, SpeechEnded, SpeechStarted, Transcript
 from ossicle.core.formats import AudioFormat
 from ossicle.testing.house import HandHouse, HeldEngine
 
@@ -113,3 +113,17 @@ def test_the_same_format_goes_through_untouched():
     talk.say("u", data)
     assert talk.heard("u") == data
     assert [type(e) for e in talk.peer.events][-1] is SpeechEnded
+
+
+def test_an_engine_that_tells_only_words_interrupts_an_answer_too():
+    able = Capabilities(name="held", speaks=(PCM16K,), answers=True)
+    house = HandHouse(HeldEngine(able))
+    peer = house.peer(Configure(format=PCM16K, speaks=PCM16K))
+    peer.ask(Speak())
+    house.serve()
+    stream = house.engine.stream
+    stream.sink.tell(SpeechStarted(side="out", utterance="u"))
+    stream.sink.tell(AudioOut(utterance="u", data=tone(16_000, 440, 16_000)))
+    assert not [c for c in stream.asked if isinstance(c, Cancel)]
+    stream.sink.tell(Transcript(text="stop", start_ms=0, end_ms=300, final=True))
+    assert [c.side for c in stream.asked if isinstance(c, Cancel)] == ["out"]

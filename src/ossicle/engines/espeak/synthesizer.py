@@ -109,7 +109,9 @@ class _Espeak:
                         WORD,
                         self._job,
                         WORD_MARK.pack(
-                            max(0, event.audio_position), event.text_position - 1, event.length
+                            max(0, event.audio_position),
+                            max(0, event.text_position - 1),  # 0 for a word espeak made up
+                            event.length,
                         ),
                     )
                 )
