@@ -103,14 +103,15 @@ class _Espeak:
         place = 0
         while events[place].type != _EVENT_END:
             event = events[place]
-            if event.type == _EVENT_WORD:
+            # A word that espeak made up (a pause between sentences) stands nowhere in the text.
+            if event.type == _EVENT_WORD and event.text_position > 0:
                 _write(
                     pack(
                         WORD,
                         self._job,
                         WORD_MARK.pack(
                             max(0, event.audio_position),
-                            max(0, event.text_position - 1),  # 0 for a word espeak made up
+                            event.text_position - 1,
                             event.length,
                         ),
                     )
