@@ -25,6 +25,7 @@ const PATH = "/v1/probe";
 const STEP_S = 5;
 const ROUNDS = 30;
 const APART_MS = 20;
+const MOST_UP = 4 << 20;
 const BULK_MS = 2_000;
 const MOST_RELAYS = 4;
 
@@ -440,9 +441,10 @@ class Run {
     }
     this.wishes.told("bandwidth", 0.5);
     try {
-      // As much as the line down carries in half a second: a page cannot stop in the middle.
+      // As much as the line down carries in half a second: a page cannot stop in the middle, and
+      // a proxy that collects the body first may give up on a gateway that is busy with a large one.
       const guess = down.ms > 0 ? (down.bytes / down.ms) * 500 : 256 * 1024;
-      const size = Math.round(Math.min(most, Math.max(64 * 1024, guess)));
+      const size = Math.round(Math.min(most, MOST_UP, Math.max(64 * 1024, guess)));
       const answer = await this.fetch(PATH, {
         method: "POST", body: new Uint8Array(size), headers: { "content-type": "application/octet-stream" },
       });
