@@ -8,12 +8,11 @@ saw, and gets what `ossicle probe` would make of it: the judgement is one piece 
 """
 
 import time
-import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeAlias
 
 import msgspec
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -32,6 +31,7 @@ from ossicle.dialects.protobuf import Codec
 from .advice import AdviceGiven, answer
 from .forwarded import address_of
 from .house import House
+from .requested import body_of, opening_of
 from .settings import ProbeSettings
 from .webrtc import WebRtcDoor
 
@@ -159,9 +159,11 @@ def probe_routes(probes: Measuring, webrtc: WebRtcDoor) -> list[Route]:
             raise MissingExtra("WebRTC is not installed here: pip install 'ossicle[webrtc]'")
         from ossicle.transports.webrtc.server import Declined  # noqa: PLC0415  an extra
 
-        text = (await _body(request, webrtc.calls.settings.max_offer)).decode(errors="replace")
+        text = (await body_of(request, webrtc.calls.settings.max_offer)).decode(errors="replace")
         try:
-            made = await webrtc.calls.offer(_opening(request), text, probes.accept, listens=True)
+            made = await webrtc.calls.offer(
+                opening_of(request, "http"), text, probes.accept, listens=True
+            )
         except Declined as declined:
             close = declined.close
             return Response(close.body, status_code=close.code or 500, headers=dict(close.headers))
@@ -171,10 +173,10 @@ def probe_routes(probes: Measuring, webrtc: WebRtcDoor) -> list[Route]:
     async def judge(request: Request) -> Response:
         """Samples of a page in, what they mean out."""
         house = probes.house
-        opening = house.forwarding.seen(_opening(request))
+        opening = house.forwarding.seen(opening_of(request, "http"))
         house.knock(opening)
         house.access.check_page(opening)
-        body = await _body(request, _MOST_BODY)
+        body = await body_of(request, _MOST_BODY)
         probes.allowed()
         probes.spend(address_of(opening.peer), len(body))
         seen = _read(body)
@@ -214,33 +216,6 @@ def _said(
             )
 
     return answered
-
-
-def _opening(request: Request) -> Opening:
-    client = request.client
-    return Opening(
-        id=str(uuid.uuid4()),
-        at=time.time(),
-        transport="http",
-        method=request.method,
-        path=request.url.path,
-        query=tuple(request.query_params.multi_items()),
-        headers=tuple(request.headers.items()),
-        peer=f"{client.host}:{client.port}" if client is not None else "",
-        secure=request.url.scheme == "https",
-    )
-
-
-async def _body(request: Request, most: int) -> bytes:
-    body = bytearray()
-    try:
-        async for piece in request.stream():
-            body += piece
-            if len(body) > most:
-                raise Refused(f"the body is larger than {most} bytes", code="too_large")
-    except ClientDisconnect as error:
-        raise Refused("the client left before its body was whole") from error
-    return bytes(body)
 
 
 def _read(body: bytes) -> Measured:
