@@ -73,6 +73,8 @@ class _Job:
     """Bytes that a helper before this one made already."""
     word: tuple[int, str] | None = None
     """The word begun; its end is the next one's start."""
+    after: int = 0
+    """Where in the text it ends."""
     words: int = 0
 
 
@@ -234,7 +236,8 @@ class EspeakEngine:
         self._now = None
         if job is None or job.rendering.complete:
             return
-        job.skip, job.made, job.words, job.word = max(job.skip, job.made), 0, 0, None
+        job.skip, job.made = max(job.skip, job.made), 0
+        job.words, job.word, job.after = 0, None, 0
         if job.tries < _TRIES:
             self._waiting.appendleft(job)
         else:
@@ -308,8 +311,14 @@ class EspeakEngine:
 
     def _word(self, job: _Job, payload: bytes) -> None:
         at_ms, offset, length = WORD_MARK.unpack(payload)
+        text = job.piece.text[offset : offset + length]
+        # A number is several words to espeak ("1999"), with places inside the one that is written.
+        # And it reads past its table of words now and then, so that one event more may say any
+        # place and length: https://github.com/espeak-ng/espeak-ng/issues/1073
+        if offset < job.after or len(text) < length or not text.strip():
+            return
         self._word_over(job, at_ms)
-        job.word = (at_ms, job.piece.text[offset : offset + length])
+        job.after, job.word = offset + length, (at_ms, text)
 
     def _word_over(self, job: _Job, at_ms: int) -> None:
         if job.word is None:

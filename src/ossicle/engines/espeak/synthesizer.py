@@ -104,7 +104,7 @@ class _Espeak:
         while events[place].type != _EVENT_END:
             event = events[place]
             # A word that espeak made up (a pause between sentences) stands nowhere in the text.
-            if event.type == _EVENT_WORD and event.text_position > 0:
+            if event.type == _EVENT_WORD and event.text_position > 0 and event.length > 0:
                 _write(
                     pack(
                         WORD,

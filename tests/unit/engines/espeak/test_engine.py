@@ -1,6 +1,7 @@
 """The espeak engine against a helper of our own making: faults the real one seldom shows."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -9,7 +10,7 @@ import pytest
 
 from ossicle.core.commands import End, Speak
 from ossicle.core.errors import EngineFailed, MissingExtra
-from ossicle.core.events import AudioOut, SpeechEnded
+from ossicle.core.events import AudioOut, SpeechEnded, Transcript
 from ossicle.core.options import Options
 from ossicle.engines.espeak import engine as module
 from ossicle.engines.espeak.engine import EspeakEngine
@@ -36,7 +37,8 @@ while data := os.read(0, 65536):
             if part == 2 and (text == "kills" or text == "stumbles" and life == 0):
                 os._exit(1)
             tell(SOUND, job, bytes([part, 0]) * 2205)
-        tell(WORD, job, WORD_MARK.pack(0, 0, len(text)))
+        for mark in json.loads(text) if text.startswith("[") else [[0, 0, len(text)]]:
+            tell(WORD, job, WORD_MARK.pack(*mark))
         tell(DONE, job)
 """
 
@@ -78,6 +80,16 @@ async def test_a_helper_that_dies_is_replaced_and_no_sound_is_lost_or_doubled(en
     )
     assert first == b"".join(bytes([part, 0]) * 2205 for part in range(4))
     assert sink.ended.error is None
+
+
+async def test_a_word_event_that_stands_nowhere_or_inside_a_word_is_no_word(engine):
+    marks = [[0, 1, 3], [40, 2, 2], [80, 5, 3], [90, 200, 4], [95, 6, 900], [99, 8, 0], [99, 4, 1]]
+    text = json.dumps(marks)
+    async with running(engine):
+        sink = await run(engine, text)
+    words = [word for event in sink.events if isinstance(event, Transcript) for word in event.words]
+    assert [word.text for word in words] == [text[1:4], text[5:8]]
+    assert [(word.start_ms, word.end_ms) for word in words] == [(0, 80), (80, 400)]
 
 
 async def test_a_piece_that_kills_two_helpers_ends_its_stream_only(engine):
