@@ -201,10 +201,64 @@ def test_the_end_waits_for_the_last_words():
     assert client.deadline == float("inf")
 
 
-def test_the_end_does_not_wait_for_ever():
+def said(kind: str, **fields: object) -> Text:
+    """An event of the service."""
+    return Text(json.dumps({"type": kind, **fields}))
+
+
+def hears(**turns: object) -> RealtimeClient:
+    """One that waits 5 s for the last words, and listens."""
     client = RealtimeClient(goodbye_s=5.0)
-    client.open(Configure(patch={"recognition": {"turns": {"detect": False}}}, format=PCM))
+    client.open(Configure(patch={"recognition": {"turns": turns}}, format=PCM))
+    client.receive(said("session.created", session={"id": "sess_1"}), 0.0)
+    return client
+
+
+def test_the_end_does_not_wait_for_ever_and_says_that_words_are_missing():
+    client = hears(detect=False)
     client.send(Audio(data=bytes(9_600)), 0.0)
     client.send(End(), 1.0)
     assert client.deadline == 6.0
+    committed = said("input_audio_buffer.committed", item_id="i", previous_item_id=None)
+    client.receive(committed, 4.0)
+    assert client.deadline == 9.0  # it still talks
+    close, ended = client.expire(9.0)
+    assert close == Close(1000)
+    assert isinstance(ended, Ended)
+    assert ended.error is not None
+    assert (ended.error.code, ended.error.whose) == ("timed_out", "upstream")
+    assert ended.error.retryable
+    assert client.deadline == float("inf")
+
+
+def test_an_answer_that_is_not_over_at_the_end_is_only_cut():
+    client = RealtimeClient(talks=True, goodbye_s=5.0)
+    client.open(Configure(format=PCM))
+    client.receive(said("session.created", session={"id": "sess_1"}), 0.0)
+    client.receive(said("response.created", response={"id": "resp_1"}), 0.5)
+    client.send(End(), 1.0)
     assert client.expire(6.0) == (Close(1000), Ended())
+
+
+def test_the_end_commits_what_would_be_too_short_by_itself():
+    """The service refuses to commit less than 100 ms, and a word may end in them."""
+    client = hears(detect=False)
+    client.send(Audio(data=bytes(9_600)), 0.0)
+    client.send(Finalize(ref="q"), 0.5)
+    client.send(Audio(data=b"\x01\x02" * 480), 0.6)  # 20 ms
+    filled, commit = client.send(End(), 1.0)
+    assert isinstance(filled, Text)
+    assert len(json.loads(filled.data)["audio"]) == 80 * 48 * 4 // 3
+    assert isinstance(commit, Text)
+    assert "commit" in commit.data
+
+
+def test_what_was_cleared_is_not_waited_for():
+    client = hears()
+    client.send(Audio(data=bytes(9_600)), 0.0)
+    client.receive(said("input_audio_buffer.speech_started", item_id="a", audio_start_ms=0), 0.1)
+    client.send(Cancel(side="in"), 0.2)
+    client.receive(said("input_audio_buffer.cleared"), 0.3)
+    late = said("input_audio_buffer.speech_stopped", item_id="a", audio_end_ms=200)
+    assert client.receive(late, 0.4) == (SpeechEnded(at_ms=200),)
+    assert client.send(End(), 1.0) == (Close(1000), Ended())

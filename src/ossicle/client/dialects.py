@@ -46,6 +46,8 @@ class Provider(msgspec.Struct, frozen=True):
     """The same of the provider itself, at `url`: another server of its protocol may be silent."""
     limit_s: float = 0.0
     """How long one stream may live; 0 = no limit is known."""
+    finalizes: bool = True
+    """It has a word for `Finalize`. Otherwise its streams have to be ended to hear all it heard."""
     resumes: bool = False
     """A broken connection goes on by token, exactly once both ways."""
     signs: bool = False
@@ -94,6 +96,7 @@ def _amazon(name: str, wire: Wire, url: str) -> Provider:
         url=url,
         key=_AWS_KEY,
         limit_s=14_400.0,
+        finalizes=False,
         signs=True,
         settings=(("wire", wire),),
     )
@@ -234,6 +237,7 @@ _ALL = (
         url="grpcs://speech.googleapis.com:443",
         key="GOOGLE_API_KEY",
         limit_s=300.0,
+        finalizes=False,
     ),
     _amazon("amazon", "websocket", f"wss://{_AWS_HOST}:8443"),
     _amazon("amazon-http2", "http2", f"https://{_AWS_HOST}"),
@@ -251,6 +255,7 @@ _ALL = (
             note="NVIDIA Riva, a server of your own.",
         ),
         key="NVIDIA_API_KEY",
+        finalizes=False,
     ),
 )
 

@@ -42,6 +42,9 @@ from .plausible import Plausible
 __all__ = ["Upstream", "UpstreamSettings"]
 
 _TICK_S = 1.0
+_TALKS = 2
+"""How many times longer a question is left open while the provider goes on talking: some talk of
+silence without end."""
 
 
 class UpstreamSettings(msgspec.Struct, frozen=True):
@@ -57,8 +60,9 @@ class UpstreamSettings(msgspec.Struct, frozen=True):
     finish_s: float = 15.0
     """How long it may say nothing after it was asked to finish, and has not finished."""
     answer_s: float = 3.0
-    """How long it may leave a `Finalize` unanswered; then it is answered here, with no words. Some
-    say nothing when there is nothing to finish."""
+    """How long it may be quiet with a `Finalize` unanswered; then it is answered here, with no
+    words. Some say nothing when there is nothing to finish. One that still talks, or whose wire
+    takes nothing, has not heard the question yet."""
     ahead_ms: int = 2_000
     """Audio that may be on its way to it."""
 
@@ -173,6 +177,7 @@ class UpstreamStream:
         "_theirs",
         "_tick",
         "_timers",
+        "_told_at",
         "_told_unable",
         "_unable",
         "_until_ms",
@@ -207,7 +212,8 @@ class UpstreamStream:
         """Bytes, or packets' units, at which the next grant is due."""
         self._theirs: int | None = None
         """What it says it takes, in ms; None = it says nothing of that."""
-        self._heard_at = self._timers.now()
+        self._heard_at = self._told_at = self._timers.now()
+        """When it said something, or had nothing to say; when it said something."""
         self._stuck_at: float | None = None
         self._spoken_ms = 0
         self._until_ms: int | None = None
@@ -276,7 +282,7 @@ class UpstreamStream:
         """An event of the client half."""
         if self._deaf:
             return
-        self._heard_at = self._timers.now()
+        self._heard_at = self._told_at = self._timers.now()
         if type(event) is Transcript and not self._asked:  # nearly all there is
             partial = self._plausible.partial(event)
             if partial is not None:
@@ -399,6 +405,9 @@ class UpstreamStream:
         if self._asked and self._plausible.open:
             self._due = self._timers.call_at(now + _TICK_S, self._answer)
             return
+        if self._asked and (due := self._patient_until(self._asked[0][1], now)) > now:
+            self._due = self._timers.call_at(due, self._answer)
+            return
         while self._asked and self._asked[0][1] <= now:
             ref, _ = self._asked.popleft()
             if ref in self._unable:
@@ -406,6 +415,15 @@ class UpstreamStream:
             at = self._plausible.end_ms
             self._sink.tell(Transcript(start_ms=at, end_ms=at, final=True, ends_turn=True, ref=ref))
         self._await_answer()
+
+    def _patient_until(self, asked_until: float, now: float) -> float:
+        """When a question that was to be answered by then has been waited for long enough: its
+        answer may stand behind what the provider is still saying, or what its wire does not
+        take yet."""
+        patience = self._settings.answer_s
+        if not self.link.can_write:
+            return now + patience  # `stuck_s` bounds that
+        return min(self._told_at + patience, asked_until + _TALKS * patience)
 
     def _refuse(self, fault: Fault) -> None:
         self._began.set_exception(OssicleError.of(fault))

@@ -27,6 +27,7 @@ from ossicle.client.proxies import through
 from ossicle.core.errors import EngineFailed, Refused
 from ossicle.core.ports import Dial, Engine
 from ossicle.engines.upstream import Upstream, UpstreamSettings
+from ossicle.engines.wrap.cut import Cut
 from ossicle.engines.wrap.rollover import Rollover
 
 from .naming import nearest
@@ -157,7 +158,7 @@ def open_upstream(
         )
     here = entry(argument.partition("@")[0], known.get(argument, argument))
     found = provider(here.dialect)
-    engine = Upstream(
+    engine: Engine = Upstream(
         here.name,
         found.halves(here.url),
         _way(here, found),
@@ -173,6 +174,8 @@ def open_upstream(
             ahead_ms=here.ahead_ms,
         ),
     )
+    if not found.finalizes:
+        engine = Cut(engine)
     limit_s = found.limit_s if here.limit_s is None else here.limit_s
     return Rollover(engine, limit_s=limit_s, margin_s=here.margin_s) if limit_s else engine
 

@@ -203,6 +203,41 @@ async def test_a_question_that_it_leaves_open_is_answered_and_settles_nothing() 
     assert answers == [("q1", "one", 500), ("q2", "", 500)]
 
 
+async def test_a_question_is_left_open_while_it_still_talks_or_its_wire_is_stuck() -> None:
+    """Under load its answer is late, and stands behind what it says meanwhile. But some talk of
+    silence without end."""
+    timers = ManualTimers()
+    stream, _, sink = await opened(timers, answer_s=3)
+
+    def finals() -> list[tuple[str, str]]:
+        return [(e.ref, e.text) for e in sink.events if isinstance(e, Transcript) and e.final]
+
+    def three(ref: str = "") -> Transcript:
+        return Transcript(
+            text="three", start_ms=900, end_ms=1_200, final=True, ends_turn=True, ref=ref
+        )
+
+    stream.ask(Finalize(ref="late"))
+    timers.advance(2.5)
+    stream.told(stream.link, Transcript(text="one", start_ms=0, end_ms=500, final=True))
+    timers.advance(2.5)
+    assert finals() == [("", "one")]
+    stream.told(stream.link, three("late"))
+    assert finals()[1:] == [("late", "three")]
+    stream.link.writable(False)
+    stream.ask(Finalize(ref="stuck"))
+    timers.advance(5)
+    assert len(finals()) == 2
+    stream.link.writable(True)
+    timers.advance(6)
+    assert finals()[2:] == [("stuck", "")]
+    stream.ask(Finalize(ref="talks"))
+    for _ in range(10):
+        timers.advance(1)
+        stream.told(stream.link, Transcript(start_ms=1_200, end_ms=1_200))
+    assert finals()[3:] == [("talks", "")]
+
+
 async def test_one_that_cannot_be_asked_answers_with_its_next_end() -> None:
     """Google ends turns by itself only: open words are waited for, however long."""
     timers = ManualTimers()

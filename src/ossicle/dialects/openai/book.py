@@ -81,7 +81,9 @@ class Book:
         self.newest = 0
         """Number of the last event that a leg has entered."""
         self.appended = 0
-        """Bytes appended since the last commit, where no turn detection takes them."""
+        """Bytes appended since the last commit, and behind the last turn that was detected."""
+        self.sent = 0
+        """Bytes of sound in all."""
         self.paced = False
         """Its sound is on a track, which has one format and its own pace."""
         self.playing = False

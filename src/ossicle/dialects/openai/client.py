@@ -41,6 +41,7 @@ from ossicle.core.events import (
     Usage,
 )
 from ossicle.core.formats import AudioFormat
+from ossicle.core.intake import silence
 from ossicle.core.ports import ClientSteps
 from ossicle.core.wire import Accept, Close, Message, Opening, Ping, Text
 
@@ -49,6 +50,7 @@ from .messages import (
     AudioClear,
     AudioCommit,
     AudioDelta,
+    Cleared,
     ClientEvent,
     Committed,
     ErrorEvent,
@@ -84,7 +86,7 @@ Json: TypeAlias = dict[str, Any]
 _PING_S = 20.0
 """Proxies cut what is idle for a minute."""
 _GOODBYE_S = 10.0
-"""How long the last words may take after the end."""
+"""How long it may be silent after the end, with words untold."""
 _LEAST_COMMIT_MS = 100
 _PADDING_MS = 300
 """Sound in front of a turn that the service keeps with it; its own default."""
@@ -109,7 +111,7 @@ class _Item:
         self.ref = ""
         self.start_ms: int | None = None
         self.end_ms: int | None = None
-        self.ended = False
+        self.ended = self.committed = False
 
 
 class RealtimeClient:
@@ -122,7 +124,7 @@ class RealtimeClient:
         Args:
             talks: a conversation, whether the session says that it wants answers or not.
             ping_s: how often the service is pinged.
-            goodbye_s: how long its last words may take.
+            goodbye_s: how long it may be silent after the end, with words untold.
         """
         self.deadline = inf
         self._ping_s, self._goodbye_s = ping_s, goodbye_s
@@ -173,7 +175,11 @@ class RealtimeClient:
                 self._set_deadline()
                 return ()
             case Text(data=text) if not self._over:
-                return self._told(text)
+                if self._gone_at != inf:
+                    self._gone_at = now + self._goodbye_s
+                steps = self._told(text)
+                self._set_deadline()
+                return steps
             case Close() if not self._over:
                 return (self._closed(message),)
             case _:
@@ -194,7 +200,7 @@ class RealtimeClient:
                 self._set_deadline()
                 # Where the service detects turns, it may not have told of the last one yet; its
                 # answer to this commit comes behind all of that.
-                commit = self._finalize("") if self._enough else ()
+                commit = (*self._filled(), *self._finalize("")) if self._appended else ()
                 return (*commit, *self._goodbye())
             case Configure():
                 self._patch = _merged(self._patch, command.patch)
@@ -230,7 +236,7 @@ class RealtimeClient:
         if now < self.deadline:
             return ()
         if now >= self._gone_at:
-            return self._stop()
+            return self._too_late()
         self._ping_at = now + self._ping_s
         self._set_deadline()
         return (Ping(),)
@@ -246,9 +252,11 @@ class RealtimeClient:
     def _detects(self) -> bool:
         return self._turn_options.get("detect") is not False
 
-    @property
-    def _enough(self) -> bool:
-        return self._input.ms(self._appended) >= _LEAST_COMMIT_MS
+    def _filled(self) -> tuple[Message, ...]:
+        """Silence behind what was appended last, up to the least that the service commits: less
+        than that it would forget."""
+        lacks = self._input.units(_LEAST_COMMIT_MS) - self._appended
+        return self.pack(silence(self._input, lacks)) if lacks > 0 else ()
 
     def _finalize(self, ref: str) -> ClientSteps:
         self._appended = 0
@@ -369,11 +377,18 @@ class RealtimeClient:
             case Started():
                 return self._started(event)
             case Stopped():
-                item = self._item(event.item_id)
+                item = self._items.get(event.item_id)
+                if item is None:  # forgotten by `input_audio_buffer.clear`
+                    return (SpeechEnded(at_ms=event.audio_end_ms),)
                 item.end_ms, item.ended = event.audio_end_ms, True
                 return (SpeechEnded(at_ms=event.audio_end_ms, turn=item.turn),)
+            case Cleared():
+                for name in [n for n, item in self._items.items() if not item.committed]:
+                    del self._items[name]
+                return self._goodbye()
             case Committed(item_id=item_id):
                 item = self._item(item_id)
+                item.committed = True
                 if not item.ended and self._commits:
                     item.ref = self._commits.popleft()
                 return ()
@@ -550,6 +565,17 @@ class RealtimeClient:
             return ()
         return self._stop()
 
+    def _too_late(self) -> ClientSteps:
+        """Words may be lost, and whoever has the sound still can ask somebody else for them; an
+        answer that is only not finished is cut."""
+        awaited = len(self._commits) + len(self._items)
+        steps = self._stop()
+        if not awaited:
+            return steps
+        text = f"OpenAI said nothing for {self._goodbye_s:g} s after the end, with {awaited} items"
+        fault = Fault("timed_out", f"{text} of speech untold", "upstream", retryable=True)
+        return (steps[0], _failed(fault))
+
     def _stop(self) -> ClientSteps:
         self._over = True
         self._clear()
@@ -573,6 +599,8 @@ class RealtimeClient:
         self.deadline = self._ping_at = self._gone_at = inf
 
     def _set_deadline(self) -> None:
+        if self._over:
+            return
         self.deadline = min(self._ping_at, self._gone_at)
 
 

@@ -148,8 +148,6 @@ class RealtimeServer:
         self._pacing: Pacing | None = None
         """None: its channel does not carry sound."""
         self._idling = Idling()
-        self._sent = 0
-        """Bytes of sound the client sent in all."""
         self._looked = 0
         """How many of the book's notes were told."""
 
@@ -351,7 +349,7 @@ class RealtimeServer:
     def _idle(self, now: float) -> Steps:
         """Nobody has said anything since the last answer was heard: that is an item, and a reason
         to answer."""
-        silence = self._idling.expire(self._hears.ms(self._sent), _LEAST_COMMIT_MS, now)
+        silence = self._idling.expire(self._hears.ms(self._book.sent), _LEAST_COMMIT_MS, now)
         if silence is None or self._responding.busy or self._listening.speaking:
             return ()
         self._book.appended = 0
@@ -365,7 +363,7 @@ class RealtimeServer:
 
     def _take(self, size: int) -> None:
         """So many bytes of sound came."""
-        self._sent += size
+        self._book.sent += size
         self._book.appended += size
 
     def _do(self, message: ClientEvent, event_id: str, now: float) -> Steps:
@@ -543,8 +541,7 @@ class RealtimeServer:
                 self._idling.stop()
                 return self._all(self._responding.started(event.utterance, event.ref))
             case SpeechEnded(side="in"):
-                if self._detects:
-                    self._book.appended = 0
+                self._detected(event)
                 return self._all(self._listening.ended(event))
             case SpeechEnded():
                 return self._spoken(event, now)
@@ -560,6 +557,15 @@ class RealtimeServer:
                 return self._unheard(event, now)
             case _:
                 return ()
+
+    def _detected(self, event: SpeechEnded) -> None:
+        """A turn takes its sound out of the buffer. What came behind it stays there to be
+        committed: the engine may be seconds behind the client, and there may be words in it."""
+        if not self._detects or event.provisional:
+            return
+        book = self._book
+        behind = book.sent - self._hears.units(event.at_ms or 0)
+        book.appended = max(0, min(book.appended, behind))
 
     @property
     def _detects(self) -> bool:
@@ -641,7 +647,7 @@ class RealtimeServer:
         if not isinstance(detection, ServerVad) or not detection.idle_timeout_ms:
             return
         if not self._joins and not self._listening.speaking:
-            self._idling.over(detection.idle_timeout_ms, self._hears.ms(self._sent), now)
+            self._idling.over(detection.idle_timeout_ms, self._hears.ms(self._book.sent), now)
 
     def _unheard(self, event: Marked, now: float) -> Steps:
         """What the track still holds is not to be heard."""

@@ -24,7 +24,7 @@ from ...core.events import Ended, Event, SpeechEnded, SpeechStarted, Transcript
 from ...core.formats import AudioFormat
 from ...core.options import Options, merged
 from ...core.ports import Sink, Stream
-from ...core.rebase import Rebase
+from .ear import Ear
 
 __all__ = ["Handover", "Opener"]
 
@@ -54,8 +54,8 @@ class Handover:
         self._sink = sink
         self._every_final = not whole_turns
         self._format: AudioFormat | None = options.hears
-        self._ear: _Ear | None = None
-        self._next: _Ear | None = None
+        self._ear: Ear | None = None
+        self._next: Ear | None = None
         self._hear: Callable[[bytes], None] = _unheard
         """`audio` of the stream that hears."""
         self._opening: asyncio.Task[None] | None = None
@@ -83,7 +83,7 @@ class Handover:
         Raises:
             OssicleError: as the engine does.
         """
-        self._ear = ear = _Ear(self, 0)
+        self._ear = ear = Ear(self)
         try:
             ear.stream = await opener(self.options, ear)
             self._hear = ear.stream.audio
@@ -139,9 +139,9 @@ class Handover:
             self._ear.deaf = True
             self._ear.stream.abort()
 
-    # ── the streams' side, called by `_Ear` ──
+    # ── the streams' side, called by `Ear` ──
 
-    def told(self, ear: "_Ear", event: Event) -> None:
+    def told(self, ear: Ear, event: Event) -> None:
         """An event, on the time of the whole."""
         if ear is not self._ear:
             # the next one has not been fed yet: what it may say is not of this stream, but its end
@@ -171,12 +171,12 @@ class Handover:
         if ends and self._next is not None and self._may_leave:
             self._take_over()
 
-    def granted(self, ear: "_Ear", until_ms: int) -> None:
+    def granted(self, ear: Ear, until_ms: int) -> None:
         if ear is self._ear:
             self._credited = True
             self._sink.credit(until_ms)
 
-    def silent_until(self, ear: "_Ear", until_ms: int) -> None:
+    def silent_until(self, ear: Ear, until_ms: int) -> None:
         if ear is self._ear:
             self._sink.settled(until_ms)
             if not self._open_turns:
@@ -207,7 +207,7 @@ class Handover:
         return not (busy or self._ending or self._dead)
 
     async def _open(self, opener: Opener) -> None:
-        ear = _Ear(self, 0)
+        ear = Ear(self)
         try:
             ear.stream = await opener(self.options, ear)
         except Exception as error:  # noqa: BLE001  told: the present stream goes on
@@ -227,7 +227,7 @@ class Handover:
         if self._may_leave:
             self._take_over()
 
-    def _next_is_over(self, ear: "_Ear", event: Ended) -> None:
+    def _next_is_over(self, ear: Ear, event: Ended) -> None:
         """It went away while it waited for its turn."""
         ear.deaf = True
         fault = event.error
@@ -289,41 +289,6 @@ class Handover:
 
     def _ms(self, position: int) -> int:
         return self._format.ms(position) if self._format is not None else 0
-
-
-class _Ear:
-    """The sink of one of the streams: puts it onto the time of the whole."""
-
-    __slots__ = ("_owner", "deaf", "granted", "over", "rebase", "start_ms", "stream")
-
-    def __init__(self, owner: Handover, start_ms: int) -> None:
-        self._owner = owner
-        self.stream: Stream | None = None
-        self.deaf = False
-        self.over: OssicleError | None = None
-        """Why it ended before it was needed."""
-        self.granted: int | None = None
-        """What it takes, on its own time; None = it never said."""
-        self.start_ms = start_ms
-        self.rebase = Rebase(start_ms)
-
-    def start(self, at_ms: int) -> None:
-        """Its first sample is the one of `at_ms`."""
-        self.start_ms = at_ms
-        self.rebase = Rebase(at_ms)
-
-    def tell(self, event: Event) -> None:
-        if not self.deaf:
-            self._owner.told(self, event if self.rebase.plain else self.rebase.event(event))
-
-    def credit(self, until_ms: int) -> None:
-        self.granted = until_ms
-        if not self.deaf:
-            self._owner.granted(self, self.rebase.end_ms(until_ms))
-
-    def settled(self, until_ms: int) -> None:
-        if not self.deaf:
-            self._owner.silent_until(self, self.rebase.end_ms(until_ms))
 
 
 def _same(event: Event) -> Event:

@@ -11,9 +11,9 @@ import pytest
 from realtime_peer import ID, RealtimePeer, agent, spoken  # type: ignore[import-not-found]
 
 from ossicle.core.capabilities import PCM16K, Capabilities
-from ossicle.core.commands import Audio, Configure
+from ossicle.core.commands import Audio, Configure, Finalize
 from ossicle.core.errors import CODES, Denied, EngineFailed, Overloaded
-from ossicle.core.events import Began, Ended, Transcript, Word
+from ossicle.core.events import Began, Ended, SpeechEnded, SpeechStarted, Transcript, Word
 from ossicle.core.formats import AudioFormat
 from ossicle.core.legs import Leg
 from ossicle.core.options import Options
@@ -35,7 +35,7 @@ from ossicle.dialects.openai.credentials import ephemeral
 from ossicle.engines.responders import Piece, Question, ToolCall
 from ossicle.engines.scripted import ScriptedEngine
 from ossicle.testing.clock import ManualTimers
-from ossicle.testing.house import HandChannel
+from ossicle.testing.house import HandChannel, HeldEngine
 from ossicle.testing.marked import marked_audio
 
 VAD = {"type": "server_vad", "silence_duration_ms": 200}
@@ -917,6 +917,41 @@ async def test_segments_and_logprobs_where_the_engine_has_them(wanted: bool):
     assert ("logprobs" in completed) is wanted
     if wanted:
         assert [each["token"] for each in completed["logprobs"]] == ["go", " on", " no"]
+
+
+# ── an engine that is behind ──
+
+
+async def test_what_came_behind_a_turn_is_committed_however_late_the_turn_is_told():
+    """The client has sent all of it when the engine tells of the first turn: the rest of the buffer
+    is not empty, and its words are waited for."""
+    p = RealtimePeer(HeldEngine(), (("intent", "transcription"),))
+    p.say(
+        "session.update",
+        session={"type": "transcription", "audio": {"input": {"turn_detection": VAD}}},
+    )
+    p.audio(bytes(2_600 * 48))
+    stream = p.engine.stream
+    for event in (
+        SpeechStarted(at_ms=0),
+        SpeechEnded(at_ms=900, provisional=True),
+        SpeechEnded(at_ms=900),
+        Transcript(text="one two three.", start_ms=0, end_ms=900, final=True, ends_turn=True),
+    ):
+        stream.sink.tell(event)
+    p.say("input_audio_buffer.commit")
+    assert not p.of("error")
+    (asked,) = stream.asked
+    assert isinstance(asked, Finalize)
+    rest = Transcript(text="four five.", start_ms=900, end_ms=1_500, final=True, ends_turn=True)
+    stream.sink.tell(msgspec.structs.replace(rest, ref=asked.ref))
+    assert [e["transcript"] for e in p.of(TURN[6])] == ["one two three.", "four five."]
+    # and a turn that reaches to the end of what was sent takes all of it
+    p.audio(bytes(500 * 48))
+    stream.sink.tell(SpeechStarted(at_ms=2_700))
+    stream.sink.tell(SpeechEnded(at_ms=3_100))
+    p.say("input_audio_buffer.commit")
+    assert p.last("error")["error"]["code"] == "input_audio_buffer_commit_empty"
 
 
 # ── the beta ──
