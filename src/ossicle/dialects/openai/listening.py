@@ -2,7 +2,8 @@
 
 With turn detection a turn is an item, whose id follows from the turn's number. Without, what was
 appended becomes one at each commit: the `Finalize` carries the item's id as its ref, and whatever
-the engine heard until it is answered belongs to that item.
+the engine heard until it is answered belongs to that item. A commit with turn detection takes the
+turn that is open and those that begin until it is answered: a client may leave with that answer.
 
 Deltas are what will not change any more. A transcription session has them while somebody still
 speaks; a conversation has them after the item is in it, since its clients look the item up.
@@ -39,7 +40,9 @@ __all__ = ["Listening"]
 class _Heard:
     """One item in the making."""
 
-    __slots__ = ("committed", "done", "end_ms", "finals", "growth", "id", "start_ms", "told")
+    __slots__ = (
+        "committed", "done", "end_ms", "finals", "growth", "id", "open", "start_ms", "told",
+    )  # fmt: skip
 
     def __init__(self, item_id: str) -> None:
         self.id = item_id
@@ -48,6 +51,8 @@ class _Heard:
         """As much of it as deltas said."""
         self.finals: list[Transcript] = []
         self.committed = self.done = False
+        self.open = False
+        """The client was told that it began, and not that it ended."""
         self.start_ms: int | None = None
         self.end_ms = 0
 
@@ -97,8 +102,9 @@ class Listening:
     def commit(self) -> tuple[str, list[ServerEvent]]:
         """What was appended is an item; its id, which is the ref of the `Finalize`, and what the
         client is told."""
-        if self._detects and self._speaking is not None:
-            heard = self._turn(self._speaking)
+        speaking = self._turns.get(self._speaking) if self._speaking is not None else None
+        if self._detects and speaking is not None and not speaking.committed:
+            heard = speaking
         else:
             heard = self._item(self._next_id)
             self._commits += 1
@@ -131,6 +137,9 @@ class Listening:
             return []  # taken up again after a provisional end
         self._speaking = event.turn
         heard = self._turn(event.turn)
+        if heard.committed:
+            return []
+        heard.open = True
         detection = self._book.settings.audio.input.turn_detection
         padding = detection.prefix_padding_ms if isinstance(detection, ServerVad) else 0
         heard.start_ms = max(self._until_ms, (event.at_ms or 0) - padding)
@@ -143,9 +152,12 @@ class Listening:
         self._speaking = None
         heard = self._turn(event.turn)
         heard.end_ms = self._until_ms = max(self._until_ms, event.at_ms or 0)
-        if event.reason == "cancelled" and not heard.committed:
-            return [Stopped(item_id=heard.id, audio_end_ms=heard.end_ms)]
+        if heard.committed and not heard.open:
+            return []
+        heard.open = False
         stopped = Stopped(item_id=heard.id, audio_end_ms=heard.end_ms)
+        if event.reason == "cancelled" and not heard.committed:
+            return [stopped]
         return [stopped, *self._enter(heard)]
 
     def words(self, event: Transcript) -> list[ServerEvent]:
@@ -167,7 +179,7 @@ class Listening:
         if not (event.final and event.ends_turn):
             return self._deltas(heard) if heard.committed or self._live else []
         self._turns.pop(event.turn, None)
-        if not event.ref and not self._detects:
+        if not event.ref and (not self._detects or heard.id in self._pending):
             # The engine closed a turn by itself; the item goes on until its commit is answered.
             return self._deltas(heard) if heard.committed or self._live else []
         if event.ref in self._pending:
@@ -209,7 +221,10 @@ class Listening:
     def _turn(self, turn: int) -> _Heard:
         heard = self._turns.get(turn)
         if heard is None:
-            heard = self._turns[turn] = self._item(f"item_{self._book.session}t{turn}")
+            # What begins before a commit is answered was said before it: the engine is behind.
+            first = self._pending[0] if self._pending else ""
+            heard = self._item(first or f"item_{self._book.session}t{turn}")
+            self._turns[turn] = heard
         return heard
 
     def _of(self, event: Transcript) -> _Heard:
