@@ -3,6 +3,7 @@ and what it saw is compared message for message. What differs by nature (the SDK
 versions, keys of the handshake) is masked."""
 
 import asyncio
+import base64
 import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,16 +12,27 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
 
 from ossicle.client.dial import dialer
-from ossicle.core.commands import Audio, Command, Configure, End, Finalize
-from ossicle.core.events import Event
+from ossicle.core.commands import (
+    Audio,
+    Cancel,
+    Command,
+    Configure,
+    End,
+    Finalize,
+    Speak,
+    Tell,
+)
+from ossicle.core.events import AudioOut, Began, Ended, Event, SpeechEnded
 from ossicle.core.formats import AudioFormat
 from ossicle.core.link import Link
 from ossicle.core.ports import ClientDialect
 from ossicle.dialects.assemblyai import AssemblyClient
 from ossicle.dialects.deepgram.flux_client import FluxClient
 from ossicle.dialects.deepgram.listen_client import DeepgramClient
+from ossicle.dialects.openai import RealtimeClient
 from sdks import python
 
 pytestmark = [
@@ -33,9 +45,10 @@ KEY = "a-key-of-ours"
 PIECES = [bytes([number]) * 3_200 for number in range(1, 5)]
 MASKED = {
     "host", "user-agent", "connection", "upgrade", "accept", "accept-encoding", "origin",
-    "assemblyai-version", "accept-language", "cache-control", "pragma",
+    "assemblyai-version", "accept-language", "cache-control", "pragma", "content-type",
 }  # fmt: skip
-"""Headers that say what program it is, or belong to the wire."""
+"""Headers that say what program it is, or belong to the wire. The type of a body that an upgrade
+has not is what OpenAI's SDK gives to all its requests."""
 
 
 class Seen(NamedTuple):
@@ -50,10 +63,17 @@ class Seen(NamedTuple):
 class Recording:
     """A provider that writes down what it is sent and says just enough."""
 
-    def __init__(self, *greeting: Any, last: Any = None, on: str = "") -> None:
+    def __init__(
+        self,
+        *greeting: Any,
+        last: Any = None,
+        on: str = "",
+        answers: dict[str, tuple[Any, ...]] | None = None,
+    ) -> None:
         """`greeting`: said at once; `last`: said when a message of type `on` comes, before the
-        close."""
+        close; `answers`: said to each message of a type."""
         self._greeting, self._last, self._on = greeting, last, on
+        self._answers = answers or {}
         self.seen: list[Seen] = []
 
     @contextlib.asynccontextmanager
@@ -82,6 +102,9 @@ class Recording:
                 continue
             said = json.loads(message)
             messages.append(said)
+            for answer in self._answers.get(str(said.get("type")), ()):
+                with contextlib.suppress(ConnectionClosed):  # it says no more, and was heard whole
+                    await wire.send(json.dumps(answer))
             if said.get("type") == self._on:
                 if self._last is not None:
                     await wire.send(json.dumps(self._last))
@@ -302,3 +325,241 @@ async def test_assemblyai() -> None:
         on="Terminate",
     )
     check(*await both(recording, sdk, AssemblyClient, patch, *TALK))
+
+
+# ── OpenAI Realtime ──
+
+CREATED = {
+    "type": "session.created", "event_id": "e0",
+    "session": {"type": "realtime", "id": "sess_1", "object": "realtime.session"},
+}  # fmt: skip
+
+
+def committed(item: str) -> dict[str, Any]:
+    return {
+        "type": "input_audio_buffer.committed", "event_id": f"e-{item}", "item_id": item,
+        "previous_item_id": None,
+    }  # fmt: skip
+
+
+def heard(item: str) -> dict[str, Any]:
+    return {
+        "type": "conversation.item.input_audio_transcription.completed", "event_id": f"h-{item}",
+        "item_id": item, "content_index": 0, "transcript": "word",
+        "usage": {"type": "duration", "seconds": 0.1},
+    }  # fmt: skip
+
+
+async def realtime(
+    where: str,
+    make: Callable[[], ClientDialect],
+    patch: dict[str, Any],
+    *steps: Command | type[Event],
+) -> None:
+    """Our half, as an engine that is elsewhere has it: it begins, and then the commands go out; an
+    event's type is waited for."""
+    our = Ours(make())
+    source = AudioFormat("pcm_s16le", 24_000)
+    configure = Configure(patch=patch, format=source, speaks=source, credential=KEY)
+    await dialer(f"ws://{where}", "websocket")(our.link.dialect.open(configure), our.link.attach)
+
+    async def told(kind: type[Event]) -> None:
+        while not any(isinstance(event, kind) for event in our.events):
+            await asyncio.sleep(0.005)
+
+    async with asyncio.timeout(10):
+        await told(Began)
+        for step in steps:
+            if isinstance(step, type):
+                await told(step)
+            else:
+                our.link.ask(step)
+        await told(Ended)
+        await our.link.over
+
+
+def appended(piece: bytes) -> str:
+    return base64.b64encode(piece).decode()
+
+
+def in_their_words(messages: list[Any]) -> None:
+    """Each is one of the events that the SDK has a type for, and holds nothing that type does not
+    know."""
+    from openai.types.realtime import RealtimeClientEvent
+    from pydantic import BaseModel, TypeAdapter
+
+    adapter: TypeAdapter[Any] = TypeAdapter(RealtimeClientEvent)
+
+    def look(value: Any, where: str) -> None:
+        if isinstance(value, BaseModel):
+            assert not value.model_extra, f"{where}: {value.model_extra}"
+            for name in value.model_fields_set:
+                look(getattr(value, name), f"{where}.{name}")
+        elif isinstance(value, list):
+            for inner in value:
+                look(inner, where)
+
+    for message in messages:
+        look(adapter.validate_python(message), message["type"])
+
+
+async def test_openai_transcription() -> None:
+    python("openai")
+    from openai import AsyncOpenAI
+
+    answers = {"input_audio_buffer.commit": (committed("i1"), heard("i1"))}
+
+    async def sdk(where: str) -> None:
+        client = AsyncOpenAI(api_key=KEY, base_url=f"http://{where}/v1")
+        async with client.realtime.connect(extra_query={"intent": "transcription"}) as connection:
+            await connection.session.update(
+                session={
+                    "type": "transcription",
+                    "audio": {
+                        "input": {
+                            "format": {"type": "audio/pcm", "rate": 24_000},
+                            "turn_detection": {
+                                "type": "server_vad",
+                                "prefix_padding_ms": 300,
+                                "silence_duration_ms": 400,
+                                "threshold": 0.6,
+                            },
+                            "transcription": {
+                                "model": "gpt-4o-transcribe",
+                                "language": "de",
+                                "keywords": ["ossicle", "anvil"],
+                            },
+                        }
+                    },
+                }  # fmt: skip
+            )
+            for piece in PIECES[:2]:
+                await connection.input_audio_buffer.append(audio=appended(piece))
+            await connection.input_audio_buffer.commit(event_id="q")
+            for piece in PIECES[2:]:
+                await connection.input_audio_buffer.append(audio=appended(piece))
+            await connection.input_audio_buffer.commit()
+
+    patch = {
+        "recognition": {
+            "language": "de-DE", "model": "gpt-4o-transcribe",
+            "turns": {"silence_ms": 400, "threshold": 0.6},
+            "hints": [{"text": "ossicle"}, {"text": "anvil"}],
+        }
+    }  # fmt: skip
+    recording = Recording(CREATED, answers=answers)
+    async with recording.serving() as where:
+        await sdk(where)
+        await realtime(where, RealtimeClient, patch, *TALK)
+    theirs, mine = recording.seen
+    check(theirs, mine)
+    in_their_words(mine.messages)
+
+
+async def test_openai_conversation() -> None:
+    """Asked, interrupted before a sound of the answer was heard, and told a tool's result."""
+    python("openai")
+    from openai import AsyncOpenAI
+
+    answers: dict[str, tuple[Any, ...]] = {
+        "input_audio_buffer.commit": (committed("i1"), heard("i1")),
+        "response.create": (
+            {"type": "response.created", "event_id": "e1", "response": {"id": "resp_1"}},
+            {
+                "type": "response.output_audio.delta", "event_id": "e2", "response_id": "resp_1",
+                "item_id": "item_1", "output_index": 0, "content_index": 0, "delta": "AAAA",
+            },
+        ),
+        "response.cancel": (
+            {
+                "type": "response.done", "event_id": "e3",
+                "response": {"id": "resp_1", "status": "cancelled", "output": []},
+            },
+        ),
+    }  # fmt: skip
+    tool = {
+        "type": "function", "name": "clock", "description": "Tells the time.",
+        "parameters": {"type": "object", "properties": {"zone": {"type": "string"}}},
+    }  # fmt: skip
+    pcm = {"type": "audio/pcm", "rate": 24_000}
+
+    async def sdk(where: str) -> None:
+        client = AsyncOpenAI(api_key=KEY, base_url=f"http://{where}/v1")
+        async with client.realtime.connect(model="gpt-realtime") as connection:
+            await connection.session.update(
+                session={
+                    "type": "realtime",
+                    "output_modalities": ["audio"],
+                    "instructions": "Be short.",
+                    "tools": [tool],
+                    "tool_choice": "auto",
+                    "max_output_tokens": 300,
+                    "audio": {
+                        "input": {
+                            "format": pcm,
+                            "turn_detection": {
+                                "type": "semantic_vad",
+                                "eagerness": "low",
+                                "create_response": False,
+                                "interrupt_response": True,
+                            },
+                            "transcription": {"model": "gpt-4o-transcribe"},
+                        },
+                        "output": {"format": pcm, "voice": "marin", "speed": 1.2},
+                    },
+                }  # type: ignore[typeddict-item]
+            )
+            for piece in PIECES[:2]:
+                await connection.input_audio_buffer.append(audio=appended(piece))
+            await connection.input_audio_buffer.commit(event_id="q")
+            await connection.response.create(event_id="r")
+            async for event in connection:
+                if event.type == "response.output_audio.delta":
+                    break
+            await connection.response.cancel(response_id="resp_1")
+            await connection.conversation.item.truncate(
+                item_id="item_1", content_index=0, audio_end_ms=0
+            )
+            await connection.conversation.item.create(
+                item={"type": "function_call_output", "call_id": "c1", "output": "noon"},
+                event_id="t",
+            )
+            await connection.conversation.item.create(
+                item={
+                    "type": "message", "role": "user",
+                    "content": [{"type": "input_text", "text": "and tomorrow?"}],
+                },
+                event_id="u",
+            )  # fmt: skip
+            await connection.input_audio_buffer.clear()
+
+    patch = {
+        "recognition": {"turns": {"confidence": 0.9}},
+        "synthesis": {"voice": "marin", "speed": 1.2},
+        "answers": {
+            "wanted": True, "auto": False, "instructions": "Be short.", "tool_choice": "auto",
+            "max_tokens": 300,
+            "tools": [{**tool, "parameters": json.dumps(tool["parameters"])}],
+        },
+    }  # fmt: skip
+    recording = Recording(CREATED, answers=answers)
+    async with recording.serving() as where:
+        await sdk(where)
+        await realtime(
+            where,
+            RealtimeClient,
+            patch,
+            *[Audio(data=piece) for piece in PIECES[:2]],
+            Finalize(ref="q"),
+            Speak(text=None, ref="r"),
+            AudioOut,
+            Cancel(utterance="resp_1", heard_ms=0),
+            Tell(kind="result", call="c1", text="noon", ref="t"),
+            Tell(text="and tomorrow?", ref="u"),
+            Cancel(side="in"),
+            SpeechEnded,
+            End(),
+        )
+    theirs, mine = recording.seen
+    check(theirs, mine)
+    in_their_words(mine.messages)

@@ -127,11 +127,11 @@ class ItemDelete(_Said, frozen=True, tag="conversation.item.delete"):
 
 
 class ItemTruncate(_Said, frozen=True, tag="conversation.item.truncate"):
-    """Only this much of an answer was heard."""
+    """Only this much of an answer was heard. The service demands all three, zeros too."""
 
     item_id: str
-    content_index: int = 0
-    audio_end_ms: Annotated[int, msgspec.Meta(ge=0)] = 0
+    content_index: int
+    audio_end_ms: Annotated[int, msgspec.Meta(ge=0)]
 
 
 class ResponseAsked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
