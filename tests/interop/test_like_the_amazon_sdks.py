@@ -261,8 +261,8 @@ async def test_over_websocket_like_the_javascript_sdk(tmp_path: Path) -> None:
               OSSICLE_JS=modules)  # fmt: skip
     host = "transcribestreaming.us-east-1.amazonaws.com"
     options = {
-        "LanguageCode": "de-DE", "ShowSpeakerLabel": True, "EnablePartialResultsStabilization": True,
-        "LanguageModelName": "ours",
+        "LanguageCode": "de-DE", "ShowSpeakerLabel": True, "LanguageModelName": "ours",
+        "EnablePartialResultsStabilization": True,
     }  # fmt: skip
     async with listening() as (url, seen):
         await run(

@@ -431,7 +431,7 @@ async def test_openai_transcription() -> None:
                             },
                         }
                     },
-                }  # fmt: skip
+                }
             )
             for piece in PIECES[:2]:
                 await connection.input_audio_buffer.append(audio=appended(piece))
