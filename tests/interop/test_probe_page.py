@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from chromium import Browser, Page, chromium
 from harness import gateway_with
-from ossicle.gateway.settings import AccessSettings, ProbeSettings
+from ossicle.gateway.configuration.settings import AccessSettings, ProbeSettings
 from ossicle.transports.webrtc.settings import WebRtcSettings
 from sdks import node_modules
 

@@ -1,0 +1,1 @@
+"""What may be changed about a gateway, under which names, and where it is read from."""

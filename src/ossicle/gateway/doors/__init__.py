@@ -1,0 +1,1 @@
+"""Ports, and what answers on them: sockets, certificates, HTTP, WebSocket, gRPC, WebRTC."""

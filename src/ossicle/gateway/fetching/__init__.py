@@ -1,0 +1,1 @@
+"""Calling addresses on somebody's behalf: where that is allowed, and reading recordings there."""

@@ -1,0 +1,1 @@
+"""What helps to choose a wire: the advisor's answer, and the echoes that are measured."""

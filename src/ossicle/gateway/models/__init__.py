@@ -1,0 +1,1 @@
+"""Which engine hears for which model name, providers included."""

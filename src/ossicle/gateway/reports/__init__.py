@@ -1,0 +1,2 @@
+"""What a gateway tells about its sessions besides answering them: records, webhooks, metrics,
+traces, logs."""
