@@ -56,7 +56,7 @@ def test_vouching_turns_no_keys_on():
 MAKER = """
 import sys, time
 from pathlib import Path
-from ossicle.gateway.secrets import Secrets
+from ossicle.gateway.keys.secrets import Secrets
 held = Secrets(Path(sys.argv[1]), {})
 print("ready", flush=True)
 sys.stdin.readline()
