@@ -26,9 +26,9 @@ from ossicle.dialects.native.messages import ErrorBody
 from ossicle.dialects.openai import endpoints as openai
 from ossicle.dialects.openai.speech_request import SpeechAsked
 from ossicle.dialects.openai.transcription_text import FORMATS
+from ossicle.gateway.doors.about import About
 from ossicle.gateway.measuring.advice import AdviceGiven
 from ossicle.gateway.measuring.probecalls import Understood
-from ossicle.gateway.reports.about import About
 from ossicle.gateway.reports.records import SessionRecord
 from ossicle.gateway.snippets import Snippet
 

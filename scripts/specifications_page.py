@@ -214,7 +214,7 @@ TABLE = (
              "`gateway/reports/traces.py`"),
     Followed("W3C Content Security Policy 3", "of the playground: nothing inline, nothing from "
              "elsewhere", "`gateway/doors/pages.py`"),
-    _rfc(7239, "Forwarded", "`for`, from one's own proxies", "`gateway/doors/forwarded.py`"),
+    _rfc(7239, "Forwarded", "`for`, from one's own proxies", "`gateway/keys/forwarded.py`"),
     _rfc(7617, "Basic authentication", "towards proxies", "`transports/tunnel.py`"),
     _rfc(8305, "happy eyeballs", "its idea, between wires instead of addresses",
          "`client/race.py`"),

@@ -35,11 +35,11 @@ from ossicle.engines.wrap.split import Split
 from ossicle.transports.faults import report_fault
 
 from .configuration.settings import GatewaySettings
-from .doors.amazon import AmazonDoor
-from .doors.forwarded import Forwarding, address_of
 from .keys.access import Access, Verdict
 from .keys.accounts import Accounts
 from .keys.allowance import Addresses
+from .keys.amazon import AmazonDoor
+from .keys.forwarded import Forwarding, address_of
 from .keys.judges import judge_of
 from .keys.keyfile import KeyFile
 from .keys.minting import Mint, signing_secret

@@ -23,10 +23,10 @@ from ossicle.transports.http.server import http_protocol
 from ossicle.transports.http2.protocol import http2_protocol
 from ossicle.transports.websocket.server import websocket_protocol
 
+from .app import make_app
 from .configuration.settings import GatewaySettings
 from .doors import handover
 from .doors.activation import announce, inherited
-from .doors.app import make_app
 from .doors.bind import router
 from .doors.certificates import (
     CertificateFiles,

@@ -15,7 +15,7 @@ from typing import Any
 
 import uvicorn
 
-from .forwarded import Network
+from ..keys.forwarded import Network
 from .listening import listen
 from .proxied import Proxied
 

@@ -27,7 +27,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ..house import House
-from ..reports.about import about
+from .about import about
 
 __all__ = ["POLICY", "page_routes"]
 

@@ -20,7 +20,7 @@ import struct
 from collections.abc import Callable
 from typing import Final
 
-from .forwarded import Network, address_of, within
+from ..keys.forwarded import Network, address_of, within
 
 __all__ = ["BadHeader", "Proxied", "read_header"]
 

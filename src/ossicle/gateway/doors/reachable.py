@@ -12,7 +12,7 @@ from ossicle.transports.webrtc.ports import bound_socket
 from ossicle.transports.webrtc.turn import credentials
 
 from ..configuration.settings import GatewaySettings
-from .loopback import loopback
+from ..fetching.loopback import loopback
 from .webrtc import doorway
 
 __all__ = ["facts_of"]

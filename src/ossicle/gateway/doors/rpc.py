@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 from ossicle.core.errors import MissingExtra
 from ossicle.core.ports import Acceptor
+from ossicle.core.probing import GRPC_METHODS
 
 from ..configuration.settings import GatewaySettings
 from ..house import House
-from ..measuring.probe import METHODS
 from .bind import BINDINGS, Binding, router
 from .certificates import ReloadingContext
 
@@ -127,7 +127,7 @@ class RpcDoors:
         self._host = settings.host
         self._tls: ReloadingContext | None = None
         self._served: tuple[bytes, bytes] | None = None
-        methods = methods_of() | METHODS
+        methods = methods_of() | GRPC_METHODS
         services = services_of(methods)
         self.urls: dict[str, str] = {}
         """Scheme -> `scheme://host:port` of the doors that are open."""

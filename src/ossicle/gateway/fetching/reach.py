@@ -32,7 +32,7 @@ import msgspec
 
 from ossicle.core.errors import ConnectionLost, Refused, TimedOut
 
-from ..doors.loopback import loopback
+from .loopback import loopback
 
 __all__ = ["Post", "Reach", "Reply", "Streams", "Target"]
 

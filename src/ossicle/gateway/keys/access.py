@@ -19,7 +19,7 @@ from ossicle.core.endpoint import Minted
 from ossicle.core.errors import Denied, Refused
 from ossicle.core.wire import Opening
 
-from ..doors.loopback import loopback
+from ..fetching.loopback import loopback
 from .judges import Judge, ask
 from .keyfile import KeyEntry, KeyFile, KeyLimits, digest_of
 from .minting import Mint, is_token

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from ossicle.core.errors import OssicleError, Overloaded, Refused
 
-from ..doors.loopback import loopback
+from ..fetching.loopback import loopback
 from ..fetching.reach import Post, Reach
 from .jwt import MOST_BYTES, KeySet, TokenCheck, candidates, header_of, parse_keys
 

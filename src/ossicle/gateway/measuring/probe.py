@@ -15,15 +15,14 @@ import socket
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
 from ossicle.core.errors import BadMessage, OssicleError, Overloaded, Refused
 from ossicle.core.ports import Acceptor, Channel, Receiver, Timer
 from ossicle.core.probing import (
-    GRPC_ASK,
-    GRPC_ECHO,
+    GRPC_METHODS,
     PATH,
     Came,
     Count,
@@ -46,13 +45,13 @@ from ossicle.dialects.native.credentials import SUBPROTOCOL, credential_of, in_u
 from ossicle.dialects.native.errors import close_code, refusal
 
 from ..configuration.settings import GatewaySettings
-from ..doors.forwarded import address_of
 from ..doors.webrtc import ice_servers
 from ..house import House
+from ..keys.forwarded import address_of
 from .datagrams import Datagrams, udp_socket
 from .probecalls import RpcProbe
 
-__all__ = ["METHODS", "Probes", "open_datagrams"]
+__all__ = ["Probes", "open_datagrams"]
 
 log = logging.getLogger("ossicle.gateway.probe")
 
@@ -71,9 +70,7 @@ _CALL_S = 30.0
 """Of a WebRTC call that measures."""
 _TURN_S = 300.0
 """How long a credential for a relay lives, which the offer brings."""
-METHODS: dict[str, Literal["stream", "unary"]] = {GRPC_ECHO: "stream", GRPC_ASK: "unary"}
-"""Of the gRPC door."""
-_PATHS = {PATH, *METHODS}
+_PATHS = {PATH, *GRPC_METHODS}
 _Any: TypeAlias = "_Probe | RpcProbe"
 
 
@@ -108,7 +105,7 @@ class Probes:
         """Somebody asks for `/v1/probe`."""
         house = self.house
         opening = house.forwarding.seen(opening)
-        make = RpcProbe if opening.path in METHODS else _Probe
+        make = RpcProbe if opening.path in GRPC_METHODS else _Probe
         probe = make(self, opening, channel)
         try:
             house.knock(opening)

@@ -29,10 +29,10 @@ from ossicle.dialects.native.rpc_errors import end
 from ossicle.dialects.protobuf import Codec
 
 from ..configuration.settings import ProbeSettings
-from ..doors.forwarded import address_of
 from ..doors.requested import body_of, opening_of
 from ..doors.webrtc import WebRtcDoor
 from ..house import House
+from ..keys.forwarded import address_of
 from .advice import AdviceGiven, answer
 
 __all__ = [

@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from ossicle.gateway.doors.forwarded import networks
 from ossicle.gateway.doors.proxied import SIGNATURE, BadHeader, Proxied, read_header
+from ossicle.gateway.keys.forwarded import networks
 
 
 def v2(command: int, family: int, body: bytes) -> bytes:

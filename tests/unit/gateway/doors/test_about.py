@@ -17,9 +17,9 @@ from ossicle.engines.responders.function import Function
 from ossicle.engines.tone import ToneEngine
 from ossicle.gateway.configuration.settings import GatewaySettings
 from ossicle.gateway.configuration.sources import configure
+from ossicle.gateway.doors.about import About, about
 from ossicle.gateway.house import House
 from ossicle.gateway.models.routing import Routed
-from ossicle.gateway.reports.about import About, about
 
 ROOT = Path(__file__).parents[4]
 

@@ -11,7 +11,7 @@ from ossicle.dialects.amazon import AmazonServer, Keys, Lists, SessionIds, signe
 from ossicle.dialects.amazon.sessions import State
 
 from ..configuration.settings import AmazonSettings
-from ..keys.access import Access
+from .access import Access
 
 __all__ = ["AmazonDoor"]
 

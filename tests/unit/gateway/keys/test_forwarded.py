@@ -4,7 +4,7 @@ import pytest
 
 from ossicle.core.errors import Refused
 from ossicle.core.wire import Opening
-from ossicle.gateway.doors.forwarded import Forwarding, address_of, networks
+from ossicle.gateway.keys.forwarded import Forwarding, address_of, networks
 
 TRUSTED = ["10.0.0.0/8", "::1"]
 

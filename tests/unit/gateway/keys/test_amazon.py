@@ -9,8 +9,8 @@ import pytest
 from ossicle.core.errors import Denied
 from ossicle.dialects.amazon.guard import Admitted
 from ossicle.gateway.configuration.settings import AmazonSettings
-from ossicle.gateway.doors.amazon import AmazonDoor
 from ossicle.gateway.keys.access import Access
+from ossicle.gateway.keys.amazon import AmazonDoor
 from ossicle.gateway.keys.keyfile import KeyFile
 
 
