@@ -1,7 +1,9 @@
 """Whatever arrives, OpenAI's dialects take it, or refuse it in their own words."""
 
 import json
+import re
 import sys
+from base64 import b64encode
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ossicle.audio.speechfile import speech_file
-from ossicle.core.commands import Configure
+from ossicle.core.commands import Audio, Configure
 from ossicle.core.errors import OssicleError
 from ossicle.core.events import (
     Asked,
@@ -136,6 +138,45 @@ def test_the_server_half(
             if isinstance(step, Close):
                 assert len(step.reason.encode()) <= 123
     assert closed == (server.send(Ended(), 0.0) == ())
+
+
+appends = st.builds(
+    lambda audio, more, behind: json.dumps(
+        {"type": "input_audio_buffer.append", **more, "audio": audio}
+        if behind
+        else {"audio": audio, "type": "input_audio_buffer.append", **more}
+    ),
+    st.binary(max_size=9).map(lambda data: b64encode(data).decode())
+    | st.text(max_size=4)
+    | anything,
+    st.just({}) | st.dictionaries(st.sampled_from(("event_id", "x", "audio", "type")), anything),
+    st.booleans(),
+)  # fmt: skip
+
+
+@settings(max_examples=400, derandomize=True, deadline=None)
+@given(told=st.lists(appends | appends | texts, max_size=8), declared=st.booleans())
+def test_the_short_way_of_sound_and_the_long_one_say_the_same(told: list[str], declared: bool):
+    def run(short: bool) -> list[Any]:
+        server = RealtimeServer()
+        server.open(Opening(id="i"), 0.0)
+        server.send(Began(session="s"), 0.0)
+        if declared:
+            server.receive(Text('{"type":"session.update","session":{"type":"realtime"}}'), 0.0)
+        said: list[Any] = []
+        for number, text in enumerate(told):
+            audio = server.spelled(text) if short else None
+            steps = (Audio(audio),) if audio is not None else server.receive(Text(text), 0.0)
+            for step in (*steps, *server.expire(float(number))):
+                if isinstance(step, Audio) and said and isinstance(said[-1], bytes):
+                    said[-1] += step.data
+                elif isinstance(step, Text):
+                    said.append(re.sub('"(event|item|sess|resp)_[^"]*"', '"id"', step.data))
+                else:
+                    said.append(step.data if isinstance(step, Audio) else step)
+        return said
+
+    assert run(short=True) == run(short=False)
 
 
 @settings(max_examples=300, derandomize=True, deadline=None)
