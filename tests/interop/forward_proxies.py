@@ -1,4 +1,4 @@
-"""tinyproxy and squid, as a company has them between its people and the world.
+"""tinyproxy, squid and microsocks, as a company has them between its people and the world.
 
 with tinyproxy(folder, password="secret") as proxy:
     connect(url, proxy=proxy.url)
@@ -20,7 +20,7 @@ import pytest
 
 from .real_proxies import free_port, which
 
-__all__ = ["PASSWORD", "PROXIES", "USER", "ForwardProxy", "outside_address"]
+__all__ = ["PASSWORD", "PROXIES", "USER", "ForwardProxy", "microsocks", "outside_address"]
 
 USER, PASSWORD = "user", "se-cret.1"
 """All that tinyproxy's file can say."""
@@ -29,17 +29,21 @@ USER, PASSWORD = "user", "se-cret.1"
 class ForwardProxy:
     """One that runs."""
 
-    def __init__(self, port: int, journal: Path) -> None:
+    def __init__(
+        self, port: int, journal: Path, *, scheme: str = "http", noted: str = "CONNECT"
+    ) -> None:
+        """`noted`: what its log says in front of where it made a tunnel to."""
         self.place = f"127.0.0.1:{port}"
-        self.url = f"http://{self.place}"
-        self.known = f"http://{USER}:{PASSWORD}@{self.place}"
+        self.url = f"{scheme}://{self.place}"
+        self.known = f"{scheme}://{USER}:{PASSWORD}@{self.place}"
         """Its URL with the right password."""
         self._journal = journal
+        self._noted = noted
 
     async def connected(self, place: str, seconds: float = 5.0) -> bool:
         """Whether it made a tunnel to there, by its own log; squid writes when one is over."""
         end = time.monotonic() + seconds
-        while f"CONNECT {place}" not in (
+        while f"{self._noted} {place}" not in (
             self._journal.read_text() if self._journal.exists() else ""
         ):
             if time.monotonic() >= end:
@@ -98,6 +102,17 @@ def squid(*, password: bool) -> Generator[ForwardProxy]:
         config.write_text("\n".join(lines) + "\n")
         with _running([program, "-N", "-f", str(config)], port, folder):
             yield ForwardProxy(port, journal)
+
+
+@contextlib.contextmanager
+def microsocks(*, password: bool) -> Generator[ForwardProxy]:
+    """Of Debian: SOCKS 5 and nothing else."""
+    program = which("microsocks")
+    with _folder() as folder:
+        port = free_port()
+        login = ["-u", USER, "-P", PASSWORD] if password else []
+        with _running([program, "-i", "127.0.0.1", "-p", str(port), *login], port, folder):
+            yield ForwardProxy(port, folder / "said", scheme="socks5", noted="connected to")
 
 
 PROXIES: dict[str, Callable[..., contextlib.AbstractContextManager[ForwardProxy]]] = {

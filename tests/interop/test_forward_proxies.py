@@ -1,27 +1,48 @@
-"""Our client, and a gateway's upstreams, through the real tinyproxy and squid."""
+"""Our client, and a gateway's upstreams, through the real tinyproxy, squid and microsocks."""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from harness import gateway_with
 from ossicle.client import Reconnect, connect
 from ossicle.client.address import Wire
-from ossicle.core.errors import ConnectionLost, OssicleError, Refused
+from ossicle.client.dial import dialer
+from ossicle.core.errors import ConnectionLost, EngineFailed, OssicleError, Refused
+from ossicle.core.events import Transcript
+from ossicle.core.ports import Engine
+from ossicle.core.wire import Opening
+from ossicle.engines.openai_http import TranscriptionServer
+from ossicle.engines.request import posted
+from ossicle.engines.scripted import ScriptedEngine
+from ossicle.gateway.models.egress import egress
 from ossicle.gateway.models.upstreams import open_upstream
 from ossicle.gateway.serve import Gateway
 from ossicle.testing.marked import marked_audio, marked_expected, marked_words
+from ossicle.testing.recorder import Recorder
 
-from .forward_proxies import PASSWORD, PROXIES, ForwardProxy, outside_address
+from .forward_proxies import PASSWORD, PROXIES, ForwardProxy, microsocks, outside_address
 
 pytestmark = pytest.mark.interop
 
 WORDS = [1, 2, 0, 3, 0]
+LOUD = (np.sin(np.arange(25_600) * 0.2) * 8_000).astype("<i2").tobytes() + bytes(32_000)
+"""1.6 s of sound, and a second of silence."""
 WIRES: tuple[Wire, ...] = ("websocket", "http", "grpc", "mux")
 VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "GRPC_PROXY")
+
+
+class Loud:
+    """Tells sound from silence, which is all there is here."""
+
+    frame_samples = 512
+
+    def probability(self, frame: bytes) -> float:
+        return float(np.abs(np.frombuffer(frame, "<i2")).max() > 1_000)
 
 
 @pytest.fixture(autouse=True)
@@ -173,19 +194,115 @@ async def test_loopback_is_left_alone_by_the_environment(
             await said(door(gateway, wire), wire)
 
 
+async def heard_by(engine: Engine, folder: Path) -> list[str]:
+    """The words of a gateway with that engine, of sound that is loud for five words."""
+    async with (
+        gateway_with(folder, engine) as near,
+        asyncio.timeout(20),
+        connect(door(near, "websocket")) as stream,
+    ):
+        await stream.send(LOUD)
+        await stream.end()
+        finals = [e async for e in stream if isinstance(e, Transcript) and e.final]
+    return " ".join(final.text for final in finals).replace(".", "").split()
+
+
 async def test_an_upstream_goes_through_the_proxy_of_the_environment(
     open_proxy: ForwardProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    host = outside_address()
-    async with (
-        gateway_with(tmp_path / "far", allow_hosts=(host,)) as far,
-        relay(host, far.doors["http"].port) as port,
-    ):
+    """Each over its own wire: WebSocket, HTTP/2, gRPC, and a request for each turn."""
+    host, places = outside_address(), dict[str, str]()
+    async with gateway_with(
+        tmp_path / "far", ScriptedEngine("one two three. four five."), grpc_port=0,
+        allow_hosts=(host,),
+    ) as far:  # fmt: skip
         monkeypatch.setenv("HTTP_PROXY", open_proxy.url)
-        engine = open_upstream(f"native@http://{host}:{port}")
-        async with gateway_with(tmp_path / "near", engine) as near:
-            await said(door(near, "websocket"), "websocket")
-        assert await open_proxy.connected(f"{host}:{port}")
+        for name, wire, scheme in (
+            ("native", "websocket", "http"),
+            ("deepgram", "websocket", "http"),
+            ("amazon-http2", "http", "http"),
+            ("google", "grpc", "grpc"),
+            ("openai_http", "http", "http"),
+        ):
+            async with relay(host, port_of(far, wire)) as port:
+                place = f"{host}:{port}"
+                engine = (
+                    TranscriptionServer(f"http://{place}/v1", vad=Loud, way=egress).engine()
+                    if name == "openai_http"
+                    else open_upstream(f"{name}@{scheme}://{place}")
+                )
+                assert await heard_by(engine, tmp_path / name) == [
+                    "one", "two", "three", "four", "five",
+                ]  # fmt: skip
+            places[name] = place
+    for name, place in places.items():  # squid tells of tunnels that are over
+        assert await open_proxy.connected(place), name
+
+
+async def test_an_engine_that_asks_over_http_names_the_proxy_and_no_password(
+    locked_proxy: ForwardProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also with TLS inside the tunnel; and what a proxy refuses is no fault of a client's."""
+    wrong = locked_proxy.known.replace(PASSWORD, "wr0ng")
+    for scheme, variable in (("http", "http_proxy"), ("https", "https_proxy")):
+        monkeypatch.setenv(variable, wrong)
+        with pytest.raises(EngineFailed, match=locked_proxy.place) as told:
+            async with posted(f"{scheme}://192.0.2.1/v1", {}, b"", way=egress):
+                pass
+        assert told.value.whose == "upstream"
+        assert "wr0ng" not in str(told.value)
+
+
+async def test_providers_protocols_through_a_proxy_with_tls_inside(
+    locked_proxy: ForwardProxy, tmp_path: Path
+) -> None:
+    """HTTP/2 by ALPN, gRPC and WebSocket, past a password, trusting an authority of our own."""
+    async with gateway_with(tmp_path, tls_port=0, grpc_port=0, grpc_tls_port=0) as gateway:
+        ca = tmp_path / "state" / "ca.pem"
+        wires: tuple[tuple[str, Wire], ...] = (
+            ("amazon-http2", "http"), ("amazon", "websocket"), ("google", "grpc"),
+            ("deepgram", "websocket"),
+        )  # fmt: skip
+        for dialect, wire in wires:
+            url = door(gateway, wire, "localhost", secure=True)
+            async with (
+                asyncio.timeout(20),
+                connect(url, dialect=dialect, proxy=locked_proxy.known, ca=ca) as stream,
+            ):
+                await stream.send(marked_audio(WORDS))
+                await stream.end()
+                events = [event async for event in stream]
+            assert marked_words(events) == marked_expected(WORDS), dialect
+        ports = {port_of(gateway, wire, secure=True) for _, wire in wires}
+    for port in ports:
+        assert await locked_proxy.connected(f"localhost:{port}")
+
+
+@pytest.mark.parametrize("password", [False, True], ids=["open", "locked"])
+async def test_socks(tmp_path: Path, password: bool) -> None:
+    """Every wire that dials by itself; names are looked up by the proxy. gRPC says what it can."""
+    with microsocks(password=password) as proxy:
+        async with gateway_with(tmp_path, tls_port=0, grpc_port=0) as gateway:
+            ca = tmp_path / "state" / "ca.pem"
+            for wire in ("websocket", "http", "mux"):
+                await said(door(gateway, wire), wire, proxy.known if password else proxy.url)
+                url = door(gateway, wire, "localhost", secure=True)
+                await said(url, wire, proxy.known if password else proxy.url, ca)
+            opening = Opening(method="POST", path="/healthz")
+            dial = dialer(gateway.url, "http2", proxy=proxy.known if password else proxy.url)
+            channel = await dial(opening, Recorder)
+            channel.abort()
+            assert await proxy.connected(door(gateway, "http").rpartition("/")[2])
+            if password:
+                wrong = proxy.known.replace(PASSWORD, "wr0ng")
+                for login, how in ((proxy.url, "wants a user"), (wrong, "does not take the user")):
+                    with pytest.raises(Refused, match=f"{proxy.place} {how}") as told:
+                        await said(door(gateway, "websocket"), "websocket", login)
+                    assert "wr0ng" not in str(told.value)
+            with pytest.raises(ConnectionLost, match=r"does not connect to 127\.0\.0\.1:9"):
+                await said("http://127.0.0.1:9", "http", proxy.known if password else proxy.url)
+            with pytest.raises(Refused, match=r"proxies of http:// alone, not socks5://"):
+                await said(door(gateway, "grpc"), "grpc", proxy.url)
 
 
 @pytest.mark.parametrize("wire", WIRES)

@@ -48,7 +48,7 @@ from ossicle.dialects.amazon.eventstream import (
     encode,
     read_frames,
 )
-from ossicle.gateway.certificates import local_certificates
+from ossicle.gateway.doors.certificates import local_certificates
 from sdks import javascript, python
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(60)]

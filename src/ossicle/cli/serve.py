@@ -24,6 +24,7 @@ from ossicle.gateway.configuration.settings import GatewaySettings
 from ossicle.gateway.configuration.sources import Misconfigured, configure
 from ossicle.gateway.keys.access import keys_from_environment
 from ossicle.gateway.models.choices import open_choice
+from ossicle.gateway.models.egress import egress
 from ossicle.gateway.models.routing import Routed, route
 from ossicle.gateway.models.upstreams import open_upstream
 from ossicle.gateway.reports.logs import set_up
@@ -158,9 +159,9 @@ def build_engine(settings: GatewaySettings) -> Engine:
             case "upstream":
                 return open_upstream(argument, entries)
             case "agent":
-                return open_agent(argument, opened, settings.voice or default_voice())
+                return open_agent(argument, opened, settings.voice or default_voice(), egress)
             case _:
-                return open_engine(spec)
+                return open_engine(spec, egress)
 
     def with_voice(spec: str) -> Engine:
         recogniser = open_choice(spec, opened)

@@ -13,6 +13,7 @@ from ..core.errors import Refused
 from ..core.ports import Engine
 from .agent import Agent
 from .compose import Combined
+from .request import Way, directly
 from .responders import Responder
 from .responders.chat import chat
 from .responders.function import function
@@ -21,13 +22,16 @@ from .responders.parrot import Parrot
 __all__ = ["open_agent", "open_responder"]
 
 
-def open_agent(argument: str, make: Callable[[str], Engine], voice: str) -> Agent:
+def open_agent(
+    argument: str, make: Callable[[str], Engine], voice: str, way: Way = directly
+) -> Agent:
     """The agent that a text names, not started.
 
     Args:
         argument: what follows `agent:`.
         make: opens an engine by `NAME[:ARG]`.
         voice: what speaks where the text does not say.
+        way: to the server of a responder.
 
     Raises:
         Refused: a place is empty, or a responder is not known; or as `make` does.
@@ -38,14 +42,14 @@ def open_agent(argument: str, make: Callable[[str], Engine], voice: str) -> Agen
             f"agent:{argument[:80]} must be agent:RECOGNISER > RESPONDER > VOICE", code="bad_option"
         )
     ears = make(parts[0])
-    responder = open_responder(parts[1]) if len(parts) > 1 else Parrot()
+    responder = open_responder(parts[1], way) if len(parts) > 1 else Parrot()
     spoken = parts[2] if len(parts) > 2 else voice
     if ears.capabilities.speaks or spoken == "off":
         return Agent(ears, responder)
     return Agent(Combined(ears, make(spoken)), responder)
 
 
-def open_responder(spec: str) -> Responder:
+def open_responder(spec: str, way: Way = directly) -> Responder:
     """The responder that `NAME[:ARG]` names.
 
     Raises:
@@ -56,7 +60,7 @@ def open_responder(spec: str) -> Responder:
         case "parrot" if not argument:
             return Parrot()
         case "chat":
-            return chat(argument)
+            return chat(argument, way)
         case "python":
             return function(argument)
         case _:

@@ -28,6 +28,7 @@ from .echo import EchoEngine
 from .espeak.engine import MISSING, EspeakEngine
 from .espeak.library import available
 from .openai_http import open_transcription_server
+from .request import Way, directly
 from .scripted import ScriptedEngine
 from .tone import ToneEngine
 
@@ -50,15 +51,19 @@ class EngineRow(msgspec.Struct, frozen=True):
 
 
 class _Entry(msgspec.Struct, frozen=True):
-    make: Callable[[str], Engine]
+    make: Callable[[str, Way], Engine]
     argument: str
     note: str
     missing: Callable[[], str]
     """Why it cannot be opened here; empty = it can."""
 
 
-def open_engine(spec: str) -> Engine:
+def open_engine(spec: str, way: Way = directly) -> Engine:
     """The engine that `NAME[:ARG]` names, not started.
+
+    Args:
+        spec: its name and what follows.
+        way: to the server of one that asks over HTTP.
 
     Raises:
         Refused: an unknown name, or an argument the engine does not take.
@@ -77,7 +82,7 @@ def open_engine(spec: str) -> Engine:
         raise MissingExtra(missing)
     if argument and not entry.argument:
         raise Refused(f"engine {name} takes no argument, not {argument!r}", code="bad_option")
-    return entry.make(argument)
+    return entry.make(argument, way)
 
 
 def default_voice() -> str:
@@ -153,26 +158,28 @@ def _here() -> str:
 
 _TABLE: dict[str, _Entry] = {
     "pocketsphinx": _Entry(
-        _pocketsphinx,
+        lambda argument, _: _pocketsphinx(argument),
         "PROCESSES",
         "Works offline at once; good for commands and digits, not dictation.",
         _no_pocketsphinx,
     ),
-    "echo": _Entry(lambda _: EchoEngine(), "", EchoEngine.capabilities.note, _here),
+    "echo": _Entry(lambda _, way: EchoEngine(), "", EchoEngine.capabilities.note, _here),
     "scripted": _Entry(
-        ScriptedEngine,
+        lambda argument, _: ScriptedEngine(argument),
         "TEXT|FILE|heard[?pace=&fail_at=&fail=&open_ms=]",
         "Says given words by audio time; for tests.",
         _here,
     ),
-    "tone": _Entry(lambda _: ToneEngine(), "", ToneEngine.capabilities.note, _here),
+    "tone": _Entry(lambda _, way: ToneEngine(), "", ToneEngine.capabilities.note, _here),
     "espeak": _Entry(
-        lambda _: EspeakEngine(),
+        lambda _, way: EspeakEngine(),
         "",
         EspeakEngine.capabilities.note,
         lambda: "" if available() else MISSING,
     ),
-    "python": _Entry(_python, "MODULE:ATTRIBUTE", "An engine of your own.", _here),
+    "python": _Entry(
+        lambda argument, _: _python(argument), "MODULE:ATTRIBUTE", "An engine of your own.", _here
+    ),
     "openai_http": _Entry(
         open_transcription_server,
         "URL?model=NAME&key_env=VARIABLE&words=1",
@@ -180,7 +187,9 @@ _TABLE: dict[str, _Entry] = {
         _here,
     ),
     "agent": _Entry(
-        lambda argument: open_agent(argument, open_engine, default_voice()),
+        lambda argument, way: open_agent(
+            argument, lambda spec: open_engine(spec, way), default_voice(), way
+        ),
         "RECOGNISER > RESPONDER > VOICE",
         "Answers what it hears: parrot, chat:URL?model=NAME or python:MODULE:NAME.",
         _here,

@@ -25,7 +25,7 @@ from ..core.errors import EngineFailed, Refused
 from ..core.events import Event, SpeechEnded, SpeechStarted, Transcript, TurnReason, Word
 from ..core.options import Options
 from .generators import GeneratorEngine, Item, from_generator
-from .request import Limits, posted
+from .request import Limits, Way, directly, posted
 
 __all__ = ["TranscriptionServer", "open_transcription_server"]
 
@@ -60,6 +60,7 @@ class TranscriptionServer:
         words: bool = False,
         environment: Mapping[str, str] = os.environ,
         limits: Limits | None = None,
+        way: Way = directly,
         vad: Callable[[], Vad] | None = None,
     ) -> None:
         """
@@ -70,6 +71,7 @@ class TranscriptionServer:
             words: ask for the times of words; not every server has them.
             environment: where keys are looked for.
             limits: patience.
+            way: to the server.
             vad: tells speech from the rest.
         """
         self._url = url.rstrip("/") + "/audio/transcriptions"
@@ -78,6 +80,7 @@ class TranscriptionServer:
         self._words = words
         self._environment = environment
         self._limits = limits or Limits()
+        self._way = way
         self._vad = vad
 
     def engine(self) -> GeneratorEngine:
@@ -158,7 +161,7 @@ class TranscriptionServer:
                 )
             headers["authorization"] = f"Bearer {key}"
         body = _form(boundary, fields, _wav(piece.data))
-        async with posted(self._url, headers, body, self._limits) as answer:
+        async with posted(self._url, headers, body, self._limits, way=self._way) as answer:
             data = await answer.whole()
         try:
             return msgspec.json.decode(data, type=_Heard)
@@ -246,7 +249,7 @@ class _Turns:
             self._from = until
 
 
-def open_transcription_server(argument: str) -> GeneratorEngine:
+def open_transcription_server(argument: str, way: Way = directly) -> GeneratorEngine:
     """The engine of `URL?model=…&key_env=…&words=1`.
 
     Raises:
@@ -268,6 +271,7 @@ def open_transcription_server(argument: str) -> GeneratorEngine:
         model=words.get("model", "whisper-1"),
         key_env=words.get("key_env", ""),
         words=words.get("words", "") in {"1", "true"},
+        way=way,
     ).engine()
 
 

@@ -3,9 +3,10 @@
     async with posted(url, headers, body, limits) as answer:
         async for piece in answer.pieces(): ...
 
-HTTP/1.1 over asyncio streams, a connection for each request. An answer that is no 2xx is an
-`EngineFailed` or what its status says; its text is shortened and holds no header. Where engines may
-reach is for whoever configures them: nothing a client says becomes an address here.
+HTTP/1.1 over asyncio streams, a connection for each request. The way to the server is handed in: a
+gateway's leads through the proxy of its environment. An answer that is no 2xx is an `EngineFailed`
+or what its status says; its text is shortened and holds no header. Where engines may reach is for
+whoever configures them: nothing a client says becomes an address here.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import contextlib
 import functools
 import ssl
 from collections.abc import AsyncGenerator, Mapping
+from typing import Protocol, TypeAlias
 from urllib.parse import urlsplit
 
 import h11
@@ -20,7 +22,9 @@ import msgspec
 
 from ..core.errors import EngineFailed, OssicleError, Overloaded, Refused, TimedOut
 
-__all__ = ["Answer", "Limits", "posted"]
+__all__ = ["Answer", "Limits", "Streams", "Way", "directly", "posted"]
+
+Streams: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 _MOST_ERROR = 4 << 10
 _PIECE = 64 << 10
@@ -36,6 +40,19 @@ class Limits(msgspec.Struct, frozen=True):
     """Between two pieces of it."""
     most: int = 16 << 20
     """Bytes of an answer."""
+
+
+class Way(Protocol):
+    """How a connection is made. Who asks bounds the time."""
+
+    async def __call__(self, scheme: str, host: str, port: int) -> Streams:
+        """A connection, with TLS where the scheme is https.
+
+        Raises:
+            OSError: nobody is there.
+            OssicleError: a proxy on the way does not lead there.
+        """
+        ...
 
 
 class Answer:
@@ -117,9 +134,20 @@ def _platform_trust() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
+async def directly(scheme: str, host: str, port: int) -> Streams:
+    """The `Way` past every proxy."""
+    context = _platform_trust() if scheme == "https" else None
+    return await asyncio.open_connection(host, port, ssl=context)
+
+
 @contextlib.asynccontextmanager
 async def posted(
-    url: str, headers: Mapping[str, str], body: bytes, limits: Limits | None = None
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    limits: Limits | None = None,
+    *,
+    way: Way = directly,
 ) -> AsyncGenerator[Answer, None]:
     """Send a request; the connection is gone on the way out.
 
@@ -130,15 +158,14 @@ async def posted(
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise Refused(f"{url[:100]!r} is no http:// or https:// address", code="bad_option")
-    secure = parts.scheme == "https"
-    name, port = parts.hostname, parts.port or (443 if secure else 80)
-    context = _platform_trust() if secure else None
+    name, port = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
     try:
         async with asyncio.timeout(limits.connect_s):
-            reader, writer = await asyncio.open_connection(name, port, ssl=context)
-    except (OSError, TimeoutError) as error:
+            reader, writer = await way(parts.scheme, name, port)
+    except (OSError, TimeoutError, OssicleError) as error:
+        why = str(error) if isinstance(error, OssicleError) else type(error).__name__
         raise EngineFailed(
-            f"{name}:{port} cannot be reached: {type(error).__name__}", code="engine_unavailable"
+            f"{name}:{port} cannot be reached: {why}", code="engine_unavailable"
         ) from error
     try:
         wire = _Wire(name, reader, writer)

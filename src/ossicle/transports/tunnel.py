@@ -16,7 +16,7 @@ from typing import Any, TypeAlias, cast
 from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
-from python_socks import ProxyConnectionError, ProxyError, ProxyTimeoutError
+from python_socks import ProxyConnectionError, ProxyError, ProxyTimeoutError, ProxyType
 from python_socks.async_.asyncio import Proxy as SocksProxy
 
 from ossicle.core.errors import ConnectionLost, Refused, TimedOut
@@ -271,11 +271,7 @@ class _Connect(asyncio.Protocol):
 
 def _refusal(proxy: Proxy, place: str, status: int, reason: str) -> Exception:
     if status in {401, 407}:  # tinyproxy 1.11 says 401
-        how = "does not take the user and password" if proxy.user else "wants a user and password"
-        return Refused(
-            f"proxy {proxy} {how}: http://user:password@host:port (proxy= or HTTPS_PROXY)",
-            code="forbidden",
-        )
+        return _stranger(proxy)
     text = f"proxy {proxy} does not connect to {place}: {status} {reason}".rstrip()
     if status in {400, 403, 405, 501}:
         return Refused(
@@ -286,12 +282,18 @@ def _refusal(proxy: Proxy, place: str, status: int, reason: str) -> Exception:
     return ConnectionLost(text)
 
 
+def _stranger(proxy: Proxy) -> Refused:
+    how = "does not take the user and password" if proxy.user else "wants a user and password"
+    return Refused(
+        f"proxy {proxy} {how}: {proxy.scheme}://user:password@host:port (proxy= or HTTPS_PROXY)",
+        code="forbidden",
+    )
+
+
 async def _socks(proxy: Proxy, host: str, port: int) -> socket.socket:
-    made = SocksProxy.from_url(
-        f"{proxy.scheme}://{_authority(proxy.host, proxy.port)}",
-        username=proxy.user or None,
-        password=proxy.password or None,
-        rdns=True,
+    kind = ProxyType.SOCKS5 if proxy.scheme == "socks5" else ProxyType.SOCKS4
+    made = SocksProxy(
+        kind, proxy.host, proxy.port, proxy.user or None, proxy.password or None, rdns=True
     )
     try:
         return await made.connect(dest_host=host, dest_port=port)
@@ -299,4 +301,9 @@ async def _socks(proxy: Proxy, host: str, port: int) -> socket.socket:
         raise ConnectionLost(f"no connection to proxy {proxy}") from error
     except (ProxyError, ProxyTimeoutError, OSError) as error:
         place = _authority(host, port)
-        raise ConnectionLost(f"proxy {proxy} does not connect to {place}") from error
+        why = str(error)[:80] if isinstance(error, ProxyError) else type(error).__name__
+        if (
+            "uthentication" in why
+        ):  # RFC 1928, 3; RFC 1929. It comes as words only
+            raise _stranger(proxy) from error
+        raise ConnectionLost(f"proxy {proxy} does not connect to {place}: {why}") from error

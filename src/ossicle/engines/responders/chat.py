@@ -18,7 +18,7 @@ import msgspec
 from ...core.errors import EngineFailed, Refused
 from ...core.events import Usage
 from ...core.options import Tool
-from ..request import Limits, posted
+from ..request import Limits, Way, directly, posted
 from . import Entry, Piece, Question, ToolCall
 
 __all__ = ["Chat", "chat"]
@@ -70,6 +70,7 @@ class Chat:
         instructions: str = "",
         environment: Mapping[str, str] = os.environ,
         limits: Limits | None = None,
+        way: Way = directly,
     ) -> None:
         """
         Args:
@@ -79,6 +80,7 @@ class Chat:
             instructions: where a session brings none.
             environment: where keys are looked for.
             limits: patience.
+            way: to the server.
         """
         self.name = model or "chat"
         self._url = url.rstrip("/") + "/chat/completions"
@@ -87,6 +89,7 @@ class Chat:
         self._instructions = instructions
         self._environment = environment
         self._limits = limits or Limits()
+        self._way = way
 
     async def respond(self, question: Question) -> AsyncGenerator[Piece, None]:
         """The model's answer."""
@@ -100,7 +103,7 @@ class Chat:
             headers["authorization"] = f"Bearer {key}"
         body = json.dumps(self._body(question)).encode()
         calls: dict[int, _Call] = {}
-        async with posted(self._url, headers, body, self._limits) as answer:
+        async with posted(self._url, headers, body, self._limits, way=self._way) as answer:
             async for line in answer.lines():
                 if not line.startswith("data:"):
                     continue
@@ -161,7 +164,7 @@ class Chat:
         return body
 
 
-def chat(argument: str) -> Chat:
+def chat(argument: str, way: Way = directly) -> Chat:
     """The responder of `URL?model=…&key_env=…&instructions=…`.
 
     Raises:
@@ -182,6 +185,7 @@ def chat(argument: str) -> Chat:
         model=words.get("model", ""),
         key_env=words.get("key_env", ""),
         instructions=words.get("instructions", ""),
+        way=way,
     )
 
 
