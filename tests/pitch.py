@@ -112,12 +112,14 @@ def pitch_engine(chunk_ms: int = 200) -> GeneratorEngine:
         audio: AsyncIterator[Item], options: Options
     ) -> AsyncGenerator[Event, None]:
         listener = Listener()
-        said = 0
+        said = at = 0
         async for item in audio:
             if isinstance(item, bytes):
+                at += len(item)
                 for number in listener.hear(item):
                     yield SpeechStarted(side="in", turn=0, at_ms=None)  # what interrupts an agent
-                    yield Transcript(text=f"p{number}", final=True, ends_turn=True)
+                    end = PCM16K.ms(at)
+                    yield Transcript(text=f"p{number}", end_ms=end, final=True, ends_turn=True)
             elif isinstance(item, Speak) and item.text:
                 said += 1
                 sound = pitches([int(word[1:]) for word in item.text.split()])

@@ -2,18 +2,23 @@
 gateway in front sees one session in which every word comes once."""
 
 import asyncio
+import io
 import random
 
+import av
+import numpy as np
 import pytest
 
 from ossicle.client import SpeechStream, connect
-from ossicle.core.events import Event, Notice
+from ossicle.core.events import Event, Notice, Transcript
+from ossicle.core.formats import AudioFormat
 from ossicle.gateway.configuration.settings import GatewaySettings
 from ossicle.gateway.models.choices import open_choice
 from ossicle.gateway.models.upstreams import open_upstream
 from ossicle.gateway.serve import serving
 from ossicle.testing.marked import marked_audio, marked_expected, marked_words
 from ossicle.testing.timeline import check_timeline
+from pitch import pitch_engine, pitches
 
 from .conftest import CuttingProxy, GatewayProcess, gateway
 
@@ -107,3 +112,46 @@ async def test_a_time_limit_is_met_many_times_without_a_seam() -> None:
         _, events = await asyncio.gather(speak(stream, 0.006), collect(stream))
     assert codes(events).count("rolled_over") >= 2
     check(events)
+
+
+SPOKEN = [number % 40 for number in range(3, 63, 3)]
+
+
+def recorded(container: str) -> bytes:
+    """Words as pitches, in Opus, as a browser's MediaRecorder streams them."""
+    sound = np.frombuffer(pitches(SPOKEN), "<i2").reshape(1, -1)
+    out = io.BytesIO()
+    live = {"live": "1", "cluster_time_limit": "200"} if container == "webm" else {}
+    with av.open(out, "w", format=container, options=live) as file:
+        track = file.add_stream("libopus", rate=48_000, layout="mono")
+        resampler = av.AudioResampler("s16", "mono", 48_000)
+        frame = av.AudioFrame.from_ndarray(sound, "s16", "mono")
+        frame.sample_rate = 16_000
+        for made in (*resampler.resample(frame), *resampler.resample(None)):
+            file.mux(track.encode(made))
+        file.mux(track.encode(None))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("container", ["webm", "ogg"])
+async def test_a_container_has_its_header_for_each_new_upstream(container: str) -> None:
+    """Only the first bytes of what a client sends say how it is to be decoded. Each stream that is
+    opened later begins in its middle, and hears the very words."""
+    data = recorded(container)
+    async with (
+        serving(GatewaySettings(port=0, tls_port=None, drain_s=1.0), pitch_engine()) as behind,
+        CuttingProxy(behind.doors["http"].port, random.Random(7), cuts=3) as proxy,
+        front("up:a", a=f"deepgram@http://127.0.0.1:{proxy.port}") as running,
+        asyncio.timeout(60),
+        connect(running.url, format=AudioFormat("auto")) as stream,
+    ):
+        listening = asyncio.create_task(collect(stream))
+        for start in range(0, len(data), 500):
+            await stream.send(data[start : start + 500])
+            await asyncio.sleep(0.005)
+        await stream.end()
+        events = await listening
+    assert proxy.cuts >= 2
+    assert stream.reconnects == 0
+    said = [event.text for event in events if isinstance(event, Transcript) and event.final]
+    assert " ".join(said).split() == [f"p{number}" for number in SPOKEN]
