@@ -302,8 +302,6 @@ async def _socks(proxy: Proxy, host: str, port: int) -> socket.socket:
     except (ProxyError, ProxyTimeoutError, OSError) as error:
         place = _authority(host, port)
         why = str(error)[:80] if isinstance(error, ProxyError) else type(error).__name__
-        if (
-            "uthentication" in why
-        ):  # RFC 1928, 3; RFC 1929. It comes as words only
+        if "uthentication" in why:  # RFC 1928, 3; RFC 1929. It comes as words only
             raise _stranger(proxy) from error
         raise ConnectionLost(f"proxy {proxy} does not connect to {place}: {why}") from error
