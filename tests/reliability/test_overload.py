@@ -26,15 +26,15 @@ UNSENT_MS = 500
 @contextlib.asynccontextmanager
 async def slow(kind: str, folder: Path, pace: str) -> AsyncIterator[Gateway]:
     """A gateway whose engine is slower than its client."""
-    bound = {"unsent_ms": UNSENT_MS}
+    bound = {"unsent_ms": UNSENT_MS, "resume_window_s": 0.05}
     engine = ScriptedEngine(f"heard?pace={pace}")
     if kind == "embedded":
-        async with gateway_with(folder, engine, session=bound) as gateway:
+        async with gateway_with(folder, engine, session=bound, drain_s=0.1) as gateway:
             yield gateway
         return
-    async with gateway_with(folder / "far", engine, session=bound) as far:
+    async with gateway_with(folder / "far", engine, session=bound, drain_s=0.1) as far:
         upstream = open_upstream(f"native@{far.url}")
-        async with gateway_with(folder / "near", upstream, session=bound) as gateway:
+        async with gateway_with(folder / "near", upstream, session=bound, drain_s=0.1) as gateway:
             yield gateway
 
 
@@ -50,7 +50,7 @@ KINDS = pytest.mark.parametrize("kind", ["embedded", "upstream"])
 @KINDS
 async def test_pause_makes_the_client_wait_and_loses_nothing(kind: str, tmp_path: Path) -> None:
     async with (
-        slow(kind, tmp_path, "8") as gateway,
+        slow(kind, tmp_path, "20") as gateway,
         Talk.open(gateway.url, overload="pause", **QUERY) as talk,
     ):
         (session,) = gateway.house.sessions.values()

@@ -279,8 +279,8 @@ class UpstreamStream:
     # ── the provider's side, called by the link ──
 
     def told(self, link: Link, event: Event) -> None:
-        """An event of the client half."""
-        if self._deaf:
+        """An event of the client half. After its end nothing is heard of it."""
+        if self._deaf or self._said:
             return
         self._heard_at = self._told_at = self._timers.now()
         if type(event) is Transcript and not self._asked:  # nearly all there is

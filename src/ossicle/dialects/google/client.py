@@ -104,7 +104,7 @@ class GoogleClient:
                 # gRPC's first message does not wait for the server
                 self.deadline = now + _QUIET_S
                 return (Binary(self._config), Began(), Configured(options=self._options))
-            case Binary(data=data):
+            case Binary(data=data) if not self._over:
                 try:
                     return self._told(self._speaks.read(data))
                 except BadMessage as error:

@@ -64,7 +64,7 @@ class NativeClient:
             case Accept():
                 self.deadline = now + self._heartbeat if self._framed else inf
                 return ()
-            case Text(data=text):
+            case Text(data=text) if not self._over:
                 if not text or text.isspace():
                     return ()
                 return self._event(text)
@@ -100,6 +100,7 @@ class NativeClient:
             message = decode_server(text)
             event = event_of(message)
         except OssicleError as error:
+            self._over, self.deadline = True, inf
             return (Close(1003, "not ossicle.v1"), Ended(reason="failed", error=error.fault()))
         if isinstance(message, AudioOutMessage) and not message.data and self._framed:
             self._sound = event if isinstance(event, AudioOut) else None

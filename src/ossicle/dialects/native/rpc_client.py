@@ -46,7 +46,7 @@ class RpcClient:
             case Accept():
                 self.deadline = now + self._heartbeat
                 return (Binary(write_start(self._configure)),)
-            case Binary(data=data):
+            case Binary(data=data) if not self._over:
                 return self._event(data)
             case Close():
                 self.deadline = inf
@@ -72,6 +72,7 @@ class RpcClient:
         try:
             event = read_event(data)
         except OssicleError as error:
+            self._over, self.deadline = True, inf
             return (Close(3, "not ossicle.v1"), Ended(reason="failed", error=error.fault()))
         if isinstance(event, Ended):
             self._over = True

@@ -111,7 +111,7 @@ class RivaClient:
             case Accept():
                 # gRPC's first message does not wait for the server
                 return (Binary(self._config), Began(), Configured(options=self._options))
-            case Binary(data=data):
+            case Binary(data=data) if not self._over:
                 try:
                     results = STREAMING_RESPONSE.parse(data).results
                 except BadMessage as error:
