@@ -65,7 +65,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     finish_s: float = 15.0
     """How long it may say nothing after it was asked to finish."""
     answer_s: float = 3.0
-    """How long it may leave a question for finals unanswered."""
+    """How long it may be quiet with a question for finals unanswered."""
     ahead_ms: int = 2_000
     """Audio that may be on its way to it."""
 
