@@ -79,9 +79,7 @@ async def fronts(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict
         far = await stack.enter_async_context(gateway_with(folder / "behind", behind, grpc_port=0))
 
         def upstream(name: str, more: str = "") -> Engine:
-            return open_upstream(
-                "it", {"it": f"{name}@{url_of(far, CLIENTS[name].wire)} {more}"}
-            )
+            return open_upstream("it", {"it": f"{name}@{url_of(far, CLIENTS[name].wire)} {more}"})
 
         yield {
             name: await stack.enter_async_context(

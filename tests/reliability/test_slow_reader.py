@@ -18,7 +18,7 @@ from harness import (
     words_of,
 )
 from ossicle.testing.marked import marked_audio
-from ossicle.transports.websocket.channel import WebSocketSettings
+from ossicle.transports.websocket.channel import Phase, WebSocketSettings
 
 pytestmark = pytest.mark.reliability
 
@@ -82,14 +82,23 @@ async def test_a_client_that_never_reads_is_dropped_and_may_come_back(tmp_path, 
     async with gateway_with(tmp_path, session={"resume_window_s": 20.0}) as gateway:
         door = gateway.doors["http"].config.ws_protocol_class.door
         door.settings = WebSocketSettings(slow_reader_s=1.0)
-        async with Talk.open(gateway.url, reading=False, **PCM) as talk:
-            await until(lambda: gateway.house.sessions)
-            (session,) = gateway.house.sessions.values()
-            leg = session.owner
+        async with (
+            Talk.open(gateway.url, reading=False, **PCM) as late,
+            Talk.open(gateway.url, reading=False, **PCM) as talk,
+        ):
+            await until(lambda: len(gateway.house.sessions) == 2)
+            other, session = gateway.house.sessions.values()
+            leg, told = session.owner, other.owner.channel
             gone = []
             closed = leg.closed
             leg.channel._owner = Closing(leg, lambda error: (gone.append(error), closed(error)))
-            await talk.audio(SOUND)
+            await asyncio.gather(late.audio(SOUND), talk.audio(SOUND))
+            # one that reads again in the last moment finds why, behind what it had not read
+            await until(lambda: told._phase is Phase.CLOSING)
+            late.read()
+            await asyncio.wait_for(late.over.wait(), 5)
+            assert late.close == (1013, "the peer read nothing for 1 s")
+            assert late.words() == SAID[: len(late.words())]
             await until(lambda: session.owner is None, 10)
             assert gone[0].code == "slow_reader"
             assert "1 s" in str(gone[0])
@@ -102,7 +111,7 @@ async def test_a_client_that_never_reads_is_dropped_and_may_come_back(tmp_path, 
             await again.say("end")
             await again.ended(20)
             assert again.words() == SAID
-        await until(lambda: not gateway.house.sessions)
+        await until(lambda: session.id not in gateway.house.sessions)
 
 
 class Closing:

@@ -385,12 +385,8 @@ class WebSocketChannel(WSListener):
             self._heard, self._heard_at = False, now
         if self._stuck_since is not None:
             if now - self._stuck_since > settings.slow_reader_s:
-                self._drop(
-                    Overloaded(
-                        f"the peer read nothing for {settings.slow_reader_s:g} s",
-                        code="slow_reader",
-                    )
-                )
+                text = f"the peer read nothing for {settings.slow_reader_s:g} s"
+                self._let_go(Overloaded(text, code="slow_reader"))
         elif now - self._heard_at > settings.silence_s:
             self._drop(ConnectionLost(f"nothing came for {settings.silence_s:g} s, no pong either"))
         elif quiet:
@@ -448,6 +444,15 @@ class WebSocketChannel(WSListener):
         if self._phase in (HELD, OPEN):
             self._phase = CLOSING
         self._wire.abort()
+
+    def _let_go(self, error: OssicleError) -> None:
+        """Told, behind what it has not read, in case that it reads again; by the next beat it has,
+        or is dropped."""
+        if self._phase is not OPEN:
+            self._drop(error)
+            return
+        self._error = error
+        self._close(429, str(error))
 
     def _overflow(self) -> Overloaded:
         return Overloaded(
