@@ -216,6 +216,8 @@ TABLE = (
              "elsewhere", "`gateway/doors/pages.py`"),
     _rfc(7239, "Forwarded", "`for`, from one's own proxies", "`gateway/keys/forwarded.py`"),
     _rfc(7617, "Basic authentication", "towards proxies", "`transports/tunnel.py`"),
+    Followed("RFC 1928 SOCKS 5, 1929 user and password", "by python-socks: CONNECT, names looked "
+             "up by the proxy", "`transports/tunnel.py`", (1928, 1929)),
     _rfc(8305, "happy eyeballs", "its idea, between wires instead of addresses",
          "`client/race.py`"),
     _rfc(6761, "special names", "`localhost` and names under it are this machine",
