@@ -182,6 +182,7 @@ def check_interrupted(events: list[Any]) -> None:
     assert second["response"]["status"] == "completed"
     assert second["response"]["output"][0]["content"][0]["transcript"] == "w20 w21"
     assert of(events, "conversation.item.truncated")
+    assert of(events, "rate_limits.updated")[0]["rate_limits"] == []
     kinds = [event["type"] for event in events]
     started = [n for n, kind in enumerate(kinds) if kind == "input_audio_buffer.speech_started"]
     ended = kinds.index("response.done")
