@@ -15,9 +15,9 @@ import uvloop
 
 from ossicle.cli.serve import build_engine
 from ossicle.engines.lifecycle import is_warm
-from ossicle.gateway.logs import set_up
+from ossicle.gateway.configuration.settings import GatewaySettings
+from ossicle.gateway.reports.logs import set_up
 from ossicle.gateway.serve import Gateway, serving
-from ossicle.gateway.settings import GatewaySettings
 
 from .lag import Lag
 

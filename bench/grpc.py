@@ -3,7 +3,7 @@
 import time
 
 from ossicle.dialects.native.byhand import audio_out
-from ossicle.gateway.rpc import CORE
+from ossicle.gateway.doors.rpc import CORE
 
 from .machine import Load, Process, calls, gateway, load, rival
 from .progress import Progress

@@ -11,8 +11,8 @@ from urllib.request import Request, urlopen
 import pytest
 
 from ossicle.engines.open import open_engine
+from ossicle.gateway.configuration.settings import GatewaySettings
 from ossicle.gateway.serve import serving
-from ossicle.gateway.settings import GatewaySettings
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from ossicle.gateway.configuration import SECRETS
-from ossicle.gateway.naming import LATER, SETTINGS, TABLES, Setting, plain
+from ossicle.gateway.configuration.naming import LATER, SETTINGS, TABLES, Setting, plain
+from ossicle.gateway.configuration.sources import SECRETS
 
 __all__ = ["configuration_page"]
 

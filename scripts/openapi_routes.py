@@ -26,10 +26,10 @@ from ossicle.dialects.native.messages import ErrorBody
 from ossicle.dialects.openai import endpoints as openai
 from ossicle.dialects.openai.speech_request import SpeechAsked
 from ossicle.dialects.openai.transcription_text import FORMATS
-from ossicle.gateway.about import About
-from ossicle.gateway.advice import AdviceGiven
-from ossicle.gateway.probecalls import Understood
-from ossicle.gateway.records import SessionRecord
+from ossicle.gateway.doors.about import About
+from ossicle.gateway.measuring.advice import AdviceGiven
+from ossicle.gateway.measuring.probecalls import Understood
+from ossicle.gateway.reports.records import SessionRecord
 from ossicle.gateway.snippets import Snippet
 
 __all__ = ["ROUTES", "TAGS", "Also", "Credential", "Media", "Refusals", "Route", "What"]

@@ -37,7 +37,7 @@ from ossicle.core.formats import CONTAINERS, MAX_CHANNELS, MAX_RATE, MIN_RATE, W
 from ossicle.dialects.native import messages
 from ossicle.dialects.native.errors import STATUS
 from ossicle.dialects.native.query import NAMES
-from ossicle.gateway import hookbody, records
+from ossicle.gateway.reports import hookbody, records
 
 __all__ = ["files", "main", "pages"]
 

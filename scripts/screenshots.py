@@ -21,7 +21,7 @@ from harness import gateway_with  # noqa: E402
 from interop.real_proxies import Certificates, proxy  # noqa: E402
 from ossicle.engines.compose import Combined  # noqa: E402
 from ossicle.engines.open import default_voice, open_engine  # noqa: E402
-from ossicle.gateway.settings import AccessSettings  # noqa: E402
+from ossicle.gateway.configuration.settings import AccessSettings  # noqa: E402
 from webrtc_page import FLAGS  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"

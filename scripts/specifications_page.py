@@ -176,51 +176,55 @@ TABLE = (
              "`transports/webrtc/call.py`", (8831, 9260)),
     Followed("QUIC (RFC 9000, 9001)", "aioquic's, for `ossicle probe`: a handshake, early data, an "
              "echo; no answer without a cookie, where the text allows three times what came",
-             "aioquic; `gateway/quicecho.py`, `gateway/datagrams.py`, `advisor/quic.py`",
+             "aioquic; `gateway/measuring/quicecho.py`, `gateway/measuring/datagrams.py`, "
+             "`advisor/quic.py`",
              (9000, 9001)),
-    _rfc(9293, "TCP", "Nagle's algorithm is off at every door", "`gateway/doors.py`"),
+    _rfc(9293, "TCP", "Nagle's algorithm is off at every door", "`gateway/doors/door.py`"),
     Followed("RFC 5280 X.509, RFC 9525 names in TLS", "the local authority and its certificates",
-             "`gateway/certificates.py`", (5280, 9525)),
+             "`gateway/doors/certificates.py`", (5280, 9525)),
     Followed("TLS 1.2 and 1.3 (RFC 8446)", "OpenSSL's; nothing older; nobody is waited for with "
-             "the last word", "`gateway/certificates.py`, `gateway/listening.py`", (8446,)),
+             "the last word", "`gateway/doors/certificates.py`, `gateway/doors/listening.py`",
+             (8446,)),
     Followed("RFC 7519 JSON Web Token, 7517 keys, 7518 algorithms, 8725 good practice",
              "RS256, ES256 and EdDSA; the algorithm comes from the key, never from the token",
-             "`gateway/jwt.py`, `gateway/jwks.py`", (7519, 7517, 7518, 8725)),
+             "`gateway/keys/jwt.py`, `gateway/keys/jwks.py`", (7519, 7517, 7518, 8725)),
     Followed("gRPC over HTTP/2 (RFC 9113)", "by grpcio: half close, status, trailing metadata, "
              "`grpc-timeout`; windows set by us", "`transports/grpc`", (9113,)),
     Followed("`grpc.health.v1`, gRPC server reflection v1 and v1alpha", "health of the whole and "
              "of each service; the descriptions of all services",
-             "`gateway/rpchealth.py`, `gateway/reflection.py`"),
+             "`gateway/doors/rpchealth.py`, `gateway/doors/reflection.py`"),
     Followed("Protocol Buffers, proto3", "messages; sound, transcripts and flow reports by hand",
              "`proto`, `dialects/protobuf.py`, `dialects/native/byhand.py`"),
     Followed("RFC 2104 HMAC", "tokens that end by themselves, signatures of webhooks and of "
-             "carriers", "`gateway/minting.py`, `gateway/signing.py`, `dialects/twilio`", (2104,)),
+             "carriers", "`gateway/keys/minting.py`, `gateway/reports/signing.py`, "
+             "`dialects/twilio`", (2104,)),
     Followed("RFC 3986 URI", "what is quoted in a signed URL", "`dialects/amazon/sigv4.py`",
              (3986,)),
     Followed("RFC 4291 IPv6 addresses, 3056 6to4, 4380 Teredo, 6052 NAT64",
              "which IPv4 address an IPv6 one may lead to, so that no form of one leads inside",
-             "`gateway/reach.py`", (4291, 3056, 4380, 6052)),
+             "`gateway/fetching/reach.py`", (4291, 3056, 4380, 6052)),
     _rfc(6335, "port numbers", "system ports are not read from, but for those of the web",
-         "`gateway/reach.py`"),
+         "`gateway/fetching/reach.py`"),
     Followed("BCP 47 language tags", "compared by their beginnings", "`core/fit.py`"),
     Followed("Protocol Buffers, version 3", "messages of gRPC, by the protobuf runtime, in "
              "descriptors of our own", "`dialects/protobuf.py`, `proto`"),
     Followed("W3C Trace Context", "`traceparent` in and out, `traceresponse`; no `tracestate`, "
-             "since we add nothing to it", "`gateway/traces.py`"),
-    Followed("OTLP 1 over HTTP", "spans, by OpenTelemetry's exporter", "`gateway/traces.py`"),
+             "since we add nothing to it", "`gateway/reports/traces.py`"),
+    Followed("OTLP 1 over HTTP", "spans, by OpenTelemetry's exporter",
+             "`gateway/reports/traces.py`"),
     Followed("W3C Content Security Policy 3", "of the playground: nothing inline, nothing from "
-             "elsewhere", "`gateway/pages.py`"),
-    _rfc(7239, "Forwarded", "`for`, from one's own proxies", "`gateway/forwarded.py`"),
+             "elsewhere", "`gateway/doors/pages.py`"),
+    _rfc(7239, "Forwarded", "`for`, from one's own proxies", "`gateway/keys/forwarded.py`"),
     _rfc(7617, "Basic authentication", "towards proxies", "`transports/tunnel.py`"),
     _rfc(8305, "happy eyeballs", "its idea, between wires instead of addresses",
          "`client/race.py`"),
     _rfc(6761, "special names", "`localhost` and names under it are this machine",
          "`client/proxies.py`"),
     Followed("PROXY protocol, versions 1 and 2", "TCP over IPv4 and IPv6; extensions are skipped",
-             "`gateway/proxied.py`"),
+             "`gateway/doors/proxied.py`"),
     Followed("systemd's sd_listen_fds(3) and sd_notify(3)", "sockets by name or in order; READY "
-             "and STOPPING", "`gateway/activation.py`"),
-    Followed("Prometheus text format", "`/metrics`", "`gateway/metrics.py`"),
+             "and STOPPING", "`gateway/doors/activation.py`"),
+    Followed("Prometheus text format", "`/metrics`", "`gateway/reports/metrics.py`"),
     Followed("WebVTT, SubRip", "plain cues", "`cli/subtitles.py`, `web/playground/subtitles.js`"),
 )  # fmt: skip
 LATER = (

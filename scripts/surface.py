@@ -22,7 +22,7 @@ from ossicle.core.formats import AudioFormat
 from ossicle.core.session import Session
 from ossicle.engines.open import describe_engines
 from ossicle.engines.pocketsphinx import PocketsphinxEngine
-from ossicle.gateway.metrics import Metrics
+from ossicle.gateway.reports.metrics import Metrics
 
 __all__ = ["command_page", "engine_page", "metric_page"]
 

@@ -13,7 +13,6 @@ import asyncio
 import base64
 import contextlib
 import json
-import os
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
+from browser_wire import Wire, listening
 from harness import missing
 
 __all__ = ["Browser", "Page", "chromium", "program"]
@@ -49,7 +49,7 @@ async def chromium(
     fake.append("--use-fake-ui-for-media-stream" if allow else "--deny-permission-prompts")
     if microphone is not None:
         fake.append(f"--use-file-for-fake-audio-capture={microphone}%noloop")
-    process = await asyncio.create_subprocess_exec(
+    arguments = (
         program(), "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
         "--remote-debugging-port=0", "--autoplay-policy=no-user-gesture-required", "--no-first-run",
         "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -57,76 +57,37 @@ async def chromium(
         "--proxy-server=direct://", "--mute-audio", "--force-color-profile=srgb",
         "--font-render-hinting=none", f"--user-data-dir={folder / 'profile'}", *fake, *flags,
         "about:blank",
-        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "HOME": str(folder)},
     )  # fmt: skip
-    assert process.stderr is not None
-    drain: asyncio.Task[bytes] | None = None
-    try:
-        address = ""
-        async with asyncio.timeout(60):
-            while not address:
-                line = (await process.stderr.readline()).decode(errors="replace")
-                assert line, "Chromium ended before it listened"
-                if "DevTools listening on " in line:
-                    address = line.split("DevTools listening on ")[1].strip()
-        drain = asyncio.create_task(process.stderr.read())
-        async with connect(address, max_size=None, proxy=None, compression=None) as socket:
-            browser = Browser(socket)
-            try:
-                yield browser
-            finally:
-                await browser.stop()
-    finally:
-        if process.returncode is None:
-            process.terminate()
+    async with (
+        listening(arguments, "DevTools listening on ", {"HOME": str(folder)}) as address,
+        connect(address, max_size=None, proxy=None, compression=None) as socket,
+    ):
+        browser = Browser(socket)
         try:
-            async with asyncio.timeout(10):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-        if drain is not None:
-            await drain
+            yield browser
+        finally:
+            await browser.stop()
 
 
 class Browser:
     """One connection to the whole browser."""
 
     def __init__(self, socket: ClientConnection) -> None:
-        self._socket = socket
-        self._answers: dict[int, asyncio.Future[Any]] = {}
+        self._wire = Wire(socket, self._told)
         self._pages: dict[str, Page] = {}
-        self._number = 0
-        self._reading = asyncio.create_task(self._read())
 
-    async def _read(self) -> None:
-        async for text in self._socket:
-            message = json.loads(text)
-            if (answer := self._answers.pop(message.get("id", 0), None)) is not None:
-                if answer.done():
-                    continue
-                if "error" in message:
-                    answer.set_exception(AssertionError(message["error"]))
-                else:
-                    answer.set_result(message["result"])
-            elif (page := self._pages.get(message.get("sessionId", ""))) is not None:
-                page.told(message["method"], message["params"])
+    def _told(self, message: dict[str, Any]) -> None:
+        if (page := self._pages.get(message.get("sessionId", ""))) is not None:
+            page.told(message["method"], message["params"])
 
     async def stop(self) -> None:
         """No more reading."""
-        self._reading.cancel()
-        await asyncio.wait([self._reading])
+        await self._wire.stop()
 
     async def ask(self, method: str, session: str = "", **params: Any) -> Any:
         """One call of the protocol."""
-        self._number += 1
-        number = self._number
-        answer = self._answers[number] = asyncio.get_running_loop().create_future()
-        message: dict[str, Any] = {"id": number, "method": method, "params": params}
-        await self._socket.send(json.dumps(message | ({"sessionId": session} if session else {})))
-        async with asyncio.timeout(60):
-            return await answer
+        message: dict[str, Any] = {"method": method, "params": params}
+        return await self._wire.ask(message | ({"sessionId": session} if session else {}))
 
     async def open(
         self, url: str, *, width: int = 1280, height: int = 860, dark: bool = False,

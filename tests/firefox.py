@@ -11,7 +11,6 @@ WebSocket. Every wait has an end.
 import asyncio
 import contextlib
 import json
-import os
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
+from browser_wire import Wire, listening
 from harness import missing
 
 __all__ = ["Browser", "Page", "firefox", "program"]
@@ -63,79 +63,36 @@ async def firefox(
     preferences = {**_PREFERENCES, "media.navigator.streams.fake": fake}
     lines = [f"user_pref({json.dumps(n)}, {json.dumps(v)});\n" for n, v in preferences.items()]
     (profile / "user.js").write_text("".join(lines), "utf-8")
-    process = await asyncio.create_subprocess_exec(
+    arguments = (
         program(), "--headless", "--no-remote", "--profile", str(profile),
         "--remote-debugging-port=0", "about:blank",
-        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
-        stdin=asyncio.subprocess.DEVNULL,
-        env={**os.environ, "HOME": str(folder), "MOZ_CRASHREPORTER_DISABLE": "1"} | variables,
     )  # fmt: skip
-    assert process.stderr is not None
-    drain: asyncio.Task[bytes] | None = None
-    try:
-        address = ""
-        async with asyncio.timeout(60):
-            while not address:
-                line = (await process.stderr.readline()).decode(errors="replace")
-                assert line, "Firefox ended before it listened"
-                if "WebDriver BiDi listening on " in line:
-                    address = line.split("WebDriver BiDi listening on ")[1].strip()
-        drain = asyncio.create_task(process.stderr.read())
-        async with connect(
-            address + "/session", max_size=None, proxy=None, compression=None
-        ) as socket:
-            browser = Browser(socket)
-            try:
-                await browser.ask("session.new", capabilities={})
-                yield browser
-            finally:
-                await browser.stop()
-    finally:
-        if process.returncode is None:
-            process.terminate()
+    variables = {"HOME": str(folder), "MOZ_CRASHREPORTER_DISABLE": "1", **variables}
+    async with (
+        listening(arguments, "WebDriver BiDi listening on ", variables) as address,
+        connect(address + "/session", max_size=None, proxy=None, compression=None) as socket,
+    ):
+        browser = Browser(socket)
         try:
-            async with asyncio.timeout(10):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-        if drain is not None:
-            await drain
+            await browser.ask("session.new", capabilities={})
+            yield browser
+        finally:
+            await browser.stop()
 
 
 class Browser:
     """One connection to the whole browser."""
 
     def __init__(self, socket: ClientConnection) -> None:
-        self._socket = socket
-        self._answers: dict[int, asyncio.Future[Any]] = {}
-        self._number = 0
-        self._reading = asyncio.create_task(self._read())
-
-    async def _read(self) -> None:
-        async for text in self._socket:
-            message = json.loads(text)
-            answer = self._answers.pop(message.get("id") or 0, None)
-            if answer is None or answer.done():
-                continue
-            if message["type"] == "error":
-                answer.set_exception(AssertionError(message["error"] + ": " + message["message"]))
-            else:
-                answer.set_result(message["result"])
+        self._wire = Wire(socket)
 
     async def stop(self) -> None:
         """No more reading."""
-        self._reading.cancel()
-        await asyncio.wait([self._reading])
+        await self._wire.stop()
 
     async def ask(self, method: str, **params: Any) -> Any:
         """One call of the protocol."""
-        self._number += 1
-        answer = self._answers[self._number] = asyncio.get_running_loop().create_future()
-        message = {"id": self._number, "method": method, "params": params}
-        await self._socket.send(json.dumps(message))
-        async with asyncio.timeout(60):
-            return await answer
+        return await self._wire.ask({"method": method, "params": params})
 
     async def open(self, url: str) -> "Page":
         """A page, loaded."""

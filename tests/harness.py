@@ -23,8 +23,8 @@ from websockets.asyncio.client import connect
 
 from ossicle.core.session import SessionSettings
 from ossicle.engines.scripted import ScriptedEngine, parse_script
+from ossicle.gateway.configuration.settings import GatewaySettings
 from ossicle.gateway.serve import Gateway, serving
-from ossicle.gateway.settings import GatewaySettings
 from ossicle.testing.marked import marked_audio
 
 __all__ = [

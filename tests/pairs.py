@@ -20,9 +20,9 @@ from ossicle.dialects.assemblyai.legacy_server import LegacyServer
 from ossicle.dialects.google import GoogleClient
 from ossicle.dialects.twilio import CallServer
 from ossicle.dialects.twilio.client import TwilioClient
-from ossicle.gateway.bind import BINDINGS
+from ossicle.gateway.configuration.settings import GatewaySettings
+from ossicle.gateway.doors.bind import BINDINGS
 from ossicle.gateway.serve import Gateway
-from ossicle.gateway.settings import GatewaySettings
 
 __all__ = [
     "CLIENTS", "HTTP", "TIMELESS", "UPSTREAMS", "Conversation", "Speaker", "server_of", "source_of",

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
 
-from ossicle.gateway.certificates import local_certificates
+from ossicle.gateway.doors.certificates import local_certificates
 
 __all__ = ["Page", "Remote", "cut", "endless", "identity", "page", "redirect", "silent", "wav"]
 

@@ -15,7 +15,7 @@ from ossicle.core.probing import PATH
 from ossicle.dialects.native import messages as native
 from ossicle.engines.compose import Combined
 from ossicle.engines.open import open_engine
-from ossicle.gateway.bind import BINDINGS
+from ossicle.gateway.doors.bind import BINDINGS
 from ossicle.testing.marked import marked_audio
 from ossicle.transports.mux.frames import PATH as MUX_PATH
 

@@ -21,7 +21,7 @@ import pytest
 import ossicle
 from fences import ROOT, Block, blocks
 from harness import missing
-from ossicle.gateway.configuration import Misconfigured, configure
+from ossicle.gateway.configuration.sources import Misconfigured, configure
 
 BLOCKS = list(blocks())
 MARKS = {"", "runs", "continues"}

@@ -20,9 +20,9 @@ from ossicle.core.options import Options
 from ossicle.core.session import SessionSettings
 from ossicle.dialects.native import query
 from ossicle.dialects.native.errors import STATUS
-from ossicle.gateway import metrics
-from ossicle.gateway.naming import SETTINGS as SETTINGS_BY_NAME
-from ossicle.gateway.settings import GatewaySettings
+from ossicle.gateway.configuration.naming import SETTINGS as SETTINGS_BY_NAME
+from ossicle.gateway.configuration.settings import GatewaySettings
+from ossicle.gateway.reports import metrics
 
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 INLINE = re.compile(r"`([^`\n]+)`")

@@ -24,8 +24,8 @@ from ossicle.dialects.deepgram import flux_query, listen_query, speak_query
 from ossicle.engines.compose import Combined
 from ossicle.engines.open import open_engine
 from ossicle.gateway.app import make_app
+from ossicle.gateway.configuration.settings import GatewaySettings
 from ossicle.gateway.house import House
-from ossicle.gateway.settings import GatewaySettings
 from ossicle.testing.marked import marked_audio
 from webrtc_peers import an_offer
 

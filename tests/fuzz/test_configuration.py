@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ossicle.gateway.configuration import Misconfigured, configure
-from ossicle.gateway.naming import SETTINGS, TABLES, plain
+from ossicle.gateway.configuration.naming import SETTINGS, TABLES, plain
+from ossicle.gateway.configuration.sources import Misconfigured, configure
 
 pytestmark = pytest.mark.fuzz
 

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ossicle.core.errors import Denied, Refused
-from ossicle.gateway.jwt import JwtKeys, TokenCheck
-from ossicle.gateway.keyfile import parse
-from ossicle.gateway.minting import Mint
+from ossicle.gateway.keys.jwt import JwtKeys, TokenCheck
+from ossicle.gateway.keys.keyfile import parse
+from ossicle.gateway.keys.minting import Mint
 
 pytestmark = pytest.mark.fuzz
 

@@ -10,11 +10,11 @@ from ossicle.core.commands import Configure
 from ossicle.core.errors import Refused
 from ossicle.core.wire import Accept, Binary, ChannelTraits, Close, Opening, Text
 from ossicle.dialects.native import NativeObserver
-from ossicle.gateway.access import loopback
-from ossicle.gateway.reach import Reach
-from ossicle.gateway.records import peer_class
-from ossicle.gateway.signing import sign, verify
-from ossicle.gateway.traces import trace_of
+from ossicle.gateway.fetching.reach import Reach
+from ossicle.gateway.keys.access import loopback
+from ossicle.gateway.reports.records import peer_class
+from ossicle.gateway.reports.signing import sign, verify
+from ossicle.gateway.reports.traces import trace_of
 
 pytestmark = pytest.mark.fuzz
 

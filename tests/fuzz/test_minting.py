@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ossicle.core.errors import Denied
-from ossicle.gateway.minting import Mint
+from ossicle.gateway.keys.minting import Mint
 
 MINT = Mint(b"s" * 32, lambda: 1_000.0)
 GOOD = MINT.issue("ann", "0123456789abcdef", 30).token

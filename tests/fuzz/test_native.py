@@ -19,34 +19,19 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "unit" / "dialects" / "nat
 
 from table import CLIENT, MALFORMED, SERVER  # type: ignore[import-not-found]
 
+from mutations import anything, misfilled, mutated
+
 pytestmark = pytest.mark.fuzz
 
-SEEDS = [row[1] for row in (*CLIENT, *SERVER)] + [text for _, text in MALFORMED]
-anything: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
-    max_leaves=8,
+GOOD = [row[1] for row in (*CLIENT, *SERVER)]
+SEEDS = GOOD + [text for _, text in MALFORMED]
+
+texts = (
+    mutated(SEEDS)
+    | misfilled([row[1] for row in (*CLIENT, *SERVER)])
+    | anything.map(json.dumps)
+    | st.text(max_size=40)
 )
-
-
-@st.composite
-def mutated(draw: st.DrawFn) -> str:
-    """A good message with a piece cut out, doubled or replaced."""
-    seed = draw(st.sampled_from(SEEDS))[:3_000]
-    start = draw(st.integers(0, len(seed)))
-    end = draw(st.integers(start, min(len(seed), start + 20)))
-    return seed[:start] + draw(st.text(max_size=5) | st.just(seed[start:end] * 2)) + seed[end:]
-
-
-@st.composite
-def misfilled(draw: st.DrawFn) -> str:
-    """A good message with one field of another kind."""
-    held = json.loads(draw(st.sampled_from([row[1] for row in (*CLIENT, *SERVER)])))
-    held[draw(st.sampled_from(sorted(held)) | st.text(max_size=5))] = draw(anything)
-    return json.dumps(held)
-
-
-texts = mutated() | misfilled() | anything.map(json.dumps) | st.text(max_size=40)
 messages = st.one_of(
     texts.map(Text),
     st.binary(max_size=20).map(Binary),

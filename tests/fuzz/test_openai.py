@@ -1,7 +1,9 @@
 """Whatever arrives, OpenAI's dialects take it, or refuse it in their own words."""
 
 import json
+import re
 import sys
+from base64 import b64encode
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ossicle.audio.speechfile import speech_file
-from ossicle.core.commands import Configure
+from ossicle.core.commands import Audio, Configure
 from ossicle.core.errors import OssicleError
 from ossicle.core.events import (
     Asked,
@@ -37,33 +39,12 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "unit" / "dialects" / "ope
 
 from realtime_table import CLIENT, MALFORMED, SERVER  # type: ignore[import-not-found]
 
+from mutations import anything, misfilled, mutated
+
 pytestmark = pytest.mark.fuzz
 
 GOOD = [row[1] for row in (*CLIENT, *SERVER)]
 SEEDS = GOOD + [text for _, text in MALFORMED]
-anything: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
-    max_leaves=8,
-)
-
-
-@st.composite
-def mutated(draw: st.DrawFn) -> str:
-    """An event with a piece cut out, doubled or replaced."""
-    seed = draw(st.sampled_from(SEEDS))[:3_000]
-    start = draw(st.integers(0, len(seed)))
-    end = draw(st.integers(start, min(len(seed), start + 20)))
-    return seed[:start] + draw(st.text(max_size=5) | st.just(seed[start:end] * 2)) + seed[end:]
-
-
-@st.composite
-def misfilled(draw: st.DrawFn) -> str:
-    """A good event with one member of another kind."""
-    held = json.loads(draw(st.sampled_from(GOOD)))
-    held[draw(st.sampled_from(sorted(held)) | st.text(max_size=5))] = draw(anything)
-    return json.dumps(held)
-
 
 NAMES = st.sampled_from(
     (
@@ -86,7 +67,14 @@ items = st.dictionaries(
     VALUES
     | st.sampled_from(("message", "function_call", "function_call_output", "user", "assistant")),
 ).map(lambda item: json.dumps({"type": "conversation.item.create", "item": item}))
-texts = mutated() | misfilled() | updates | items | anything.map(json.dumps) | st.text(max_size=40)
+texts = (
+    mutated(SEEDS)
+    | misfilled(GOOD)
+    | updates
+    | items
+    | anything.map(json.dumps)
+    | st.text(max_size=40)
+)
 messages = st.one_of(
     texts.map(Text),
     st.binary(max_size=20).map(Binary),
@@ -136,6 +124,45 @@ def test_the_server_half(
             if isinstance(step, Close):
                 assert len(step.reason.encode()) <= 123
     assert closed == (server.send(Ended(), 0.0) == ())
+
+
+appends = st.builds(
+    lambda audio, more, behind: json.dumps(
+        {"type": "input_audio_buffer.append", **more, "audio": audio}
+        if behind
+        else {"audio": audio, "type": "input_audio_buffer.append", **more}
+    ),
+    st.binary(max_size=9).map(lambda data: b64encode(data).decode())
+    | st.text(max_size=4)
+    | anything,
+    st.just({}) | st.dictionaries(st.sampled_from(("event_id", "x", "audio", "type")), anything),
+    st.booleans(),
+)  # fmt: skip
+
+
+@settings(max_examples=400, derandomize=True, deadline=None)
+@given(told=st.lists(appends | appends | texts, max_size=8), declared=st.booleans())
+def test_the_short_way_of_sound_and_the_long_one_say_the_same(told: list[str], declared: bool):
+    def run(short: bool) -> list[Any]:
+        server = RealtimeServer()
+        server.open(Opening(id="i"), 0.0)
+        server.send(Began(session="s"), 0.0)
+        if declared:
+            server.receive(Text('{"type":"session.update","session":{"type":"realtime"}}'), 0.0)
+        said: list[Any] = []
+        for number, text in enumerate(told):
+            audio = server.spelled(text) if short else None
+            steps = (Audio(audio),) if audio is not None else server.receive(Text(text), 0.0)
+            for step in (*steps, *server.expire(float(number))):
+                if isinstance(step, Audio) and said and isinstance(said[-1], bytes):
+                    said[-1] += step.data
+                elif isinstance(step, Text):
+                    said.append(re.sub('"(event|item|sess|resp)_[^"]*"', '"id"', step.data))
+                else:
+                    said.append(step.data if isinstance(step, Audio) else step)
+        return said
+
+    assert run(short=True) == run(short=False)
 
 
 @settings(max_examples=300, derandomize=True, deadline=None)

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ossicle.core.wire import Opening
-from ossicle.gateway.forwarded import Forwarding, address_of
-from ossicle.gateway.proxied import SIGNATURE, BadHeader, read_header
+from ossicle.gateway.doors.proxied import SIGNATURE, BadHeader, read_header
+from ossicle.gateway.keys.forwarded import Forwarding, address_of
 
 pytestmark = pytest.mark.fuzz
 

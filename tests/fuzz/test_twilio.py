@@ -4,7 +4,6 @@ import json
 import sys
 from math import inf
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -22,40 +21,14 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "unit" / "dialects" / "twi
 
 from twilio_table import BROKEN, STARTS, TABLE  # type: ignore[import-not-found]
 
+from mutations import anything, misfilled, mutated
+
 pytestmark = pytest.mark.fuzz
 
 GOOD = [row[2] for row in TABLE]
 SEEDS = GOOD + [row[2] for row in BROKEN]
-anything: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
-    max_leaves=8,
-)
 
-
-@st.composite
-def mutated(draw: st.DrawFn) -> str:
-    """A good message with a piece cut out, doubled or replaced."""
-    seed = draw(st.sampled_from(SEEDS))[:2_000]
-    start = draw(st.integers(0, len(seed)))
-    end = draw(st.integers(start, min(len(seed), start + 20)))
-    return seed[:start] + draw(st.text(max_size=5) | st.just(seed[start:end] * 2)) + seed[end:]
-
-
-@st.composite
-def misfilled(draw: st.DrawFn) -> str:
-    """A good message with one member, or one of a member's, of another kind."""
-    held = json.loads(draw(st.sampled_from(GOOD)))
-    names = sorted(held)
-    inner = [name for name in names if isinstance(held[name], dict)]
-    if inner and draw(st.booleans()):
-        held = held[draw(st.sampled_from(inner))]
-        names = sorted(held)
-    held[draw(st.sampled_from(names or ["x"]) | st.text(max_size=5))] = draw(anything)
-    return json.dumps(held)
-
-
-texts = mutated() | misfilled() | st.sampled_from(GOOD) | anything.map(json.dumps)
+texts = mutated(SEEDS) | misfilled(GOOD) | st.sampled_from(GOOD) | anything.map(json.dumps)
 messages: st.SearchStrategy[Message] = st.one_of(
     texts.map(Text),
     st.binary(max_size=20).map(Binary),

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from harness import missing
-from ossicle.gateway.certificates import local_certificates
+from ossicle.gateway.doors.certificates import local_certificates
 
 __all__ = ["CONFIGS", "Certificates", "free_port", "proxy", "which"]
 

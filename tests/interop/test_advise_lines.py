@@ -11,7 +11,7 @@ import pytest
 
 from harness import GatewayProcess, gateway_with
 from ossicle.advisor import Inputs
-from ossicle.gateway.advice import answer
+from ossicle.gateway.measuring.advice import answer
 from ossicle.gateway.snippets import Address
 from ossicle.testing.marked import marked_audio
 

@@ -10,7 +10,7 @@ from chromium import Browser, Page, chromium
 from harness import gateway_with
 from ossicle.advisor import Inputs
 from ossicle.advisor.inputs import FIELDS
-from ossicle.gateway.advice import answer
+from ossicle.gateway.measuring.advice import answer
 from ossicle.gateway.snippets import Address
 from page import in_nobodys_way
 

@@ -30,8 +30,8 @@ from ossicle.dialects.amazon.eventstream import encode, read_frames
 from ossicle.dialects.amazon.messages import audio_frame
 from ossicle.engines.open import open_engine
 from ossicle.engines.scripted import ScriptedEngine
+from ossicle.gateway.configuration.settings import AmazonSettings
 from ossicle.gateway.serve import Gateway
-from ossicle.gateway.settings import AmazonSettings
 from ossicle.testing.marked import marked_audio
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(90)]

@@ -16,9 +16,9 @@ from ossicle.core.errors import OssicleError
 from ossicle.core.events import Event, Notice
 from ossicle.dialects.amazon import AmazonClient
 from ossicle.engines.upstream import Upstream
+from ossicle.gateway.configuration.settings import AmazonSettings
+from ossicle.gateway.models.upstreams import open_upstream
 from ossicle.gateway.serve import Gateway
-from ossicle.gateway.settings import AmazonSettings
-from ossicle.gateway.upstreams import open_upstream
 from ossicle.testing.marked import marked_audio, marked_expected, marked_words
 from ossicle.testing.timeline import check_timeline
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from ossicle.engines.scripted import ScriptedEngine
+from ossicle.gateway.configuration.settings import GatewaySettings
 from ossicle.gateway.serve import serving
-from ossicle.gateway.settings import GatewaySettings
 
 pytestmark = pytest.mark.interop
 

@@ -18,8 +18,8 @@ from ossicle.core.events import Ended, Event, Notice, Transcript
 from ossicle.core.formats import AudioFormat
 from ossicle.core.ports import Engine
 from ossicle.dialects.native.protobuf import read_answer, read_event, write_question, write_start
+from ossicle.gateway.models.upstreams import open_upstream
 from ossicle.gateway.serve import Gateway
-from ossicle.gateway.upstreams import open_upstream
 from ossicle.testing.marked import marked_audio, marked_words
 from remote import Remote, page, silent, wav
 

@@ -16,7 +16,7 @@ from harness import until
 from ossicle.engines.compose import Combined
 from ossicle.engines.scripted import ScriptedEngine
 from ossicle.engines.tone import CHARACTER_MS, ToneEngine
-from ossicle.gateway.bind import BINDINGS, ENDPOINTS
+from ossicle.gateway.doors.bind import BINDINGS, ENDPOINTS
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(120)]
 

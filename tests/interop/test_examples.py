@@ -16,8 +16,8 @@ import pytest
 from fences import ROOT, blocks
 from ossicle.engines.compose import Combined
 from ossicle.engines.open import open_engine
+from ossicle.gateway.configuration.settings import GatewaySettings
 from ossicle.gateway.serve import serving
-from ossicle.gateway.settings import GatewaySettings
 
 pytestmark = pytest.mark.interop
 

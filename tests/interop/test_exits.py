@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosedError
 
 from harness import Talk, address, ask, gateway_with, missing, refusal, until
 from ossicle.core.commands import Configure
-from ossicle.gateway.signing import verify
+from ossicle.gateway.reports.signing import verify
 from ossicle.testing.marked import marked_audio
 
 SECRET = "a secret of the test"

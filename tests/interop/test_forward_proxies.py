@@ -11,8 +11,8 @@ from harness import gateway_with
 from ossicle.client import Reconnect, connect
 from ossicle.client.address import Wire
 from ossicle.core.errors import ConnectionLost, OssicleError, Refused
+from ossicle.gateway.models.upstreams import open_upstream
 from ossicle.gateway.serve import Gateway
-from ossicle.gateway.upstreams import open_upstream
 from ossicle.testing.marked import marked_audio, marked_expected, marked_words
 
 from .forward_proxies import PASSWORD, PROXIES, ForwardProxy, outside_address

@@ -24,7 +24,7 @@ from harness import (
     words_of,
 )
 from ossicle.core.options import Options
-from ossicle.gateway.certificates import local_certificates
+from ossicle.gateway.doors.certificates import local_certificates
 from ossicle.testing.marked import marked_audio
 
 pytestmark = pytest.mark.interop

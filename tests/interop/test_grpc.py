@@ -35,9 +35,10 @@ from ossicle.dialects.native.protobuf import (
     write_question,
     write_start,
 )
-from ossicle.gateway import rpc, serve
-from ossicle.gateway.certificates import local_certificates
-from ossicle.gateway.keyfile import KeyFile
+from ossicle.gateway import serve
+from ossicle.gateway.doors import rpc
+from ossicle.gateway.doors.certificates import local_certificates
+from ossicle.gateway.keys.keyfile import KeyFile
 from ossicle.testing.marked import marked_audio, marked_words
 from ossicle.transports.grpc.pool import Target, share
 from ossicle.transports.grpc.settings import GrpcSettings
@@ -369,7 +370,7 @@ async def test_a_first_message_that_is_none(tmp_path: Path, message: bytes, code
 async def test_a_missing_extra_is_one_line_and_the_rest_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setitem(sys.modules, "ossicle.gateway.rpchealth", None)
+    monkeypatch.setitem(sys.modules, "ossicle.gateway.doors.rpchealth", None)
     monkeypatch.delitem(sys.modules, "grpc_health.v1", raising=False)
     with caplog.at_level(logging.WARNING):
         async with gateway_with(tmp_path, grpc_port=0) as gateway:
@@ -454,7 +455,7 @@ def forked(root: int) -> list[int]:
 
 
 def test_settings_of_the_door_have_names() -> None:
-    from ossicle.gateway.naming import SETTINGS
+    from ossicle.gateway.configuration.naming import SETTINGS
     from ossicle.transports.grpc.settings import GrpcSettings
 
     fields = {field.name for field in msgspec.structs.fields(GrpcSettings)}

@@ -17,8 +17,8 @@ import pytest
 from harness import gateway_with, missing
 from ossicle.client import Reconnect, Wire, connect
 from ossicle.core.events import Notice
+from ossicle.gateway.configuration.settings import GrpcSettings, WebSocketSettings
 from ossicle.gateway.serve import Gateway
-from ossicle.gateway.settings import GrpcSettings, WebSocketSettings
 from ossicle.testing.marked import marked_audio, marked_expected, marked_words
 from ossicle.testing.timeline import check_timeline
 

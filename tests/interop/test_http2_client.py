@@ -17,7 +17,7 @@ from h2.events import DataReceived, PingReceived, RequestReceived
 
 from ossicle.core.errors import BadMessage, ConnectionLost, OssicleError, Overloaded, Refused
 from ossicle.core.wire import Accept, Binary, Close, Fin, Message, Opening, Text
-from ossicle.gateway.certificates import local_certificates
+from ossicle.gateway.doors.certificates import local_certificates
 from ossicle.testing.loopback import loopback
 from ossicle.testing.recorder import Recorder
 from ossicle.testing.transport import Answer, Pair, check_transport

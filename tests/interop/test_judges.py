@@ -9,8 +9,8 @@ import pytest
 
 from harness import Talk, ask, gateway_with, refusal
 from ossicle.core.errors import Refused
-from ossicle.gateway.judges import judge_of
-from ossicle.gateway.settings import AccessSettings
+from ossicle.gateway.configuration.settings import AccessSettings
+from ossicle.gateway.keys.judges import judge_of
 
 pytestmark = pytest.mark.interop
 

@@ -11,11 +11,11 @@ import pytest
 from harness import Talk, gateway_with, refusal
 from jwt_signer import Signer
 from ossicle.core.errors import Denied, Overloaded, Refused
-from ossicle.gateway.certificates import local_certificates
-from ossicle.gateway.judges import judge_of
-from ossicle.gateway.jwks import AGAIN_S, FetchedKeys
-from ossicle.gateway.jwt import MOST_BYTES, TokenCheck
-from ossicle.gateway.settings import AccessSettings
+from ossicle.gateway.configuration.settings import AccessSettings
+from ossicle.gateway.doors.certificates import local_certificates
+from ossicle.gateway.keys.judges import judge_of
+from ossicle.gateway.keys.jwks import AGAIN_S, FetchedKeys
+from ossicle.gateway.keys.jwt import MOST_BYTES, TokenCheck
 
 pytestmark = pytest.mark.interop
 

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from harness import FRAME, Talk, ask, gateway_with, refusal, until
-from ossicle.gateway.keyfile import KeyFile, KeyLimits
-from ossicle.gateway.settings import AccessSettings
+from ossicle.gateway.configuration.settings import AccessSettings
+from ossicle.gateway.keys.keyfile import KeyFile, KeyLimits
 from ossicle.testing.marked import marked_audio
 
 pytestmark = pytest.mark.interop

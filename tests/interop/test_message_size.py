@@ -6,7 +6,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from harness import Talk, address, ask, gateway_with
-from ossicle.gateway.keyfile import KeyFile, KeyLimits
+from ossicle.gateway.keys.keyfile import KeyFile, KeyLimits
 from ossicle.testing.marked import marked_audio
 
 pytestmark = pytest.mark.interop

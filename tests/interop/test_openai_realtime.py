@@ -19,8 +19,8 @@ from ossicle.client.dialects import PROVIDERS
 from ossicle.engines.compose import Combined
 from ossicle.engines.open import open_engine
 from ossicle.engines.tone import ToneEngine
+from ossicle.gateway.models.upstreams import open_upstream
 from ossicle.gateway.serve import Gateway
-from ossicle.gateway.upstreams import open_upstream
 from ossicle.testing.marked import marked_audio
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(60)]

@@ -9,7 +9,7 @@ import pytest
 
 from chromium import chromium
 from harness import GatewayProcess, Proxy, gateway_with, words_of
-from ossicle.gateway.access import Access
+from ossicle.gateway.keys.access import Access
 from ossicle.testing.marked import marked_audio
 from page import loud, module, recording
 

@@ -18,9 +18,9 @@ from ossicle.core.formats import AudioFormat
 from ossicle.core.options import Options
 from ossicle.core.ports import Engine, Sink, Stream
 from ossicle.engines.scripted import ScriptedEngine
-from ossicle.gateway.routing import Routed
+from ossicle.gateway.models.routing import Routed
+from ossicle.gateway.models.upstreams import open_upstream
 from ossicle.gateway.serve import Gateway
-from ossicle.gateway.upstreams import open_upstream
 from ossicle.testing.marked import marked_audio, marked_expected
 from pair_table import record
 from pairs import CLIENTS, TIMELESS, UPSTREAMS, Conversation, server_of, talk, url_of

@@ -21,8 +21,8 @@ from ossicle.core.formats import AudioFormat
 from ossicle.core.ports import Engine
 from ossicle.engines.openai_http import TranscriptionServer
 from ossicle.engines.scripted import ScriptedEngine
+from ossicle.gateway.models.upstreams import open_upstream
 from ossicle.gateway.serve import Gateway
-from ossicle.gateway.upstreams import open_upstream
 from pair_table import record
 from pairs import CLIENTS, HTTP, TIMELESS, UPSTREAMS, Conversation, source_of, talk, url_of
 

@@ -12,7 +12,7 @@ from chromium import Page, chromium
 from harness import Proxy, Talk, ask, gateway_with, heard, missing, until
 from ossicle.engines.compose import Combined
 from ossicle.engines.open import open_engine
-from ossicle.gateway.keyfile import KeyFile, KeyLimits
+from ossicle.gateway.keys.keyfile import KeyFile, KeyLimits
 from ossicle.testing.marked import marked_audio
 from page import finals, in_nobodys_way, loud, module, recording, said
 

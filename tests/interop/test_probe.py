@@ -30,7 +30,7 @@ from ossicle.advisor.measured import WIRES, Measured, Tried
 from ossicle.advisor.probe import Wishes, probe
 from ossicle.advisor.rpc import streams
 from ossicle.core.probing import Offer
-from ossicle.gateway.settings import AccessSettings, ProbeSettings
+from ossicle.gateway.configuration.settings import AccessSettings, ProbeSettings
 from ossicle.transports.webrtc.settings import WebRtcSettings
 
 from .real_proxies import Certificates, free_port, proxy, which

@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from chromium import Browser, Page, chromium
 from harness import gateway_with
-from ossicle.gateway.settings import AccessSettings, ProbeSettings
+from ossicle.gateway.configuration.settings import AccessSettings, ProbeSettings
 from ossicle.transports.webrtc.settings import WebRtcSettings
 from sdks import node_modules
 
@@ -142,7 +142,7 @@ async def test_faults_are_found_behind_nginx(tmp_path: Path, browser: Browser) -
     assert cut is not None
     assert float(cut[1]) == pytest.approx(2, abs=0.6)
     assert states["tls"] == states["websocket"] == states["ice"] == "passes"
-    assert codes_2 == {"upgrade_blocked", "http2_blocked"}
+    assert codes_2 == {"upgrade_blocked", "http2_blocked"}, text_2
     assert blocked["websocket"] == "blocked"
     assert "WebSocket in Ossicle's own protocol: their network refuses" in text_2
 

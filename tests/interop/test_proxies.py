@@ -21,7 +21,7 @@ from harness import GatewayProcess, Talk, ask, chunks, gateway_with, read_head, 
 from ossicle.client import Reconnect
 from ossicle.client import connect as stream_to
 from ossicle.core.events import Event, Notice
-from ossicle.gateway.settings import AccessSettings
+from ossicle.gateway.configuration.settings import AccessSettings
 from ossicle.testing.marked import marked_audio, marked_expected, marked_words
 from ossicle.testing.timeline import check_timeline
 from ossicle.transports.websocket.server import WebSocketSettings

@@ -13,8 +13,8 @@ import pytest
 from websockets.asyncio.client import connect
 
 from harness import Answer, Talk, address, ask, gateway_with, until
+from ossicle.gateway.configuration.settings import FetchSettings
 from ossicle.gateway.serve import Gateway
-from ossicle.gateway.settings import FetchSettings
 from ossicle.testing.house import HeldEngine
 from ossicle.testing.marked import marked_audio
 from remote import Remote, cut, page, redirect, silent, wav

@@ -10,8 +10,8 @@ from harness import gateway_with
 from ossicle.client import Reconnect, connect
 from ossicle.core.errors import Denied, OssicleError
 from ossicle.core.events import Event
+from ossicle.gateway.models.upstreams import open_upstream
 from ossicle.gateway.serve import Gateway
-from ossicle.gateway.upstreams import open_upstream
 from ossicle.testing.marked import marked_audio, marked_expected, marked_words
 from ossicle.testing.timeline import check_timeline
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness import ask, gateway_with, missing
-from ossicle.gateway.bind import BINDINGS
+from ossicle.gateway.doors.bind import BINDINGS
 from ossicle.gateway.snippets import TEMPLATES, Address, Snippet, Template, fill
 from ossicle.testing.marked import marked_audio
 from sdks import javascript, python

@@ -7,7 +7,7 @@ from websockets.asyncio.client import connect
 
 import ossicle
 from harness import Talk, address, ask, gateway_with, heard, refusal, until
-from ossicle.gateway.keyfile import KeyFile, KeyLimits
+from ossicle.gateway.keys.keyfile import KeyFile, KeyLimits
 from ossicle.testing.marked import marked_audio
 
 pytestmark = pytest.mark.interop

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ossicle.gateway.certificates import (
+from ossicle.gateway.doors.certificates import (
     client_environment,
     local_certificates,
     reloading_context,

@@ -11,7 +11,7 @@ from harness import ask, gateway_with
 from ossicle.core.errors import OssicleError
 from ossicle.core.events import Ended, Notice, Transcript
 from ossicle.engines.scripted import ScriptedEngine
-from ossicle.gateway.upstreams import open_upstream
+from ossicle.gateway.models.upstreams import open_upstream
 
 WORDS = "the quick brown fox. jumps over the dog."
 HEARING = ("native", "deepgram", "deepgram-flux", "assemblyai")

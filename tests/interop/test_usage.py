@@ -13,8 +13,8 @@ from websockets.asyncio.client import connect
 from harness import Talk, address, ask, gateway_with, until
 from ossicle.engines.compose import Combined
 from ossicle.engines.open import open_engine
-from ossicle.gateway.keyfile import KeyFile, KeyLimits
-from ossicle.gateway.settings import AccessSettings
+from ossicle.gateway.configuration.settings import AccessSettings
+from ossicle.gateway.keys.keyfile import KeyFile, KeyLimits
 from ossicle.testing.marked import marked_audio
 
 OPEN = AccessSettings(metrics_for=("*",))

@@ -14,8 +14,8 @@ from websockets.asyncio.client import connect
 from harness import Talk, address, ask, gateway_with, pieces, until
 from interop.test_exits import FORMAT, SECRET, Receiver, say
 from ossicle.core.events import Ended, Transcript
-from ossicle.gateway.settings import HookSettings
-from ossicle.gateway.signing import verify
+from ossicle.gateway.configuration.settings import HookSettings
+from ossicle.gateway.reports.signing import verify
 from ossicle.testing.house import HeldEngine
 from ossicle.testing.marked import marked_audio
 from remote import identity, wav

@@ -19,7 +19,7 @@ import ossicle
 from chromium import Page, chromium
 from harness import ask, gateway_with, missing, until
 from ossicle.core.events import Transcript
-from ossicle.gateway.upstreams import open_upstream
+from ossicle.gateway.models.upstreams import open_upstream
 from ossicle.transports.webrtc.settings import WebRtcSettings
 from page import recording
 from pitch import heard_in, pitch_engine, pitches

@@ -13,8 +13,8 @@ import pytest
 
 from ossicle.core.session import SessionSettings
 from ossicle.engines.scripted import ScriptedEngine
+from ossicle.gateway.configuration.settings import GatewaySettings
 from ossicle.gateway.serve import Gateway, serving
-from ossicle.gateway.settings import GatewaySettings
 
 PROGRAM = Path(__file__).with_name("gateway_process.py")
 

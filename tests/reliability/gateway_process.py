@@ -6,8 +6,8 @@ import signal
 import sys
 
 from ossicle.engines.scripted import ScriptedEngine
+from ossicle.gateway.configuration.settings import GatewaySettings
 from ossicle.gateway.serve import serving
-from ossicle.gateway.settings import GatewaySettings
 
 
 async def main(port: int, rpc: int | None) -> None:

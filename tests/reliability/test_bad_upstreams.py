@@ -24,10 +24,10 @@ from ossicle.core.formats import AudioFormat
 from ossicle.core.options import Options
 from ossicle.core.ports import Sink
 from ossicle.core.session import SessionSettings
-from ossicle.gateway.choices import open_choice
+from ossicle.gateway.configuration.settings import GatewaySettings
+from ossicle.gateway.models.choices import open_choice
+from ossicle.gateway.models.upstreams import open_upstream
 from ossicle.gateway.serve import Gateway, serving
-from ossicle.gateway.settings import GatewaySettings
-from ossicle.gateway.upstreams import open_upstream
 from ossicle.testing.marked import marked_audio, marked_expected, marked_words
 from ossicle.testing.timeline import check_timeline
 

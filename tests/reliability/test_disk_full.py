@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from harness import Talk, ask, beside, gateway_with, missing, refusal, until
-from ossicle.gateway.keyfile import KeyFile, KeyLimits
-from ossicle.gateway.settings import AccessSettings
-from ossicle.gateway.usage import read_lines, totals
+from ossicle.gateway.configuration.settings import AccessSettings
+from ossicle.gateway.keys.keyfile import KeyFile, KeyLimits
+from ossicle.gateway.keys.usage import read_lines, totals
 
 pytestmark = [
     pytest.mark.reliability,

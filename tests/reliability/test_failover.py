@@ -8,10 +8,10 @@ import pytest
 
 from ossicle.client import SpeechStream, connect
 from ossicle.core.events import Event, Notice
-from ossicle.gateway.choices import open_choice
+from ossicle.gateway.configuration.settings import GatewaySettings
+from ossicle.gateway.models.choices import open_choice
+from ossicle.gateway.models.upstreams import open_upstream
 from ossicle.gateway.serve import serving
-from ossicle.gateway.settings import GatewaySettings
-from ossicle.gateway.upstreams import open_upstream
 from ossicle.testing.marked import marked_audio, marked_expected, marked_words
 from ossicle.testing.timeline import check_timeline
 

@@ -35,7 +35,7 @@ from ossicle.core.legs import Leg
 from ossicle.core.session import Session
 from ossicle.engines.scripted import ScriptedEngine, parse_script
 from ossicle.gateway.serve import serving
-from ossicle.gateway.settings import GatewaySettings
+from ossicle.gateway.configuration.settings import GatewaySettings
 from ossicle.transports.http.server import HttpSettings
 
 async def main():

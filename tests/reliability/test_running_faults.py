@@ -21,8 +21,8 @@ from cryptography.x509.oid import NameOID
 from chromium import chromium
 from harness import Talk, ask, beside, gateway_with, refusal, until
 from ossicle.gateway import serve
-from ossicle.gateway.keyfile import KeyFile
-from ossicle.gateway.settings import AccessSettings
+from ossicle.gateway.configuration.settings import AccessSettings
+from ossicle.gateway.keys.keyfile import KeyFile
 from ossicle.testing.marked import marked_audio
 
 pytestmark = [pytest.mark.reliability, pytest.mark.timeout(90)]

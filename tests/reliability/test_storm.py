@@ -11,7 +11,7 @@ from harness import gateway_with, heard
 from interop.real_proxies import Certificates, proxy, which
 from ossicle.client import connect
 from ossicle.core.events import Ended, Notice
-from ossicle.gateway.upstreams import open_upstream
+from ossicle.gateway.models.upstreams import open_upstream
 from ossicle.testing.marked import marked_audio, marked_expected, marked_words
 from ossicle.testing.timeline import check_timeline
 

@@ -10,8 +10,8 @@ from rich.console import Console
 from ossicle.advisor import read_inputs
 from ossicle.advisor.inputs import Client
 from ossicle.core.errors import OssicleError
-from ossicle.gateway.advice import answer
-from ossicle.gateway.settings import GatewaySettings
+from ossicle.gateway.configuration.settings import GatewaySettings
+from ossicle.gateway.measuring.advice import answer
 from ossicle.gateway.snippets import Address
 
 from .advised import show

@@ -15,7 +15,7 @@ from rich.text import Text
 from ossicle.advisor import Choice, Inputs
 from ossicle.advisor.budget import LIMIT_MS, Part
 from ossicle.advisor.inputs import CLIENTS
-from ossicle.gateway.advice import AdviceGiven
+from ossicle.gateway.measuring.advice import AdviceGiven
 
 __all__ = ["budget_bar", "show"]
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ossicle.core.errors import OssicleError
-from ossicle.gateway.certificates import client_environment, local_certificates
+from ossicle.gateway.doors.certificates import client_environment, local_certificates
 
 from .serve import STATE_DIR
 

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ossicle.gateway.configuration import SECRETS, Configuration, Misconfigured, configure
-from ossicle.gateway.naming import SETTINGS, plain, schema
+from ossicle.gateway.configuration.naming import SETTINGS, plain, schema
+from ossicle.gateway.configuration.sources import SECRETS, Configuration, Misconfigured, configure
 
 __all__ = ["FILE", "config", "load", "stop"]
 

@@ -21,10 +21,10 @@ from ossicle.client.connect import connect
 from ossicle.client.stream import SpeechStream
 from ossicle.core.errors import OssicleError
 from ossicle.core.events import Transcript
-from ossicle.gateway.access import keys_from_environment
-from ossicle.gateway.logs import set_up
+from ossicle.gateway.configuration.settings import GatewaySettings
+from ossicle.gateway.keys.access import keys_from_environment
+from ossicle.gateway.reports.logs import set_up
 from ossicle.gateway.serve import Gateway, serving
-from ossicle.gateway.settings import GatewaySettings
 from ossicle.testing.score import Score, score, spoken
 
 from .doors import port

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from ossicle.core.errors import OssicleError
-from ossicle.gateway.configuration import Misconfigured, configure
-from ossicle.gateway.reachable import facts_of
-from ossicle.gateway.secrets import Secrets
+from ossicle.gateway.configuration.sources import Misconfigured, configure
+from ossicle.gateway.doors.reachable import facts_of
+from ossicle.gateway.keys.secrets import Secrets
 from ossicle.transports.webrtc.diagnosis import diagnose
 
 from .config import stop

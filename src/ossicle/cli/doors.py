@@ -2,7 +2,7 @@
 
 import typer
 
-from ossicle.gateway.naming import LATER
+from ossicle.gateway.configuration.naming import LATER
 
 __all__ = ["LATER", "Port", "port"]
 

@@ -12,8 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from ossicle.core.errors import OssicleError
-from ossicle.gateway.keyfile import KeyEntry, KeyFile, KeyLimits
-from ossicle.gateway.usage import Side, read_lines, totals
+from ossicle.gateway.keys.keyfile import KeyEntry, KeyFile, KeyLimits
+from ossicle.gateway.keys.usage import Side, read_lines, totals
 
 __all__ = ["keys"]
 

@@ -18,7 +18,7 @@ from ossicle.advisor.probe import Told, Wishes
 from ossicle.advisor.probe import probe as measure
 from ossicle.client.address import DEFAULT_URL
 from ossicle.core.errors import OssicleError
-from ossicle.gateway.advice import AdviceGiven, answer
+from ossicle.gateway.measuring.advice import AdviceGiven, answer
 from ossicle.gateway.snippets import Address
 
 from .probed import show, show_advice

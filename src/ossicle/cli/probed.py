@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ossicle.advisor.findings import BUDGET_MS, Findings, Idle, Rate, Spread, Wire
-from ossicle.gateway.advice import AdviceGiven
+from ossicle.gateway.measuring.advice import AdviceGiven
 
 __all__ = ["show", "show_advice"]
 

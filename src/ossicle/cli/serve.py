@@ -20,14 +20,14 @@ from ossicle.core.ports import Engine
 from ossicle.engines.agents import open_agent
 from ossicle.engines.compose import Combined
 from ossicle.engines.open import default_voice, open_engine
-from ossicle.gateway.access import keys_from_environment
-from ossicle.gateway.choices import open_choice
-from ossicle.gateway.configuration import Misconfigured, configure
-from ossicle.gateway.logs import set_up
-from ossicle.gateway.routing import Routed, route
+from ossicle.gateway.configuration.settings import GatewaySettings
+from ossicle.gateway.configuration.sources import Misconfigured, configure
+from ossicle.gateway.keys.access import keys_from_environment
+from ossicle.gateway.models.choices import open_choice
+from ossicle.gateway.models.routing import Routed, route
+from ossicle.gateway.models.upstreams import open_upstream
+from ossicle.gateway.reports.logs import set_up
 from ossicle.gateway.serve import Gateway, certificate_files, serving
-from ossicle.gateway.settings import GatewaySettings
-from ossicle.gateway.upstreams import open_upstream
 
 from .config import stop
 from .doors import LATER, port

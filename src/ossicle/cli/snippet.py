@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from ossicle.core.errors import OssicleError
-from ossicle.gateway.access import loopback
-from ossicle.gateway.bind import BINDINGS
-from ossicle.gateway.settings import GatewaySettings
+from ossicle.gateway.configuration.settings import GatewaySettings
+from ossicle.gateway.doors.bind import BINDINGS
+from ossicle.gateway.keys.access import loopback
 from ossicle.gateway.snippets import TEMPLATES, Address, Snippet, find, snippets
 
 from .config import load

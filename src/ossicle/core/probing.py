@@ -24,6 +24,7 @@ __all__ = [
     "FINDINGS_PATH",
     "GRPC_ASK",
     "GRPC_ECHO",
+    "GRPC_METHODS",
     "ICE_PATH",
     "LEAST_DATAGRAM",
     "MOST_DATAGRAM",
@@ -54,6 +55,7 @@ __all__ = [
 PATH = "/v1/probe"
 ICE_PATH, FINDINGS_PATH = f"{PATH}/ice", f"{PATH}/findings"
 GRPC_ECHO, GRPC_ASK = "/ossicle.v1.Probe/Echo", "/ossicle.v1.Probe/Ask"
+GRPC_METHODS: dict[str, Literal["stream", "unary"]] = {GRPC_ECHO: "stream", GRPC_ASK: "unary"}
 QUIC_ALPN, QUIC_NAME = "ossicle-probe", "probe.ossicle.invalid"
 """Of the QUIC echo: what it speaks, and the name in its certificate, which is made for one run and
 told in `Offer`."""

@@ -13,18 +13,18 @@ from ossicle.dialects.native.errors import status
 from ossicle.dialects.native.messages import ErrorBody, encode
 from ossicle.transports.http.server import stream_endpoint
 
-from .advice import advice_route
-from .bind import BINDINGS, ENDPOINTS, OPENAI_CALLS, router
-from .crossorigin import for_pages
-from .desk import endpoint_route
+from .doors.bind import BINDINGS, ENDPOINTS, OPENAI_CALLS, router
+from .doors.crossorigin import for_pages
+from .doors.desk import endpoint_route
+from .doors.pages import page_routes
+from .doors.realtimecalls import realtime_call_routes
+from .doors.webcalls import WebCalls
+from .doors.webrtc import WebRtcDoor, webrtc_door
 from .house import House
-from .pages import page_routes
-from .probe import METHODS, Probes
-from .probecalls import probe_routes
-from .realtimecalls import realtime_call_routes
+from .measuring.advice import advice_route
+from .measuring.probe import Probes
+from .measuring.probecalls import probe_routes
 from .snippets import snippets
-from .webcalls import WebCalls
-from .webrtc import WebRtcDoor, webrtc_door
 
 __all__ = ["make_app"]
 
@@ -110,7 +110,7 @@ def make_app(
             *probe_routes(probes, webrtc),
             Route("/v1/snippets", lines_to_change),
             advice_route(house),
-            WebCalls(house, probes.beside, METHODS),
+            WebCalls(house, probes.beside, probing.GRPC_METHODS),
             *(
                 route
                 for method, path, make in ENDPOINTS

@@ -34,27 +34,27 @@ from ossicle.engines.wrap.record import Recorded
 from ossicle.engines.wrap.split import Split
 from ossicle.transports.faults import report_fault
 
-from .access import Access, Verdict
-from .accounts import Accounts
-from .allowance import Addresses
-from .amazon import AmazonDoor
-from .answering import Answering
-from .exits import Exits
-from .forwarded import Forwarding, address_of
-from .judges import judge_of
-from .keyfile import KeyFile
-from .metrics import Metrics
-from .minting import Mint, signing_secret
-from .names import labels_of
-from .recorder import recorder_of
-from .routing import chosen, cold
-from .secrets import Secrets
-from .settings import GatewaySettings
+from .configuration.settings import GatewaySettings
+from .keys.access import Access, Verdict
+from .keys.accounts import Accounts
+from .keys.allowance import Addresses
+from .keys.amazon import AmazonDoor
+from .keys.forwarded import Forwarding, address_of
+from .keys.judges import judge_of
+from .keys.keyfile import KeyFile
+from .keys.minting import Mint, signing_secret
+from .keys.secrets import Secrets
+from .keys.usage import Usage
+from .models.answering import Answering
+from .models.routing import chosen, cold
+from .reports.exits import Exits
+from .reports.metrics import Metrics
+from .reports.names import labels_of
+from .reports.recorder import recorder_of
+from .reports.troubles import Troubles
 from .snippets import Address
 from .supervisor import supervise
 from .tokens import mint, parse, same
-from .troubles import Troubles
-from .usage import Usage
 
 __all__ = ["House"]
 

@@ -23,29 +23,29 @@ from ossicle.transports.http.server import http_protocol
 from ossicle.transports.http2.protocol import http2_protocol
 from ossicle.transports.websocket.server import websocket_protocol
 
-from . import handover
-from .access import loopback
-from .activation import announce, inherited
 from .app import make_app
-from .bind import router
-from .certificates import (
+from .configuration.settings import GatewaySettings
+from .doors import handover
+from .doors.activation import announce, inherited
+from .doors.bind import router
+from .doors.certificates import (
     CertificateFiles,
     ReloadingContext,
     local_certificates,
     own_certificates,
     reloading_context,
 )
-from .doors import Door, bind
+from .doors.door import Door, bind
+from .doors.muxing import multiplexed
+from .doors.rpc import RpcDoors, rpc_doors, wants_tls
+from .doors.webrtc import WebRtcDoor, webrtc_door
 from .house import House
-from .muxing import multiplexed
-from .probe import Probes, open_datagrams
-from .routing import cold
-from .rpc import RpcDoors, rpc_doors, wants_tls
-from .settings import GatewaySettings
+from .keys.access import loopback
+from .measuring.probe import Probes, open_datagrams
+from .models.routing import cold
+from .reports.traces import spans_from_environment
+from .reports.troubles import Troubles
 from .snippets import Address
-from .traces import spans_from_environment
-from .troubles import Troubles
-from .webrtc import WebRtcDoor, webrtc_door
 
 __all__ = ["Gateway", "serving"]
 

@@ -12,7 +12,7 @@ from ossicle.advisor import Inputs
 from ossicle.cli import app
 from ossicle.cli.advised import show
 from ossicle.cli.interview import interview
-from ossicle.gateway.advice import answer, as_command
+from ossicle.gateway.measuring.advice import answer, as_command
 from ossicle.gateway.snippets import Address
 
 RUN = CliRunner()

@@ -3,7 +3,7 @@
 import typer
 
 from ossicle.cli import app
-from ossicle.gateway.naming import LATER, SETTINGS, plain
+from ossicle.gateway.configuration.naming import LATER, SETTINGS, plain
 
 FIXED = {
     "--host", "--port", "--tls-port", "--grpc-port", "--grpc-tls-port", "--quic-port",

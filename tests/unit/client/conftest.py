@@ -15,9 +15,9 @@ from ossicle.core.ports import Channel, Receiver
 from ossicle.core.wire import ChannelTraits, Opening
 from ossicle.dialects.native import NativeClient, NativeServer
 from ossicle.engines.scripted import ScriptedEngine
-from ossicle.gateway.bind import Binding, router
+from ossicle.gateway.configuration.settings import GatewaySettings
+from ossicle.gateway.doors.bind import Binding, router
 from ossicle.gateway.house import House
-from ossicle.gateway.settings import GatewaySettings
 from ossicle.transports.memory.pair import MemoryPair
 
 BINDINGS = (Binding("memory", "/v1/stream", lambda _: NativeServer()),)

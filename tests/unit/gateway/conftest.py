@@ -8,8 +8,8 @@ import pytest
 from ossicle.core.capabilities import PCM16K
 from ossicle.core.commands import Configure
 from ossicle.core.wire import Opening
+from ossicle.gateway.configuration.settings import GatewaySettings
 from ossicle.gateway.house import House
-from ossicle.gateway.settings import GatewaySettings
 from ossicle.testing.house import HeldEngine, Peer, PeerDialect
 
 

@@ -165,8 +165,8 @@ async def test_one_sessions_bug_is_not_the_others_end(gateway, monkeypatch):
 
 
 async def test_nothing_is_admitted_while_the_house_does_not_run():
+    from ossicle.gateway.configuration.settings import GatewaySettings
     from ossicle.gateway.house import House
-    from ossicle.gateway.settings import GatewaySettings
     from ossicle.testing.house import HeldEngine, Peer, PeerDialect
 
     house = House(GatewaySettings(), HeldEngine())

@@ -25,6 +25,7 @@ const PATH = "/v1/probe";
 const STEP_S = 5;
 const ROUNDS = 30;
 const APART_MS = 20;
+const LEAST_UP = 64 * 1024;
 const MOST_UP = 4 << 20;
 const BULK_MS = 2_000;
 const MOST_RELAYS = 4;
@@ -441,18 +442,23 @@ class Run {
     }
     this.wishes.told("bandwidth", 0.5);
     try {
-      // As much as the line down carries in half a second: a page cannot stop in the middle, and
-      // a proxy that collects the body first may give up on a gateway that is busy with a large one.
-      const guess = down.ms > 0 ? (down.bytes / down.ms) * 500 : 256 * 1024;
-      const size = Math.round(Math.min(most, MOST_UP, Math.max(64 * 1024, guess)));
-      const answer = await this.fetch(PATH, {
-        method: "POST", body: new Uint8Array(size), headers: { "content-type": "application/octet-stream" },
-      });
-      const last = JSON.parse((await answer.text()).trim().split("\n").at(-1) ?? "");
-      if (last.type !== "total" || last.bytes !== size) throw new Error("it tells of other bytes than were sent");
-      Object.assign(up, { bytes: size, ms: last.ms }); // by the gateway's clock
+      // A page cannot stop in the middle of a body, and most lines are slower upwards: it begins
+      // small, and asks for more while that takes no time.
+      const largest = Math.min(most, MOST_UP);
+      for (let size = Math.min(largest, LEAST_UP); ;) {
+        const answer = await this.fetch(PATH, {
+          method: "POST", body: new Uint8Array(size), headers: { "content-type": "application/octet-stream" },
+        });
+        const last = JSON.parse((await answer.text()).trim().split("\n").at(-1) ?? "");
+        if (!answer.ok) throw new Error(`it is answered with status ${answer.status}`);
+        if (last.type !== "total" || last.bytes !== size) throw new Error("it tells of other bytes than were sent");
+        Object.assign(up, { bytes: size, ms: last.ms }); // by the gateway's clock
+        if (size === largest || last.ms > BULK_MS / 4) break;
+        size = Math.min(largest, size * 8);
+      }
     } catch (error) {
-      up.why = this.said(error, "a body upwards");
+      const why = this.said(error, "a body upwards");
+      if (!up.bytes) up.why = why; // what a smaller one took is a figure too
     }
   }
 

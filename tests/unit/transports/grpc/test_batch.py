@@ -13,7 +13,7 @@ import grpc.aio
 import pytest
 from grpc._cython import cygrpc
 
-from ossicle.gateway.rpc import CORE
+from ossicle.gateway.doors.rpc import CORE
 from ossicle.transports.grpc.batch import Batch, Failed
 
 
