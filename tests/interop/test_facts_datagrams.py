@@ -28,7 +28,7 @@ from ossicle.advisor.line import Place
 from ossicle.advisor.measured import Tried
 from ossicle.advisor.quic import handshakes
 from ossicle.core.probing import QUIC_ALPN, QUIC_NAME, Offer
-from ossicle.gateway.quicecho import QuicEchoes
+from ossicle.gateway.measuring.quicecho import QuicEchoes
 from pitch import pitches
 from webrtc_peers import Caller, encoded
 

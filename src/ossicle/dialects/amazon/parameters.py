@@ -233,7 +233,7 @@ def _format(reader: _Reader, channels: int) -> AudioFormat:
         raise _bad(f"media-encoding={encoding[:40]!r}: use one of {', '.join(_ENCODINGS)}")
     rate = reader.whole("sample-rate", *_RATES)
     if encoding == "g729" and (rate, channels) != (_G729_RATE, 1):
-        raise _bad(f"media-encoding=g729: the sample-rate is {_G729_RATE}, and there is one channel")
+        raise _bad(f"media-encoding=g729: the sample-rate is {_G729_RATE}, with one channel")
     return msgspec.convert(
         {"encoding": _ENCODINGS[encoding], "sample_rate": rate, "channels": channels}, AudioFormat
     )
