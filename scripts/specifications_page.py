@@ -168,6 +168,8 @@ TABLE = (
              "`transports/webrtc/sdp.py`", (8866, 8839)),
     Followed("RFC 8445 ICE, 7675 consent", "full ICE by aioice, restarts by us; no TCP candidates",
              "`transports/webrtc/seam.py`", (8445, 7675)),
+    _rfc(5761, "RTP and RTCP on one port", "told apart by their second byte",
+         "`transports/webrtc/seam.py`"),
     Followed("RFC 7587 Opus in RTP, 8285 header extensions, 5506 reduced RTCP",
              "in-band FEC, DTX on request; G.711 beside it; transport-wide feedback "
              "(draft-holmer-rmcat-transport-wide-cc-extensions-01) and REMB",

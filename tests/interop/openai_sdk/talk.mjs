@@ -18,7 +18,10 @@ const send = (name) => {
     rt.send({ type: "input_audio_buffer.append", audio });
   }
 };
+let finishing = false; // events go on coming behind the one that was waited for
 const finish = async () => {
+  if (finishing) return;
+  finishing = true;
   if (orders.files) {
     const file = await toFile(readFileSync(orders.files), "speech.wav");
     const answer = await client.audio.transcriptions.create({ file, model: "whisper-1" });

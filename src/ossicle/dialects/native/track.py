@@ -13,6 +13,7 @@ from ossicle.core.commands import Configure, Played
 from ossicle.core.errors import Fault, Refused
 from ossicle.core.events import AudioOut, Event, Marked, SpeechEnded, Transcript
 from ossicle.core.formats import AudioFormat
+from ossicle.core.ports import Steps
 from ossicle.core.wire import Clear, Close, Mark, Media, Message, Ping, Text
 
 from .errors import close_code, refusal
@@ -55,8 +56,8 @@ class Track:
         self._marks: dict[str, Played] = {}
         self._count = 0
 
-    def say(self, event: Event) -> tuple[Message, ...]:
-        """An event, as messages."""
+    def say(self, event: Event) -> Steps:
+        """An event, as messages; and what was heard of sound that is thrown away."""
         if isinstance(event, AudioOut):
             return self._sound(event)
         if type(event) is Transcript:
@@ -67,7 +68,7 @@ class Track:
 
     def beat(self, flow: Event | None) -> tuple[Message, ...]:
         """Something harmless."""
-        return self.say(flow) if flow is not None else (Ping(),)
+        return (Text(encode(message_of(flow))),) if flow is not None else (Ping(),)
 
     def close(self, fault: Fault | None) -> Close:
         """The end of the call."""
