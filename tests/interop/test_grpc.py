@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import signal
+import socket
 import sys
 import wave
 from collections.abc import AsyncIterator
@@ -39,6 +40,8 @@ from ossicle.gateway.doors import rpc
 from ossicle.gateway.doors.certificates import local_certificates
 from ossicle.gateway.keys.keyfile import KeyFile
 from ossicle.testing.marked import marked_audio, marked_words
+from ossicle.transports.grpc.pool import Target, share
+from ossicle.transports.grpc.settings import GrpcSettings
 
 from .sdk_table import record
 
@@ -156,6 +159,75 @@ async def test_health_says_what_readyz_says(tmp_path: Path) -> None:
         assert answer.status == NOT_SERVING
         gateway.house.draining = False
         assert (await asyncio.wait_for(watched.read(), 5)).status == SERVING
+
+
+class Names(asyncio.DatagramProtocol):
+    """A name server: whatever is asked for, in IPv4, is at these addresses (RFC 1035)."""
+
+    def __init__(self, addresses: list[str]) -> None:
+        self.addresses = addresses
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        end = data.index(0, 12) + 5  # the question: labels, an empty one, type and class
+        found = self.addresses if data[end - 4 : end - 2] == b"\0\1" else []
+        answers = b"".join(
+            b"\xc0\x0c\0\1\0\1\0\0\0\1\0\4" + bytes(map(int, each.split("."))) for each in found
+        )
+        head = data[:2] + b"\x85\x80\0\1" + len(found).to_bytes(2, "big") + bytes(4)
+        self._transport.sendto(head + data[12:end] + answers, addr)
+
+
+async def test_a_name_with_two_addresses_is_balanced_and_its_health_is_watched(
+    tmp_path: Path,
+) -> None:
+    """Calls take turns; one that says that it does not serve gets none until it does again."""
+    loop = asyncio.get_running_loop()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = {"grpc_tls_port": None, "grpc_port": port}
+    async with (
+        doors(tmp_path / "a", host="127.0.0.1", **settings) as first,
+        doors(tmp_path / "b", host="127.0.0.2", **settings) as second,
+    ):
+        names, _ = await loop.create_datagram_endpoint(
+            lambda: Names(["127.0.0.1", "127.0.0.2"]), local_addr=("127.0.0.1", 0)
+        )
+        asked = names.get_extra_info("sockname")[1]
+        shared = share(Target(f"dns://127.0.0.1:{asked}/speech.example:{port}"), GrpcSettings())
+
+        async def served_by() -> str:
+            call = shared.channel.stream_stream(SPEECH + "Stream")()
+            await call.write(START)
+            began = read_event(await call.read())
+            assert isinstance(began, Began)
+            call.cancel()
+            return began.token.partition(".")[0]
+
+        async def round_of(calls: int = 4) -> set[str]:
+            return {await served_by() for _ in range(calls)}
+
+        async def until_round_is(nodes: set[str]) -> None:
+            async with asyncio.timeout(10):
+                while await round_of() != nodes:
+                    await asyncio.sleep(0.05)
+
+        try:
+            both = {first.house.node, second.house.node}
+            await until_round_is(both)
+            turns = [await served_by() for _ in range(4)]
+            assert turns[0] == turns[2] != turns[1] == turns[3]
+            first.house.draining = True
+            await until_round_is({second.house.node})
+            assert await round_of(8) == {second.house.node}
+            first.house.draining = False
+            await until_round_is(both)
+        finally:
+            await shared.release()
+            names.close()
 
 
 async def test_a_stopping_gateway_lets_calls_finish_and_takes_no_new_ones(tmp_path: Path) -> None:

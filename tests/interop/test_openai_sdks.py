@@ -9,18 +9,23 @@ import asyncio
 import base64
 import contextlib
 import json
+import math
 import os
 import struct
 import wave
 from array import array
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from harness import Talk, gateway_with, missing
 from ossicle.audio.resample import Resampler
+from ossicle.core.events import Event, Transcript
+from ossicle.core.options import Options
+from ossicle.core.ports import Engine, Sink, Stream
 from ossicle.engines.compose import Combined
 from ossicle.engines.open import open_engine
 from ossicle.engines.tone import ToneEngine
@@ -34,6 +39,30 @@ PROGRAMS = Path(__file__).parent / "openai_sdk"
 KEY = "sk-of-a-test"
 LONG = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 0]
 """Said again by the parrot this takes more than two seconds of tones."""
+
+
+class Sure:
+    """A recogniser that says how sure it is of each word: word n is 1 in n + 1."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.capabilities = engine.capabilities
+
+    async def open(self, options: Options, sink: Sink) -> Stream:
+        tell = sink.tell
+
+        def surely(event: Event) -> None:
+            if isinstance(event, Transcript) and event.words:
+                words = (replace(w, confidence=1 / (1 + int(w.text[1:]))) for w in event.words)
+                event = replace(event, words=tuple(words))
+            tell(event)
+
+        return await self._engine.open(options, _Told(sink, surely))
+
+
+class _Told:
+    def __init__(self, sink: Sink, tell: Callable[[Event], None]) -> None:
+        self.tell, self.credit, self.settled = tell, sink.credit, sink.settled
 
 
 class Door:
@@ -153,6 +182,7 @@ def check_interrupted(events: list[Any]) -> None:
     assert second["response"]["status"] == "completed"
     assert second["response"]["output"][0]["content"][0]["transcript"] == "w20 w21"
     assert of(events, "conversation.item.truncated")
+    assert of(events, "rate_limits.updated")[0]["rate_limits"] == []
     kinds = [event["type"] for event in events]
     started = [n for n, kind in enumerate(kinds) if kind == "input_audio_buffer.speech_started"]
     ended = kinds.index("response.done")
@@ -273,7 +303,8 @@ async def test_the_agents_sdk_is_interrupted(tmp_path: Path, speech: dict[str, A
 
 async def test_python_sends_and_gets_files(tmp_path: Path, speech: dict[str, Any]) -> None:
     sdk = python("openai")
-    async with door(tmp_path) as at:
+    sure = Combined(Sure(open_engine("scripted:heard")), ToneEngine())
+    async with door(tmp_path, sure) as at:
         base = f"{at.plain}/v1"
         answers = await run(sdk, "files.py", at, base_url=base, audio=speech["wav"])
     by = {answer["form"]: answer for answer in answers}
@@ -291,6 +322,15 @@ async def test_python_sends_and_gets_files(tmp_path: Path, speech: dict[str, Any
     assert "".join(e["delta"] for e in streamed if e["type"] == "transcript.text.delta") == text
     assert streamed[-1]["type"] == "transcript.text.done"
     assert streamed[-1]["text"] == text
+    assert "logprobs" not in by["json"]["answer"]
+    assert "logprobs" not in streamed[-1]
+    for said in (by["sure"]["answer"], by["sure stream"]["answer"]):  # of the stream, its last
+        tokens = said["logprobs"]
+        assert "".join(each["token"] for each in tokens) == text
+        assert bytes(int(b) for each in tokens for b in each["bytes"]).decode() == text
+        assert [math.exp(each["logprob"]) for each in tokens] == pytest.approx(
+            [1 / 2, 1 / 3, 1 / 4, 1 / 5, 1 / 6]
+        )
     heads = {"mp3": "ff", "opus": "4f676753", "aac": "fff", "flac": "664c6143", "wav": "52494646"}
     for form, head in heads.items():
         assert by[form]["head"].startswith(head), form

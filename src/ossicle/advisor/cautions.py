@@ -22,6 +22,17 @@ class Caution(NamedTuple):
     fact: str
 
 
+_AHEAD = "open the next one ahead of it, or let the gateway do that"
+_LIMITS = {
+    "deepgram": "Deepgram ends a stream that brings nothing for 10 seconds: send KeepAlive while "
+    "nobody speaks, or let the gateway do that.",
+    "assemblyai": f"A session there ends after 3 hours: {_AHEAD}.",
+    "google": f"A stream there ends after 5 minutes, and after 10 seconds without sound: {_AHEAD}.",
+    "amazon": f"A stream there ends after 4 hours, and after 15 seconds without sound: {_AHEAD}.",
+    "openai": f"A session there ends after 60 minutes: {_AHEAD}.",
+}
+"""What ends a stream at each provider, and what to do about it."""
+
 _BASE64 = frozenset({("websocket", "openai"), ("websocket", "twilio")})
 
 
@@ -164,16 +175,8 @@ def _of_the_dialect(wire: str, dialect: str, asked: Inputs) -> list[Caution]:
                 "google.message",
             )
         )
-    limit = f"{asked.provider}.limit"
-    if asked.provider in {"google", "amazon", "deepgram", "assemblyai", "openai"} and (
-        asked.client != "batch"
-    ):
-        said.append(
-            Caution(
-                "Streams there have an end: the next one has to be opened ahead of it.",
-                limit,
-            )
-        )
+    if asked.provider in _LIMITS and asked.client != "batch":
+        said.append(Caution(_LIMITS[asked.provider], f"{asked.provider}.limit"))
     return said
 
 

@@ -61,8 +61,6 @@ def library() -> ctypes.CDLL:
         lib.opus_decoder_create.restype = state
         lib.opus_decoder_create.argtypes = [ctypes.c_int32, number, ctypes.POINTER(number)]
         lib.opus_decoder_destroy.argtypes = [state]
-        lib.opus_decode.restype = number
-        lib.opus_decode.argtypes = [state, text, ctypes.c_int32, samples, number, number]
         lib.opus_encoder_create.restype = state
         lib.opus_encoder_create.argtypes = [ctypes.c_int32, number, number, ctypes.POINTER(number)]
         lib.opus_encoder_destroy.argtypes = [state]
@@ -100,7 +98,11 @@ class OpusDecoder:
         if error.value:
             raise BadAudio(f"no Opus decoder could be made: {_text(self._lib, error.value)}")
         self._pcm = ctypes.create_string_buffer(_MOST * 2)
-        self._decode = self._lib.opus_decode
+        self._sound = memoryview(self._pcm)
+        # Fifty calls a second and stream: arguments that are made once, and in C's own types, need
+        # not be converted by a declaration each time.
+        self._decode = self._lib["opus_decode"]
+        self._at, self._to = ctypes.c_void_p(self._state), ctypes.byref(self._pcm)
 
     def __del__(self) -> None:
         if (state := getattr(self, "_state", None)) is not None:
@@ -112,7 +114,10 @@ class OpusDecoder:
         Raises:
             BadAudio: it is none, or damaged.
         """
-        return self._run(packet, _MOST, fec=0)
+        count = self._decode(self._at, packet, len(packet), self._to, _MOST, 0)
+        if count < 0:
+            raise BadAudio(f"an Opus packet of {len(packet)} bytes: {_text(self._lib, count)}")
+        return self._sound[: count * 2].tobytes()
 
     def recover(self, samples: int, following: bytes) -> bytes:
         """The samples before the packet `following`, from the redundancy in it; concealed where it
@@ -130,10 +135,10 @@ class OpusDecoder:
 
     def _run(self, packet: bytes | None, samples: int, fec: int) -> bytes:
         size = len(packet) if packet is not None else 0
-        count = self._decode(self._state, packet, size, self._pcm, samples, fec)
+        count = self._decode(self._at, packet, size, self._to, samples, fec)
         if count < 0:
             raise BadAudio(f"an Opus packet of {size} bytes: {_text(self._lib, count)}")
-        return self._pcm.raw[: count * 2]
+        return self._sound[: count * 2].tobytes()
 
 
 class OpusEncoder:

@@ -145,10 +145,10 @@ class MediaCodecs:
         """See `media_encoder`."""
         return media_encoder(name, bitrate=bitrate, complexity=complexity, fec=fec, dtx=dtx)
 
-    def ticks(self, name: str, packet: bytes) -> int:
-        """How long a packet is, in ticks of its RTP clock: 48 kHz for Opus (RFC 7587 section 4.1),
-        8 kHz for G.711."""
-        return samples_of(packet) if name == "opus" else len(packet)
+    def ticks(self, name: str) -> Callable[[bytes], int]:
+        """What tells how long a packet is, in ticks of its RTP clock: 48 kHz for Opus (RFC 7587
+        section 4.1), 8 kHz for G.711."""
+        return samples_of if name == "opus" else len
 
     def redundant(self, name: str, packet: bytes) -> bool:
         """It carries the packet before it."""

@@ -7,7 +7,6 @@ Narrow and wide, with and without colours. Knows no question.
 
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
-from rich.padding import Padding
 from rich.panel import Panel
 from rich.syntax import Syntax
 from rich.table import Table
@@ -35,8 +34,10 @@ def show(console: Console, found: AdviceGiven) -> None:
     console.print(_section("Why"))
     for each in found.reasons:
         when = f"read {each.date}" if each.read else each.date
-        where = Text.assemble((each.source, f"link {each.source}"), f"  {when}", style="dim")
-        console.print(_item(escape(each.text)), Padding(where, (0, 0, 0, 4)), soft_wrap=True)
+        console.print(_item(escape(each.text)))
+        # The date first, and never cut: a long address goes on in the next line.
+        where = (each.source, f"link {each.source}")
+        console.print(Text.assemble(f"    {when}  ", where, style="dim"), soft_wrap=True)
     for each in found.ruled_out:
         console.print(_item(escape(f"not {each.title}: {each.why}"), "dim"))
     console.print(_section("By these questions"))

@@ -113,7 +113,7 @@ def _figures(found: Findings) -> Padding:
         default=0.0,
     )
     if found.rtt is not None:
-        _spread_rows(table, f"round trip, {found.rtt_over}", found.rtt, slowest)
+        _spread_rows(table, f"round trip, {found.wire(found.rtt_over).title}", found.rtt, slowest)
     if found.calls is not None:
         _spread_rows(table, "round trip, WebRTC", found.calls, slowest)
     if found.datagrams is not None:

@@ -189,7 +189,8 @@ class Marked(_Event, frozen=True, gc=False):
 
     name: str = ""
     """Empty, and `cleared`: not a mark, but everything of the utterance that was sent and not heard
-    yet. Somebody cancelled it, and a wire that still holds it throws it away."""
+    yet. Somebody cancelled it, and a wire that still holds it throws it away; for an utterance that
+    was made whole this is what says how much of it was heard."""
     utterance: str = ""
     heard_ms: int = 0
     cleared: bool = False

@@ -52,6 +52,8 @@ class Cleared(msgspec.Struct, frozen=True, gc=False):
     """Marks due: those heard up to now, then those cleared away."""
     unheard_ms: int = 0
     """How much was sent, and is not to be heard any more."""
+    others: tuple[str, ...] = ()
+    """Utterances that waited behind it, and are not to be heard either."""
 
 
 class _Span(msgspec.Struct):
@@ -208,6 +210,7 @@ class Playback:
         subject = utterance or hearing or self._current
         kept: deque[_Span] = deque()
         before = self._ahead
+        waited: dict[str, None] = {}
         for span in self._spans:
             if utterance and span.utterance != utterance:
                 kept.append(span)
@@ -216,6 +219,8 @@ class Playback:
             known.cleared = True
             known.spans -= 1
             self._ahead -= span.end - span.start
+            if span.utterance != subject and span.start < span.end:
+                waited[span.utterance] = None
             if span.mark:
                 self._due.append(self._marked(span.mark, span.utterance, cleared=True))
         self._spans = kept
@@ -223,7 +228,14 @@ class Playback:
         known = self._known(subject) if subject else _Utterance()
         known.cleared = True
         self._forget()
-        return Cleared(subject, known.heard, known.estimated, self._take(), before - self._ahead)
+        return Cleared(
+            subject,
+            known.heard,
+            known.estimated,
+            self._take(),
+            before - self._ahead,
+            tuple(waited),
+        )
 
     def stale(self, utterance: str) -> bool:
         """It was cleared: what the engine still makes of it is not to be sent."""

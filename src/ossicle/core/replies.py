@@ -134,6 +134,11 @@ class Replies:
             ended.append((speak, msgspec.structs.replace(end, ref=ref or end.ref)))
         return ended
 
+    def made(self, utterance: str) -> bool:
+        """Its end was told: a stream that is asked to stop it says nothing more of it."""
+        pending = (*self._given, *(reply for _, reply in self._again))
+        return all(reply.name != utterance for reply in pending)
+
     # ── what is told ──
 
     def told(self, event: Event) -> Event | None:

@@ -136,17 +136,26 @@ class Speech:
         self._first = None
         return max(0.0, (now - first[1]) * 1000 - command.until_ms)
 
-    def hush(self, command: Cancel, now: float, *, unasked: bool) -> tuple[Cancel, Sequence[Event]]:
-        """Stop: the command with how much was heard, and marks that never will be. `unasked`: who
-        hears the voice did not ask for it, and has to be told that it holds sound not to be heard
-        any more. A clock may be ahead of the ear, so an estimate does not say that there is none.
+    def hush(
+        self, command: Cancel, now: float, *, unasked: bool, made: Callable[[str], bool]
+    ) -> tuple[Cancel, Sequence[Event]]:
+        """Stop: the command with how much was heard, and marks that never will be.
+
+        Of an utterance that is `made` to its end the engine says no more, so how much of it was
+        heard is told here, to whoever asked and to everybody else. `unasked`: who hears the voice
+        did not ask for it, and has to be told in any case that it holds sound not to be heard any
+        more. A clock may be ahead of the ear, so an estimate does not say that there is none.
         """
         cleared = self.playback.clear(command.utterance, now=now)
-        told: tuple[Event, ...] = cleared.marks
-        if unasked and cleared.utterance and (cleared.unheard_ms or cleared.estimated):
-            away = Marked(utterance=cleared.utterance, heard_ms=cleared.heard_ms, cleared=True)
-            told = (*told, away)
-        return msgspec.structs.replace(command, heard_ms=cleared.heard_ms), told
+        subject = cleared.utterance
+        away: list[Event] = list(cleared.marks)
+        if subject and (
+            (unasked and (cleared.unheard_ms or cleared.estimated))
+            or (cleared.unheard_ms and made(subject))
+        ):
+            away.append(Marked(utterance=subject, heard_ms=cleared.heard_ms, cleared=True))
+        away += [Marked(utterance=name, cleared=True) for name in cleared.others if made(name)]
+        return msgspec.structs.replace(command, heard_ms=cleared.heard_ms), away
 
     def credit(self, now: float) -> int:
         """How far the engine may speak, over the whole of its present stream."""

@@ -82,7 +82,9 @@ class Voice:
         """Stop what is being said: here, and where it is made. `unasked`: the client that plays
         it did not ask for that, and has to be told to clear its buffer."""
         session, replies = self._session, self._replies
-        command, cleared = self.speech.hush(command, self._now(), unasked=unasked)
+        command, cleared = self.speech.hush(
+            command, self._now(), unasked=unasked, made=replies.made
+        )
         for event in cleared:
             session.say(event)
         withdrawn = replies.withdrawn(command)

@@ -195,3 +195,36 @@ async def test_somebody_is_understood(tmp_path: Path) -> None:
     reading = answer.json["results"]["channels"][0]["alternatives"][0]
     assert reading["transcript"].lower().rstrip(".").split() == wanted
     assert answer.json["metadata"]["duration"] == pytest.approx(len(frames) * 0.02)
+
+
+async def test_speex_as_google_has_it(tmp_path: Path) -> None:
+    """Each packet behind a byte with its length, through Google's own client."""
+    grpc = pytest.importorskip("grpc")
+    speech_v1 = pytest.importorskip("google.cloud.speech_v1")
+    clip = Path(os.environ.get("OSSICLE_CLIPS", ""), "go-forward.wav")
+    if not clip.is_file():
+        missing("go-forward.wav is needed in the folder that OSSICLE_CLIPS names")
+    if shutil.which("speexenc") is None:
+        absent("speexenc")
+    command = ["speexenc", "--wideband", "--quality=10", str(clip), "said.spx"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    demuxer = CODECS.demuxer(AudioFormat("ogg"))
+    assert demuxer is not None
+    found = demuxer.feed((tmp_path / "said.spx").read_bytes())
+    packets = [item.data for item in found if isinstance(item, Packet)]
+    data = b"".join(bytes([len(packet)]) + packet for packet in packets)
+    async with gateway_with(tmp_path, open_engine("pocketsphinx"), grpc_port=0) as gateway:
+        await gateway.ready()
+        where = gateway.house.address.grpc.removeprefix("grpc://")
+        async with grpc.aio.insecure_channel(where) as channel:
+            transport = speech_v1.SpeechAsyncClient.get_transport_class("grpc_asyncio")
+            client = speech_v1.SpeechAsyncClient(transport=transport(channel=channel))
+            answer = await client.recognize(
+                config=speech_v1.RecognitionConfig(
+                    encoding="SPEEX_WITH_HEADER_BYTE", sample_rate_hertz=16_000,
+                    language_code="en-US",
+                ),
+                audio=speech_v1.RecognitionAudio(content=data),
+            )  # fmt: skip
+    said = " ".join(result.alternatives[0].transcript for result in answer.results)
+    assert said.lower().split() == ["go", "forward", "ten", "meters"]

@@ -28,6 +28,16 @@ with audio.open("rb") as file:
         file=file, model="gpt-4o-transcribe", stream=True
     ):
         say(form="stream", answer=event.model_dump(exclude_none=True))
+with audio.open("rb") as file:
+    answer = client.audio.transcriptions.create(
+        file=file, model="gpt-4o-transcribe", response_format="json", include=["logprobs"]
+    )
+say(form="sure", answer=answer.model_dump(exclude_none=True))
+with audio.open("rb") as file:
+    for event in client.audio.transcriptions.create(
+        file=file, model="gpt-4o-transcribe", stream=True, include=["logprobs"]
+    ):
+        say(form="sure stream", answer=event.model_dump(exclude_none=True))
 for form in ("mp3", "opus", "aac", "flac", "wav", "pcm"):
     with client.audio.speech.with_streaming_response.create(
         model="gpt-4o-mini-tts", voice="alloy", input="Hello there.", response_format=form

@@ -121,7 +121,11 @@ def test_the_rows(asked: dict[str, Any], wire: str, runner_up: str) -> None:
         ({"client": "server", "upgrades_blocked": True}, "collect a whole request"),
         ({"client": "server"}, "Try it in the network"),
         ({"client": "browser", "upgrades_blocked": True, "udp_blocked": True}, "one request each"),
-        ({"provider": "deepgram"}, "Streams there have an end"),
+        ({"provider": "deepgram"}, "10 seconds: send KeepAlive"),
+        ({"provider": "assemblyai"}, "after 3 hours"),
+        ({"provider": "google"}, "after 5 minutes, and after 10 seconds"),
+        ({"provider": "amazon"}, "after 4 hours, and after 15 seconds"),
+        ({"provider": "openai"}, "after 60 minutes"),
     ],
 )
 def test_the_mistakes(asked: dict[str, Any], word: str) -> None:

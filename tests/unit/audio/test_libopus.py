@@ -89,8 +89,8 @@ def test_what_opus_does_not_take() -> None:
 
 def test_codecs_by_name() -> None:
     codecs = MediaCodecs()
-    assert codecs.ticks("opus", OpusEncoder().encode(bytes(640))) == 960
-    assert codecs.ticks("pcmu", bytes(160)) == 160
+    assert codecs.ticks("opus")(OpusEncoder().encode(bytes(640))) == 960
+    assert codecs.ticks("pcmu")(bytes(160)) == 160
     assert not codecs.redundant("pcmu", bytes(160))
     for make in (media_decoder, media_encoder):
         with pytest.raises(BadAudio, match="g729"):

@@ -78,6 +78,8 @@ def test_it_fits_a_terminal(width: int, colour: bool) -> None:
     text = console.export_text()
     for part in ("Use", "Why", "Look out", "300 ms", "ossicle.toml", "Ask again", "cannot"):
         assert part in text
+    for each in answer(Inputs(client="browser", provider="google", wire="sip"), HERE).reasons:
+        assert f"{each.date}  {each.source}" in text  # whole, however narrow
     # sources, code and the command are never broken, so that they can be opened and copied
     whole = ("https://", "Ask again", "# ", "//", "import ", ");", "{")
     assert all(

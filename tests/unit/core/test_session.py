@@ -972,7 +972,38 @@ def test_whoever_hears_the_voice_is_told_when_somebody_else_cancels():
     assert (away.name, away.utterance, away.cleared, away.heard_ms) == ("", "u", True, 300)
     house.timers.advance(1.0)
     peer.ask(Cancel())
-    assert len([e for e in peer.events if isinstance(e, Marked)]) == 1, "who asks knows"
+    assert len([e for e in peer.events if isinstance(e, Marked)]) == 1, "there was nothing left"
+
+
+def test_whoever_cancels_what_was_made_whole_is_told_how_much_was_heard():
+    """And what waited behind it: the engine is done with both."""
+    house = speaking()
+    peer = house.peer()
+    house.serve()
+    watcher = house.peer(join=peer.session, role="observer")
+    stream = house.engine.stream
+    for name in ("u", "v"):
+        stream.sink.tell(AudioOut(utterance=name, data=bytes(32_000)))
+        stream.sink.tell(SpeechEnded(side="out", utterance=name, reason="done"))
+    peer.ask(Played(utterance="u", until_ms=420))
+    peer.ask(Cancel())
+    for leg in (peer, watcher):
+        told = [e for e in leg.events if isinstance(e, Marked)]
+        assert [(e.name, e.utterance, e.cleared, e.heard_ms) for e in told] == [
+            ("", "u", True, 420), ("", "v", True, 0),
+        ]  # fmt: skip
+
+
+def test_what_is_still_in_the_making_is_told_by_its_end():
+    house = speaking()
+    peer = house.peer()
+    house.serve()
+    stream = house.engine.stream
+    stream.sink.tell(AudioOut(utterance="u", data=bytes(32_000)))
+    peer.ask(Played(utterance="u", until_ms=420))
+    peer.ask(Cancel())
+    assert stream.asked[-1] == Cancel(heard_ms=420)
+    assert not [e for e in peer.events if isinstance(e, Marked)]
 
 
 def test_hearing_gives_the_voice_more_credit():

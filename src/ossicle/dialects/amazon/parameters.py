@@ -32,7 +32,10 @@ _ENCODINGS = {
     "ogg-opus": "ogg",
     "g711-alaw": "alaw",
     "g711-ulaw": "mulaw",
+    "g729": "g729",
 }
+_G729_RATE = 8_000
+"""There is no other."""
 _RATES = (8_000, 48_000)
 _TRUE, _FALSE = frozenset({"true", "1", "yes"}), frozenset({"false", "0", "no", ""})
 _SESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,199}")
@@ -229,6 +232,8 @@ def _format(reader: _Reader, channels: int) -> AudioFormat:
     if encoding not in _ENCODINGS:
         raise _bad(f"media-encoding={encoding[:40]!r}: use one of {', '.join(_ENCODINGS)}")
     rate = reader.whole("sample-rate", *_RATES)
+    if encoding == "g729" and (rate, channels) != (_G729_RATE, 1):
+        raise _bad(f"media-encoding=g729: the sample-rate is {_G729_RATE}, with one channel")
     return msgspec.convert(
         {"encoding": _ENCODINGS[encoding], "sample_rate": rate, "channels": channels}, AudioFormat
     )

@@ -141,6 +141,7 @@ def too_long(generation: Generation, limit_s: float) -> Close:
     text = (
         f"Exceeded maximum allowed stream duration of {limit_s:g} seconds."
         if generation == "v1"
-        else f"Max duration of {limit_s / 60:g} minutes reached for stream."
+        # 305 s are "5 minutes" in the text that people search for
+        else f"Max duration of {limit_s // 60 or limit_s / 60:g} minutes reached for stream."
     )
     return Close(int(_ENDED[generation]), text)

@@ -17,6 +17,7 @@ from ossicle.core.formats import WIDTHS, AudioFormat
 from ossicle.dialects.riff import Riff
 
 from .asked import Hearing
+from .blocks import Blocks
 from .errors import Unmet
 
 __all__ = ["Sound"]
@@ -33,6 +34,7 @@ class Sound:
         self._hearing = hearing
         self._bare = hearing.encoding in WIDTHS
         self._riff: Riff | None = Riff() if self._bare or not hearing.encoding else None
+        self._blocks = Blocks() if hearing.encoding == "speex" else None
         self._flac = bytearray() if hearing.encoding in {"", "flac"} else None
         self.declared: AudioFormat | None = hearing.format
         """What to configure with; None = the header has to come first."""
@@ -47,6 +49,8 @@ class Sound:
             BadAudio: a damaged header.
         """
         riff, flac = self._riff, self._flac
+        if self._blocks is not None:
+            return tuple(Audio(data=packet) for packet in self._blocks.feed(data))
         if flac is not None:
             self._check_flac(flac, data)
         if riff is None:

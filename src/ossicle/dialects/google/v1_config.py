@@ -19,11 +19,13 @@ _ENCODINGS = {
     4: "amr_nb",
     5: "amr_wb",
     6: "ogg",
+    7: "speex",  # each packet behind a byte with its length
     8: "mp3",
     9: "webm",
     10: "alaw",  # of v1p1beta1; v1 has no such number
 }
-_UNDECODED = {7: "SPEEX_WITH_HEADER_BYTE"}
+_SPEEX, _SPEEX_RATE = 7, 16_000
+"""The service takes its wide band alone."""
 _MOST_ALTERNATIVES, _ALTERNATIVES = 30, 10
 """What the service takes, and what engines here are asked for."""
 
@@ -88,9 +90,10 @@ def _patched(asked: Asked, config: RecognitionConfig, hints: Hints) -> Asked:
 
 def _hearing(config: RecognitionConfig, *, alaw: bool) -> Hearing:
     number = config.encoding
-    if number in _UNDECODED:
+    if number == _SPEEX and config.sample_rate_hertz != _SPEEX_RATE:
         raise Unmet(
-            f"Invalid recognition 'config': bad encoding. {_UNDECODED[number]} has no decoder here."
+            "Invalid recognition 'config': bad sample rate hertz. SPEEX_WITH_HEADER_BYTE is "
+            f"{_SPEEX_RATE} Hz."
         )
     if number not in _ENCODINGS or (number == 10 and not alaw):
         raise Unmet(f"Invalid recognition 'config': bad encoding. {number} is not known.")

@@ -81,14 +81,19 @@ class Track:
         """A mark came back; None = it was cleared, or is none of ours."""
         return self._marks.pop(name, None)
 
-    def hush(self, utterance: str = "") -> tuple[Message, ...]:
+    def hush(self, utterance: str = "") -> tuple[Message | Played, ...]:
         """Throw away what was not heard, unless it is known to be of another utterance."""
-        if not self._marks:
-            return ()
-        if utterance and all(played.utterance != utterance for played in self._marks.values()):
+        waiting = {played.utterance: played for played in self._marks.values()}
+        if not waiting or (utterance and utterance not in waiting):
             return ()
         self._marks.clear()
-        return (Clear(),)
+        # A track is cleared whole. What it held of others is over, too: nobody waits for it.
+        over = (
+            msgspec.structs.replace(played, mark="", estimated=True)
+            for name, played in waiting.items()
+            if utterance and name != utterance
+        )
+        return (Clear(), *over)
 
     def _sound(self, event: AudioOut) -> tuple[Message, ...]:
         out: list[Message] = []

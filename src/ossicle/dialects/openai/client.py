@@ -9,7 +9,6 @@ Losses, besides options the service has no word for: word times, confidence, alt
 to be said as it is, and any ref but those of `Finalize` and `Speak`.
 """
 
-import json
 from collections import deque
 from functools import partial
 from math import inf
@@ -28,8 +27,6 @@ from ossicle.core.commands import (
 )
 from ossicle.core.errors import Fault, OssicleError
 from ossicle.core.events import (
-    Asked,
-    AudioOut,
     Began,
     Ended,
     Event,
@@ -37,37 +34,29 @@ from ossicle.core.events import (
     SpeechEnded,
     SpeechStarted,
     Transcript,
-    TurnReason,
-    Usage,
 )
 from ossicle.core.formats import AudioFormat
 from ossicle.core.ports import ClientSteps
 from ossicle.core.wire import Accept, Close, Message, Opening, Ping, Text
 
+from .client_answers import Answers
 from .errors import fault_of
 from .messages import (
     AudioClear,
     AudioCommit,
-    AudioDelta,
     ClientEvent,
     Committed,
     ErrorEvent,
-    FunctionArgumentsDone,
     ItemCreate,
     ItemTruncate,
     ResponseAsked,
     ResponseCancel,
     ResponseCreate,
-    ResponseCreated,
     ResponseDone,
     SessionCreated,
     SessionUpdate,
-    SpokenDelta,
-    SpokenDone,
     Started,
     Stopped,
-    TextDelta,
-    TextDone,
     TranscriptionCompleted,
     TranscriptionDelta,
     TranscriptionFailed,
@@ -76,6 +65,7 @@ from .messages import (
     parse_server,
     written,
 )
+from .session_words import PADDING_MS, line_of, merged, session_of, turns_of
 
 __all__ = ["ConversationClient", "RealtimeClient"]
 
@@ -86,18 +76,8 @@ _PING_S = 20.0
 _GOODBYE_S = 10.0
 """How long the last words may take after the end."""
 _LEAST_COMMIT_MS = 100
-_PADDING_MS = 300
-"""Sound in front of a turn that the service keeps with it; its own default."""
 _PIECE = 1 << 20
-_TYPES = {"pcm_s16le": "audio/pcm", "mulaw": "audio/pcmu", "alaw": "audio/pcma"}
 _EMPTY = "input_audio_buffer_commit_empty"
-_EAGER = ((0.85, "low"), (0.7, "medium"), (0.0, "high"))
-_REASONS: dict[str, TurnReason] = {
-    "completed": "done",
-    "cancelled": "cancelled",
-    "failed": "failed",
-    "incomplete": "limit",
-}
 
 
 class _Item:
@@ -138,14 +118,7 @@ class RealtimeClient:
         self._appended = 0
         self._ending = False
         self._fault: Fault | None = None
-        self._refs: dict[str, str] = {}
-        """Refs of answers, by response."""
-        self._asked: deque[str] = deque()
-        self._spoken: dict[str, int] = {}
-        """Bytes of sound, by response."""
-        self._words: dict[str, str] = {}
-        self._said_by: dict[str, str] = {}
-        """The item a response says, for truncation."""
+        self._answers = Answers()
 
     # ── core.ports.ClientDialect ──
 
@@ -153,7 +126,7 @@ class RealtimeClient:
         """The request for a channel."""
         self._patch = dict(configure.patch)
         self._input = configure.format or self._input
-        self._output = configure.speaks or self._input
+        self._output = self._answers.format = configure.speaks or self._input
         answers = cast("Json", self._patch.get("answers") or {})
         self._talks = self._talks or bool(answers.get("wanted"))
         recognition = cast("Json", self._patch.get("recognition") or {})
@@ -197,9 +170,8 @@ class RealtimeClient:
                 commit = self._finalize("") if self._enough else ()
                 return (*commit, *self._goodbye())
             case Configure():
-                self._patch = _merged(self._patch, command.patch)
-                session = self._session()
-                return (self._say(SessionUpdate(session=session, event_id=command.ref or None)),)
+                self._patch = merged(self._patch, command.patch)
+                return (self._update(command.ref),)
             case Cancel(side="in"):
                 self._appended = 0
                 return (self._say(AudioClear()),)
@@ -238,15 +210,6 @@ class RealtimeClient:
     # ── to the service ──
 
     @property
-    def _turn_options(self) -> Json:
-        recognition = cast("Json", self._patch.get("recognition") or {})
-        return cast("Json", recognition.get("turns") or {})
-
-    @property
-    def _detects(self) -> bool:
-        return self._turn_options.get("detect") is not False
-
-    @property
     def _enough(self) -> bool:
         return self._input.ms(self._appended) >= _LEAST_COMMIT_MS
 
@@ -265,7 +228,7 @@ class RealtimeClient:
                 max_output_tokens=answer.max_tokens,
             )
         if command.lines is not None:
-            lines = tuple(_line(line.role, line.text, line.call) for line in command.lines)
+            lines = tuple(line_of(line.role, line.text, line.call) for line in command.lines)
             asked = asked or ResponseAsked()
             asked = ResponseAsked(
                 output_modalities=asked.output_modalities,
@@ -274,12 +237,12 @@ class RealtimeClient:
                 conversation="none",
                 input=lines,
             )
-        self._asked.append(command.ref)
+        self._answers.expect(command.ref)
         return (self._say(ResponseCreate(response=asked, event_id=command.ref or None)),)
 
     def _hush(self, command: Cancel) -> ClientSteps:
         cancel = self._say(ResponseCancel(response_id=command.utterance or None))
-        item = self._said_by.get(command.utterance or next(reversed(self._said_by), ""))
+        item = self._answers.item_of(command.utterance)
         if item is None or command.heard_ms is None:
             return (cancel,)
         heard = ItemTruncate(item_id=item, content_index=0, audio_end_ms=command.heard_ms)
@@ -287,67 +250,15 @@ class RealtimeClient:
 
     def _tell(self, command: Tell) -> ClientSteps:
         role = "result" if command.kind == "result" else command.role
-        item = _line(role, command.text, command.call)
+        item = line_of(role, command.text, command.call)
         return (self._say(ItemCreate(item=item, event_id=command.ref or None)),)
+
+    def _update(self, ref: str = "") -> Text:
+        session = session_of(self._patch, self._input, self._output, talks=self._talks)
+        return self._say(SessionUpdate(session=session, event_id=ref or None))
 
     def _say(self, event: ClientEvent) -> Text:
         return Text(written(event))
-
-    def _session(self) -> Json:
-        """The session, whole, in the service's words."""
-        recognition = cast("Json", self._patch.get("recognition") or {})
-        heard: Json = {"format": _format(self._input), "turn_detection": self._detection()}
-        words: Json = {}
-        if not self._talks and recognition.get("model"):
-            words["model"] = recognition["model"]
-        if recognition.get("language"):
-            words["language"] = str(recognition["language"]).partition("-")[0]
-        hints = cast("list[Json]", recognition.get("hints") or [])
-        if hints:
-            words["keywords"] = [str(hint.get("text")) for hint in hints]
-        heard["transcription"] = {"model": "gpt-4o-transcribe", **words}
-        if not self._talks:
-            return {"type": "transcription", "audio": {"input": heard}}
-        answers = cast("Json", self._patch.get("answers") or {})
-        voice = cast("Json", self._patch.get("synthesis") or {})
-        spoken: Json = {"format": _format(self._output)}
-        spoken |= {name: voice[name] for name in ("voice", "speed") if voice.get(name)}
-        session: Json = {
-            "type": "realtime",
-            "output_modalities": ["text"] if answers.get("aloud") is False else ["audio"],
-            "audio": {"input": heard, "output": spoken},
-        }
-        if "instructions" in answers:
-            session["instructions"] = answers["instructions"]
-        if answers.get("tools"):
-            session["tools"] = [_tool(tool) for tool in cast("list[Json]", answers["tools"])]
-        choice = answers.get("tool_choice")
-        if choice:
-            plain = choice in {"auto", "none", "required"}
-            session["tool_choice"] = choice if plain else {"type": "function", "name": choice}
-        if answers.get("max_tokens"):
-            session["max_output_tokens"] = answers["max_tokens"]
-        return session
-
-    def _detection(self) -> Json | None:
-        turns, answers = self._turn_options, cast("Json", self._patch.get("answers") or {})
-        if not self._detects:
-            return None
-        sure = turns.get("confidence")
-        detection: Json
-        if isinstance(sure, int | float):
-            eagerness = next(name for least, name in _EAGER if sure >= least)
-            detection = {"type": "semantic_vad", "eagerness": eagerness}
-        else:
-            detection = {"type": "server_vad", "prefix_padding_ms": _PADDING_MS}
-            if isinstance(turns.get("silence_ms"), int):
-                detection["silence_duration_ms"] = turns["silence_ms"]
-            if isinstance(turns.get("threshold"), int | float):
-                detection["threshold"] = turns["threshold"]
-        if self._talks:
-            detection["create_response"] = answers.get("auto") is not False
-            detection["interrupt_response"] = answers.get("interrupt") is not False
-        return detection
 
     # ── from the service ──
 
@@ -387,8 +298,10 @@ class RealtimeClient:
                 return (notice, *self._complete(event.item_id, ""), *self._goodbye())
             case ErrorEvent():
                 return self._error(event)
+            case ResponseDone():
+                return (*self._answers.told(event), *self._goodbye())
             case _:
-                return self._spoke(event)
+                return self._answers.told(event)
 
     def _begin(self, session: Json) -> ClientSteps:
         if self._began:
@@ -400,7 +313,14 @@ class RealtimeClient:
             expires_at=float(expires) if isinstance(expires, int) and expires else None,
             engine="openai",
         )
-        return (self._say(SessionUpdate(session=self._session())), began)
+        return (
+            self._say(
+                SessionUpdate(
+                    session=session_of(self._patch, self._input, self._output, talks=self._talks)
+                )
+            ),
+            began,
+        )
 
     def _item(self, item_id: str) -> _Item:
         item = self._items.get(item_id)
@@ -413,7 +333,7 @@ class RealtimeClient:
         item = self._item(event.item_id)
         # The service counts what it put in front of the speech.
         padding = (
-            0 if isinstance(self._turn_options.get("confidence"), int | float) else _PADDING_MS
+            0 if isinstance(turns_of(self._patch).get("confidence"), int | float) else PADDING_MS
         )
         item.start_ms = event.audio_start_ms + padding
         return (SpeechStarted(at_ms=item.start_ms, turn=item.turn),)
@@ -461,92 +381,17 @@ class RealtimeClient:
         self._fault = fault
         return (Notice(level="error", code=fault.code, text=fault.text, ref=ref),)
 
-    def _spoke(self, event: object) -> ClientSteps:
-        """What is answered."""
-        match event:
-            case ResponseCreated(response=response):
-                name = str(response.get("id", ""))
-                ref = self._asked.popleft() if self._asked else ""
-                self._refs[name] = ref
-                return (SpeechStarted(side="out", at_ms=0, utterance=name, ref=ref),)
-            case AudioDelta(response_id=name, delta=data):
-                said = self._spoken.get(name, 0)
-                self._spoken[name] = said + len(data)
-                self._said_by[name] = event.item_id
-                start = self._output.ms(said)
-                return (AudioOut(utterance=name, data=data, start_ms=start, ref=self._ref(name)),)
-            case (
-                SpokenDelta(response_id=name, delta=delta)
-                | TextDelta(response_id=name, delta=delta)
-            ):
-                self._words[name] = self._words.get(name, "") + delta
-                return (self._out(name, self._words[name], final=False),)
-            case (
-                SpokenDone(response_id=name, transcript=text)
-                | TextDone(response_id=name, text=text)
-            ):
-                self._words.pop(name, None)
-                return (self._out(name, text, final=True),) if text else ()
-            case FunctionArgumentsDone(response_id=name):
-                asked = Asked(
-                    call=event.call_id,
-                    name=event.name,
-                    arguments=event.arguments,
-                    utterance=name,
-                    ref=self._ref(name),
-                )
-                return (asked,)
-            case ResponseDone(response=response):
-                return self._done(response)
-            case _:
-                return ()
-
-    def _ref(self, response: str) -> str:
-        return self._refs.get(response, "")
-
-    def _out(self, name: str, text: str, *, final: bool) -> Transcript:
-        end = self._output.ms(self._spoken.get(name, 0))
-        return Transcript(
-            side="out",
-            utterance=name,
-            text=text,
-            start_ms=0,
-            end_ms=end,
-            stable=len(text),
-            final=final,
-            ends_turn=final,
-            ref=self._ref(name),
-        )
-
-    def _done(self, response: Json) -> ClientSteps:
-        name = str(response.get("id", ""))
-        ref = self._refs.pop(name, "")
-        said = self._spoken.pop(name, 0)
-        self._words.pop(name, None)
-        while len(self._said_by) > 64:
-            del self._said_by[next(iter(self._said_by))]
-        counted = response.get("usage")
-        usage = cast("Json", counted) if isinstance(counted, dict) else {}
-        end = self._output.ms(said)
-        ended = SpeechEnded(
-            side="out",
-            at_ms=end,
-            reason=_REASONS.get(str(response.get("status")), "done"),
-            utterance=name,
-            usage=Usage(
-                audio_ms=end,
-                input_tokens=_count(usage.get("input_tokens")),
-                output_tokens=_count(usage.get("output_tokens")),
-            ),
-            ref=ref,
-        )
-        return (ended, *self._goodbye())
-
     # ── the end ──
 
     def _goodbye(self) -> ClientSteps:
         """Closes when nothing is awaited any more."""
-        if not self._ending or self._over or self._commits or self._items or self._refs:
+        if (
+            not self._ending
+            or self._over
+            or self._commits
+            or self._items
+            or self._answers.under_way
+        ):
             return ()
         return self._stop()
 
@@ -582,44 +427,3 @@ ConversationClient = partial(RealtimeClient, talks=True)
 
 def _failed(fault: Fault) -> Ended:
     return Ended(reason="refused" if fault.whose == "client" else "failed", error=fault)
-
-
-def _count(value: object) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
-
-
-def _format(fmt: AudioFormat) -> Json:
-    kind = _TYPES.get(fmt.encoding, "audio/pcm")
-    return {"type": kind, "rate": fmt.sample_rate} if kind == "audio/pcm" else {"type": kind}
-
-
-def _tool(tool: Json) -> Json:
-    try:
-        parameters = json.loads(tool.get("parameters") or "{}")
-    except ValueError:
-        parameters = {}
-    return {
-        "type": "function",
-        "name": tool.get("name"),
-        "description": tool.get("description") or "",
-        "parameters": parameters,
-    }
-
-
-def _line(role: str, text: str, call: str) -> Json:
-    if role == "result":
-        return {"type": "function_call_output", "call_id": call, "output": text}
-    kind = "output_text" if role == "assistant" else "input_text"
-    content = [{"type": kind, "text": text}]
-    return {"type": "message", "role": role, "content": content}
-
-
-def _merged(held: Json, patch: Json) -> Json:
-    out = dict(held)
-    for name, value in patch.items():
-        inner = out.get(name)
-        if isinstance(value, dict) and isinstance(inner, dict):
-            out[name] = _merged(cast("Json", inner), cast("Json", value))
-        else:
-            out[name] = value
-    return out

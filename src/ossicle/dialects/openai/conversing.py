@@ -10,8 +10,9 @@ from ossicle.core.commands import Line, Tell
 
 from .book import Book, Item
 from .errors import Rejected
+from .messages import ItemAdded, ItemDone, ServerEvent
 
-__all__ = ["item_of", "lines_of", "tell_of"]
+__all__ = ["entered", "item_of", "lines_of", "tell_of"]
 
 Json: TypeAlias = dict[str, Any]
 
@@ -155,3 +156,11 @@ def _text(given: Json, name: str, where: str, *, optional: bool = False) -> str:
         "missing_required_parameter",
         f"{where}.{name}",
     )
+
+
+def entered(previous: str | None, item: Json) -> list[ServerEvent]:
+    """What is told of an item that is in the conversation now."""
+    return [
+        ItemAdded(previous_item_id=previous, item=item),
+        ItemDone(previous_item_id=previous, item=item),
+    ]

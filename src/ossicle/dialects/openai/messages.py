@@ -428,9 +428,11 @@ class FunctionArgumentsDone(_Told, frozen=True, tag="response.function_call_argu
 
 
 class RateLimits(_Told, frozen=True, tag="rate_limits.updated"):
-    """How much is left."""
+    """How much is left, told behind every response."""
 
     rate_limits: list[Json]
+    """`name` ("requests" or "tokens"), `limit`, `remaining`, `reset_seconds`; empty = neither is
+    limited, as here."""
 
 
 class BufferStarted(_Told, frozen=True, tag="output_audio_buffer.started"):

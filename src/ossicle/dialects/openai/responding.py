@@ -27,6 +27,7 @@ from .messages import (
     OutputItemDone,
     PartAdded,
     PartDone,
+    RateLimits,
     ResponseAsked,
     ResponseCreated,
     ResponseDone,
@@ -334,7 +335,8 @@ class Responding:
         self._by_utterance.pop(response.utterance, None)
         self._finish(response.id, response.utterance)
         shown = self._shown(response, status, details, usage)
-        return [*events, ResponseDone(response=shown)]
+        # Named are requests and tokens only, and the gateway limits neither.
+        return [*events, ResponseDone(response=shown), RateLimits(rate_limits=[])]
 
     def _shown(
         self,

@@ -14,11 +14,11 @@ from starlette.routing import Route
 from ossicle.core.errors import MissingExtra, OssicleError
 from ossicle.core.wire import Close, Opening
 from ossicle.dialects.openai.calls import CALLS, call_asked, call_path, call_refused
+from ossicle.transports.requested import body_of, opening_of
 
 from ..house import House
 from .bind import router
 from .crossorigin import for_pages
-from .requested import body_of, opening_of
 from .webrtc import WebRtcDoor
 
 __all__ = ["realtime_call_routes"]

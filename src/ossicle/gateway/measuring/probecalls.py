@@ -27,9 +27,9 @@ from ossicle.dialects.native.errors import status
 from ossicle.dialects.native.messages import ErrorBody, encode
 from ossicle.dialects.native.rpc_errors import end
 from ossicle.dialects.protobuf import Codec
+from ossicle.transports.requested import body_of, opening_of
 
 from ..configuration.settings import ProbeSettings
-from ..doors.requested import body_of, opening_of
 from ..doors.webrtc import WebRtcDoor
 from ..house import House
 from ..keys.forwarded import address_of

@@ -71,6 +71,10 @@ class Phase(enum.Enum):
     CLOSED = enum.auto()
 
 
+_OPEN = Phase.OPEN
+"""Looking a member up costs a call in Python 3.11, for every packet."""
+
+
 class Call:
     """See the module, and `ossicle.core.ports.Channel`."""
 
@@ -387,15 +391,15 @@ class Call:
                 pass
 
     def _packet(self, packet: Packet, now: float) -> None:
-        if self._phase is not Phase.OPEN or not self._hears:
+        if self._phase is not _OPEN or not self._hears:
             return
         ear = self._ears.get(packet.ssrc)
         if ear is None:
             ear = self._new_ear(packet)
             if ear is None:
                 return
-        ear.packet(packet.sequence_number, packet.timestamp, packet.payload, now)
-        if ear.deadline < self._ear_due:
+        due = ear.packet(packet.sequence_number, packet.timestamp, packet.payload, now)
+        if due < self._ear_due:
             self._wait_for_ears()
 
     def _new_ear(self, packet: Packet) -> Ear | None:

@@ -1,5 +1,6 @@
 """What this transport needs of codecs. The gateway hands it in; no transport imports one."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 __all__ = ["FRAME_BYTES", "RATE", "Coders", "Decoder", "Encoder"]
@@ -51,8 +52,8 @@ class Coders(Protocol):
         self, name: str, *, bitrate: int, complexity: int, fec: bool, dtx: bool
     ) -> Encoder: ...
 
-    def ticks(self, name: str, packet: bytes) -> int:
-        """RTP ticks of a packet; 0 = it is none."""
+    def ticks(self, name: str) -> Callable[[bytes], int]:
+        """What tells the RTP ticks of a packet; 0 = it is none."""
         ...
 
     def redundant(self, name: str, packet: bytes) -> bool:

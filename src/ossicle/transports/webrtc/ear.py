@@ -9,7 +9,6 @@ clock, no socket.
 """
 
 from collections.abc import Callable
-from functools import partial
 
 import msgspec
 
@@ -63,7 +62,7 @@ class Ear:
         self._name, self._rate, self._coders, self._told = name, rate, coders, told
         self._decoder: Decoder = coders.decoder(name)
         self._buffer = JitterBuffer(
-            rate, length=partial(coders.ticks, name), least_s=least_s, most_s=most_s,
+            rate, length=coders.ticks(name), least_s=least_s, most_s=most_s,
             first_s=min(most_s, max(least_s, 0.06)),
         )  # fmt: skip
 
@@ -82,9 +81,17 @@ class Ear:
         """How long a missing packet is waited for now."""
         return self._buffer.depth_s
 
-    def packet(self, sequence: int, stamp: int, payload: bytes, now: float) -> None:
-        """A packet came."""
-        self._hear(self._buffer.add(sequence, stamp, payload, now))
+    def packet(self, sequence: int, stamp: int, payload: bytes, now: float) -> float:
+        """A packet came. Returns `deadline`."""
+        buffer = self._buffer
+        items = buffer.add(sequence, stamp, payload, now)
+        if items:
+            first = items[0]
+            if len(items) == 1 and type(first) is Arrived:  # nearly always
+                self._decode(first)
+            else:
+                self._hear(items)
+        return buffer.deadline
 
     def expire(self, now: float) -> None:
         """`deadline` passed."""

@@ -166,16 +166,26 @@ class JitterBuffer:
             payload: without header and padding; empty = padding only.
             now: monotonic seconds.
         """
-        stats = self.stats
-        if self._next < 0:
+        number = self._next
+        if (number & 0xFFFF) == sequence and not self._waiting and number >= 0:
+            ahead = (stamp - self._stamp_high) & 0xFFFFFFFF
+            if ahead < _STAMPS // 2:  # it follows on: nearly every one does, at the least cost
+                self.stats.received += 1
+                self._highest = number
+                self._stamp_high = high = self._stamp_high + ahead
+                ticks = high - self._first_stamp
+                self._strays = 0
+                self._learn(now - ticks / self._rate, 0.0)
+                return self._out(payload, ticks, self._length(payload))
+        if number < 0:
             self._begin(sequence, stamp)
         number = self._unwrapped(sequence)
         if number - self._highest > _MOST_AHEAD or number < self._next - _MOST_AHEAD:
             if not self._restarts(sequence):
-                stats.strange += 1
+                self.stats.strange += 1
                 return ()
             left = self._flush(now)
-            stats.restarts += 1
+            self.stats.restarts += 1
             self._begin(sequence, stamp)
             self._base = inf
             return (*left, *self._put(self._next, stamp, payload, now))
@@ -223,9 +233,9 @@ class JitterBuffer:
             # Its place was given up, or it is a copy of one that left.
             stats.late += 1
             return ()
-        if number == self._next and not self._waiting:  # nearly every one
+        if number == self._next and not self._waiting:
             self._highest = number
-            return self._out(Arrived(payload, ticks, self._length(payload)))
+            return self._out(payload, ticks, self._length(payload))
         if number in self._waiting:
             stats.doubled += 1
             return ()
@@ -253,14 +263,18 @@ class JitterBuffer:
         alike, and then nothing is there yet that could show a packet to be missing. So they teach
         nothing about how long to wait, however late they are; nor does a copy."""
         zero = now - ticks / self._rate
-        self._base = min(self._base, zero)
-        self._zeros.append(zero)
         before = self._overtook.pop(number, zero)
-        self._waits.append(zero - before)
         for passed in range(max(self._highest + 1, number - _PASSED), number):
             self._overtook[passed] = zero
         while len(self._overtook) > _PASSED:
             del self._overtook[next(iter(self._overtook))]
+        self._learn(zero, zero - before)
+
+    def _learn(self, zero: float, wait: float) -> None:
+        """When tick 0 would have come by this packet, and how long it had to be waited for."""
+        self._base = min(self._base, zero)
+        self._zeros.append(zero)
+        self._waits.append(wait)
         self._unread += 1
         if self._unread >= _REFRESH:
             self._unread = 0
@@ -277,7 +291,8 @@ class JitterBuffer:
         while self._waiting:
             found = self._waiting.pop(self._next, None)
             if found is not None:
-                out += self._out(found[0])
+                item = found[0]
+                out += self._out(item.payload, item.stamp, item.ticks)
                 continue
             first = min(self._waiting)
             due = self._gives_up(first)
@@ -292,7 +307,7 @@ class JitterBuffer:
             out.append(Lost(missing, gap if 0 <= gap <= self._rate * 2 else missing * self._step))
             self._next = first
             self._due = follows.stamp
-            out += self._out(follows)
+            out += self._out(follows.payload, follows.stamp, follows.ticks)
         self.deadline = inf
         return tuple(out)
 
@@ -315,13 +330,15 @@ class JitterBuffer:
         finally:
             self._capacity = capacity
 
-    def _out(self, item: Arrived) -> tuple[Left, ...]:
+    def _out(self, payload: bytes, stamp: int, ticks: int) -> tuple[Left, ...]:
         """One packet in its place; a pause before it where time passed without a loss. Padding has
         a number, and neither sound nor time of its own: browsers probe their path with it."""
         self._next += 1
-        if not item.payload:
+        if not payload:
             return ()
-        gap = item.stamp - self._due
-        self._step = item.ticks or self._step
-        self._due = item.stamp + self._step
+        if ticks:
+            self._step = ticks
+        gap = stamp - self._due
+        self._due = stamp + self._step
+        item = Arrived(payload, stamp, ticks)
         return (Pause(gap), item) if gap > 0 else (item,)

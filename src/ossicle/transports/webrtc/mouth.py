@@ -61,6 +61,9 @@ class Mouth:
         self._queue: deque[bytes | str] = deque()
         self._size = 0
         self._rest = b""
+        self._silence = b""
+        """A packet of it that the encoder made at rest: while nothing is said it need not make
+        another one. Empty = not yet, or the encoder leaves them out."""
         self._timer: Timer | None = None
         self._begun = 0.0
         self._count = 0
@@ -167,9 +170,16 @@ class Mouth:
             if self._idle > _TAIL and self._idle % _REST_EVERY:
                 return
             frame = bytes(FRAME_BYTES)
+            if len(self._silence) > 2:
+                self.sent += 1
+                self._send(self._silence, self._count * self._ticks, False)
+                return
         else:
             self._idle = 0
+            self._silence = b""
         payload = self._encoder.encode(frame)
+        if self._idle > _TAIL:
+            self._silence = payload
         if len(payload) > 2:  # shorter ones say that nothing need be sent (DTX)
             self.sent += 1
             self._send(payload, self._count * self._ticks, fresh)

@@ -19,7 +19,6 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import pylibsrtp
 from aioice import Candidate
 from aioice import ice as aioice_ice
 from aioice.candidate import candidate_foundation, candidate_priority
@@ -31,16 +30,13 @@ from aiortc import (
     RTCRtpCodecCapability,
     RTCSessionDescription,
 )
-from aiortc.clock import current_ntp_time
 from aiortc.exceptions import InvalidAccessError, InvalidStateError, OperationError
 from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters
-from aiortc.rtcrtpreceiver import StreamStatistics
 from aiortc.rtp import (
     RTCP_PSFB_APP,
     RtcpPsfbPacket,
     RtcpRrPacket,
     RtcpSrPacket,
-    is_rtcp,
     pack_remb_fci,
     unpack_remb_fci,
 )
@@ -49,12 +45,14 @@ from aiortc.sdp import candidate_from_sdp
 from ossicle.core.errors import Refused
 
 from .ports import Doorway
+from .reception import Reception
 from .rtp import Packet, header, read
+from .srtp import LONGEST, Opener
 from .uplink import Arrivals, number_in
 
-__all__ = ["AIOICE", "AIORTC", "Codec", "Link"]
+__all__ = ["AIOICE", "AIORTC", "PYLIBSRTP", "Codec", "Link"]
 
-AIORTC, AIOICE = "1.16.0", "0.13.0"
+AIORTC, AIOICE, PYLIBSRTP = "1.16.0", "0.13.0", "1.0.0"
 """The versions whose private names are used."""
 
 log = logging.getLogger("ossicle.transports.webrtc")
@@ -144,6 +142,8 @@ class Link:
         self._closed = False
         self._extension = 0
         self._arrivals = Arrivals()
+        self._streams: dict[int, Reception] = {}
+        self._opener: Opener | None = None
 
     # ── negotiation ──
 
@@ -329,7 +329,7 @@ class Link:
         head = header(codec.payload_type, int(marker), self._sequence, stamp, sender._ssrc)
         self._sequence = (self._sequence + 1) & 0xFFFF
         # What its sender reports are made of.
-        sender._RTCRtpSender__ntp_timestamp = current_ntp_time()
+        sender._RTCRtpSender__ntp_timestamp = _ntp(time.time())
         sender._RTCRtpSender__rtp_timestamp = stamp
         sender._RTCRtpSender__packet_count += 1
         sender._RTCRtpSender__octet_count += len(payload)
@@ -355,25 +355,29 @@ class Link:
         if pair is not None and srtp is not None:
             pair.protocol.transport.sendto(srtp.protect_rtcp(packet), pair.remote_addr)
 
-    @property
-    def _streams(self) -> dict[int, StreamStatistics]:
-        return self._audio.receiver._RTCRtpReceiver__remote_streams
-
     def _media(self, data: bytes) -> bool:
         """A datagram, if it is RTP: unlocked, counted and told."""
-        if len(data) < 12 or not 127 < data[0] < 192 or is_rtcp(data):
+        if len(data) < 12 or not 127 < data[0] < 192:
             return False
-        srtp = self._dtls._rx_srtp
-        if srtp is None:
-            return False
-        try:
-            plain = srtp.unprotect(data)
-        except pylibsrtp.Error:
+        if len(data) > LONGEST:
+            # Anybody can send one, and pylibsrtp raises what would end aiortc's DTLS task.
             self.forged += 1
             return True
-        packet = read(plain)
-        if packet is not None:
-            self._take(packet)
+        if 191 < data[1] < 209:  # RTCP, as aiortc tells it apart (RFC 5761 section 4)
+            return False
+        opener = self._opener
+        if opener is None:
+            srtp = self._dtls._rx_srtp
+            if srtp is None:
+                return False
+            opener = self._opener = Opener(srtp)
+        plain = opener.open(data)
+        if plain is None:
+            self.forged += 1
+        else:
+            packet = read(plain)
+            if packet is not None:
+                self._take(packet)
         return True
 
     def _take(self, packet: Packet) -> None:
@@ -385,9 +389,9 @@ class Link:
         if found is None:
             if len(streams) >= 8:  # a sender that changes its SSRC all the time
                 return
-            found = streams[packet.ssrc] = StreamStatistics(self._codecs[packet.payload_type].rate)
-        found.add(packet)  # pyright: ignore[reportArgumentType]  reads two fields, which it has
+            found = streams[packet.ssrc] = Reception(self._codecs[packet.payload_type].rate)
         now = time.monotonic()
+        found.add(packet.sequence_number, packet.timestamp, now)
         self.heard_at = self.media_at = now
         if self._extension and packet.extension:
             number = number_in(packet.extension, self._extension)
@@ -506,6 +510,7 @@ class Link:
 
         receiver.receive = receive
         receiver._handle_rtp_packet = packet
+        receiver._RTCRtpReceiver__remote_streams = self._streams
 
     def _guard_words(self, sctp: Any) -> None:
         """What aiortc stumbles over would end its DTLS task and with it the sound. RFC 9260 section
@@ -556,6 +561,11 @@ class Link:
 
         sender.send = send
         sender._handle_rtcp_packet = reported
+
+
+def _ntp(at: float) -> int:
+    """A time as in sender reports: seconds since 1900 and their fraction (RFC 3550 section 4)."""
+    return int((at + 2_208_988_800) * 4_294_967_296)
 
 
 def _words(error: BaseException) -> str:

@@ -8,18 +8,16 @@ WHEP is the same at `/whep/{session}`, with an offer that only receives. The loc
 cannot be guessed, and who has it may end the call.
 """
 
-import time
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from ossicle.core.errors import OssicleError, Refused
 from ossicle.core.ports import Acceptor
 from ossicle.core.wire import Opening
+from ossicle.transports.requested import body_of, opening_of
 
 from .server import Calls, Declined
 from .turn import IceServer, link
@@ -86,12 +84,12 @@ class _Face:
     async def change(self, request: Request) -> Response:
         """PATCH: more addresses, or an ICE restart."""
         try:
-            self._front.check(_opening(request))
+            self._front.check(opening_of(request, "webrtc"))
             _check_type(request, _FRAGMENT)
             tag = request.headers.get("if-match", "")
             if not tag:
                 raise Refused("PATCH needs If-Match (RFC 9725 4.3.1)", code="precondition_needed")
-            text = await _body(request, self._calls.settings.max_offer)
+            text = await _text(request, self._calls.settings.max_offer)
             done = await self._calls.trickle(request.path_params["call"], text, tag)
         except OssicleError as error:
             return self._refused(request, error)
@@ -104,7 +102,7 @@ class _Face:
     async def end(self, request: Request) -> Response:
         """DELETE: the call is over."""
         try:
-            self._front.check(_opening(request))
+            self._front.check(opening_of(request, "webrtc"))
             self._calls.hang_up(request.path_params["call"])
         except OssicleError as error:
             return self._refused(request, error)
@@ -112,7 +110,7 @@ class _Face:
 
     async def options(self, request: Request) -> Response:
         """What a page of another origin asks first; with a credential, the ICE servers too."""
-        opening = _opening(request)
+        opening = opening_of(request, "webrtc")
         response = Response(status_code=204)
         try:
             self._front.check(opening)
@@ -129,9 +127,9 @@ class _Face:
 
     async def _answer(self, request: Request, *, listens: bool) -> Response:
         try:
-            opening = _opening(request)
+            opening = opening_of(request, "webrtc")
             _check_type(request, _SDP)
-            text = await _body(request, self._calls.settings.max_offer)
+            text = await _text(request, self._calls.settings.max_offer)
             made = await self._calls.offer(opening, text, self._front.acceptor, listens=listens)
         except Declined as declined:
             close = declined.close
@@ -174,22 +172,6 @@ _STATUS = {"precondition": 412, "precondition_needed": 428}
 """RFC 9725 section 4.3.1."""
 
 
-def _opening(request: Request) -> Opening:
-    client = request.client
-    headers: Any = request.headers
-    return Opening(
-        id=str(uuid.uuid4()),
-        at=time.time(),
-        transport="webrtc",
-        method=request.method,
-        path=request.url.path,
-        query=tuple(request.query_params.multi_items()),
-        headers=tuple((name.lower(), value) for name, value in headers.items()),
-        peer=f"{client.host}:{client.port}" if client is not None else "",
-        secure=request.url.scheme == "https",
-    )
-
-
 def _check_type(request: Request, wanted: str) -> None:
     given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if given != wanted:
@@ -199,15 +181,9 @@ def _check_type(request: Request, wanted: str) -> None:
         )
 
 
-async def _body(request: Request, most: int) -> str:
-    body = bytearray()
+async def _text(request: Request, most: int) -> str:
+    body = await body_of(request, most)
     try:
-        async for piece in request.stream():
-            body += piece
-            if len(body) > most:
-                raise Refused(f"the body is larger than {most} bytes", code="too_large")
         return body.decode()
     except UnicodeDecodeError as error:
         raise Refused("the body is no SDP: it is not UTF-8") from error
-    except ClientDisconnect as error:
-        raise Refused("the client left before its offer was whole") from error

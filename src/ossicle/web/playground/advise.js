@@ -6,6 +6,7 @@
  */
 
 import { copyButtons, themeSwitch } from "./panels.js";
+import { spelt } from "./spelt.js";
 
 /**
  * @typedef {{wire: string, dialect: string, title: string, built: boolean}} Choice
@@ -139,7 +140,7 @@ function reason(each) {
   const ours = !each.source.startsWith("https://");
   const where = ours ? "measured here" : new URL(each.source).host;
   more.append(make("summary", `${where}, ${each.read ? "read " : ""}${each.date}`));
-  const known = make("p", `${each.known} `);
+  const known = spelt(make("p"), `${each.known} `);
   if (!ours) {
     const link = document.createElement("a");
     link.href = each.source;

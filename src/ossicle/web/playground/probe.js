@@ -7,6 +7,7 @@
 
 import { judge, measure, PARTS } from "./measurement.js";
 import { themeSwitch } from "./panels.js";
+import { spelt } from "./spelt.js";
 
 /**
  * @typedef {{name: string, title: string, state: string, why: string, cold_ms: number | null, resumed_ms: number | null}} Wire
@@ -156,18 +157,11 @@ function problems(found) {
   const rows = found.map(({ code, weight, text, way_out }) => {
     const row = make("li", "", weight);
     row.dataset.code = code;
-    row.append(make("b", text));
-    if (way_out) row.append(spelt(way_out));
+    row.append(spelt(make("b"), text));
+    if (way_out) row.append(spelt(make("p"), way_out));
     return row;
   });
   find("problems").replaceChildren(...(rows.length ? rows : [make("li", "Nothing was found.", "none")]));
-}
-
-/** A sentence with names of settings between backquotes. @param {string} text */
-function spelt(text) {
-  const made = make("p");
-  made.append(...text.split("`").map((part, place) => (place % 2 ? make("code", part) : part)));
-  return made;
 }
 
 /** @param {Wire} each @param {number} longest */
@@ -185,7 +179,7 @@ function wire({ name, title, state, why, cold_ms, resumed_ms }, longest) {
   const line = make("td", "", "length");
   const ms = cold_ms ?? resumed_ms;
   if (ms !== null) line.append(bar(ms, longest));
-  row.append(head, passes, cold, resumed, line, make("td", why));
+  row.append(head, passes, cold, resumed, line, spelt(make("td"), why));
   return row;
 }
 
@@ -200,7 +194,7 @@ function bar(value, most, kind = "") {
 }
 
 /** @param {Findings} found */
-function figures({ rtt, rtt_over, calls, loss, down, up, buffers_down, idle: silence, skew_ms }) {
+function figures({ wires, rtt, rtt_over, calls, loss, down, up, buffers_down, idle: silence, skew_ms }) {
   /** @type {HTMLElement[]} */
   const rows = [];
   /** @param {string} name @param {string} value @param {string} [text] @param {HTMLElement} [drawn] */
@@ -213,7 +207,7 @@ function figures({ rtt, rtt_over, calls, loss, down, up, buffers_down, idle: sil
   const slowest = Math.max(rtt?.p95_ms ?? 0, calls?.p95_ms ?? 0);
   /** @param {Spread} each */
   const spread = (each) => `95 % within ${time(each.p95_ms)}, jitter ${time(each.jitter_ms)}`;
-  if (rtt) add(`round trip, ${rtt_over}`, time(rtt.median_ms), spread(rtt), bar(rtt.median_ms, slowest));
+  if (rtt) add(`round trip, ${wires.find(({ name }) => name === rtt_over)?.title ?? rtt_over}`, time(rtt.median_ms), spread(rtt), bar(rtt.median_ms, slowest));
   if (calls) {
     const lost = loss === null ? "" : `, ${(100 * loss).toFixed(loss ? 1 : 0)} % lost`;
     add("round trip, WebRTC", time(calls.median_ms), spread(calls) + lost, bar(calls.median_ms, slowest));

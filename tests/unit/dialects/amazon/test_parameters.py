@@ -43,6 +43,11 @@ def test_encodings(theirs: str, ours: str):
     assert asked(media_encoding=theirs).format.encoding == ours
 
 
+def test_g729_has_one_rate():
+    found = asked(media_encoding="g729", sample_rate="8000")
+    assert found.format == AudioFormat("g729", 8_000, 1)
+
+
 @pytest.mark.parametrize("yes", ["true", "True", "TRUE", "1"])
 def test_booleans_in_any_case(yes: str):
     found = asked(enable_partial_results_stabilization=yes, show_speaker_label=yes)
@@ -114,7 +119,10 @@ def test_unknown_names_are_ignored():
           "preferred_language": "c"}, "preferred-language"),
         ({"language_code": "x" * 65}, "64"),
         ({"media_encoding": ""}, "media-encoding"),
-        ({"media_encoding": "g729"}, "media-encoding='g729'"),
+        ({"media_encoding": "mp3"}, "media-encoding='mp3'"),
+        ({"media_encoding": "g729"}, "the sample-rate is 8000"),
+        ({"media_encoding": "g729", "sample_rate": "8000",
+          "enable_channel_identification": "true", "number_of_channels": "2"}, "one channel"),
         ({"sample_rate": ""}, "sample-rate"),
         ({"sample_rate": "7999"}, "8000 to 48000"),
         ({"sample_rate": "48001"}, "sample-rate"),

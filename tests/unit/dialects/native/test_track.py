@@ -4,9 +4,11 @@ import json
 
 import pytest
 
+from ossicle.core.capabilities import PCM16K, Capabilities
 from ossicle.core.commands import Audio, Cancel, Configure, End, Played
 from ossicle.core.events import AudioOut, Began, Event, Marked, SpeechEnded
 from ossicle.core.formats import AudioFormat
+from ossicle.core.legs import Leg
 from ossicle.core.wire import (
     Accept,
     Binary,
@@ -19,6 +21,7 @@ from ossicle.core.wire import (
     Text,
 )  # fmt: skip
 from ossicle.dialects.native import NativeObserver, NativeServer
+from ossicle.testing.house import HandChannel, HandHouse, HeldEngine
 
 CALL = ChannelTraits(media=True, flow_controlled=False)
 SOUND = AudioFormat("pcm_s16le", 16_000, 1)
@@ -122,6 +125,50 @@ def test_a_cancelled_utterance_takes_no_other_along(event: Event) -> None:
     assert late == (Cancel(side="out", utterance="u1"),)
     named = server.receive(Text('{"type": "cancel", "utterance": "u2"}'), 0.0)
     assert named == (Clear(), Cancel(side="out", utterance="u2"))
+
+
+def test_who_cancels_on_a_call_is_told_how_much_was_heard() -> None:
+    """The voice made it whole long before it was heard, so no end of speech will say it; what
+    waits behind it was not heard at all, and neither is waited for."""
+    house = HandHouse(HeldEngine(Capabilities(name="held", speaks=(PCM16K,))))
+    channel = HandChannel()
+    leg = Leg(NativeServer(), channel, house)
+    leg.start(Opening(path="/whip", traits=CALL))
+    house.serve()
+    leg.received(Text('{"type":"speak","text":"something long"}'))
+    house.serve()
+    voice = house.engine.stream.sink
+    for name in ("long", "next"):
+        voice.tell(AudioOut(utterance=name, data=bytes(32_000)))
+        voice.tell(SpeechEnded(side="out", utterance=name, reason="done", at_ms=1_000))
+    marks = [message for message in channel.sent if isinstance(message, Mark)]
+    for mark in marks[:3]:
+        leg.received(mark)
+    house.timers.advance(0.5)  # what a clock would say is not what was heard
+    leg.received(Text('{"type":"cancel"}'))
+    assert Clear() in channel.sent
+    told = [json.loads(message.data) for message in channel.sent if isinstance(message, Text)]
+    cut = [
+        (event["utterance"], event["heard_ms"], event["cleared"])
+        for event in told
+        if event["type"] == "marked"
+    ]
+    assert cut == [("long", 300, True), ("next", 0, True)]
+    assert all("heard_ms" not in event for event in told if event["type"] == "speech_ended")
+    (session,) = house.sessions
+    assert not session.voice.speech.audible(house.timers.now())
+
+
+def test_what_shares_a_track_with_something_cancelled_is_not_waited_for() -> None:
+    """A track is cleared whole."""
+    server = begun()
+    server.send(AudioOut(utterance="u1", data=bytes(6_400)), 0.0)
+    server.send(AudioOut(utterance="u2", data=bytes(640), mark="m"), 0.0)
+    assert server.receive(Text('{"type": "cancel", "utterance": "u1"}'), 0.0) == (
+        Clear(),
+        Played(utterance="u2", until_ms=20, estimated=True, by_wire=True),
+        Cancel(side="out", utterance="u1"),
+    )
 
 
 def test_goodbyes() -> None:

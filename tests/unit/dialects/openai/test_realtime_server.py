@@ -65,6 +65,7 @@ ANSWER = [
     "conversation.item.done",
     "response.output_item.done",
     "response.done",
+    "rate_limits.updated",
 ]
 
 
@@ -275,6 +276,7 @@ async def test_text_in_and_text_out():
         "conversation.item.done",
         "response.output_item.done",
         "response.done",
+        "rate_limits.updated",
     ]
     assert p.last("response.output_text.done")["text"] == "say it again"
     assert "".join(e["delta"] for e in p.of("response.output_text.delta")) == "say it again"
@@ -290,7 +292,7 @@ async def test_a_tool_is_asked_for_and_its_result_is_told():
     p.turns(VAD, tools=[clock], instructions="Be short.")
     p.audio(spoken(1, 0))
     await p.settle()
-    assert p.kinds[-8:] == [
+    assert p.kinds[-9:] == [
         "response.created",
         "response.output_item.added",
         "conversation.item.added",
@@ -299,6 +301,7 @@ async def test_a_tool_is_asked_for_and_its_result_is_told():
         "conversation.item.done",
         "response.output_item.done",
         "response.done",
+        "rate_limits.updated",
     ]
     call = p.last("response.done")["response"]["output"][0]
     assert (call["call_id"], call["name"], call["arguments"]) == (

@@ -185,3 +185,54 @@ def test_at_rest_it_sleeps_between_its_packets_of_silence() -> None:
         (10.02, 501 * 960, True), (10.04, 502 * 960, False)
     ]  # fmt: skip
     assert looks <= 40
+
+
+def test_at_rest_one_packet_of_silence_serves_until_something_is_said() -> None:
+    run = Run()
+    encoded = 0
+    encode = run.encoder.encode
+
+    def counted(frame: bytes) -> bytes:
+        nonlocal encoded
+        encoded += 1
+        return encode(frame)
+
+    run.encoder.encode = counted
+    run.mouth.begin()
+    run.timers.advance(4.0)
+    assert (len(run.out), encoded) == (10, 1)
+    run.mouth.say(sound(20))
+    run.timers.advance(4.0)
+    # the sound, the silence behind it, and one packet for all of the rest
+    assert encoded == 1 + 1 + 5 + 1
+    assert len({payload for _, payload, *_ in run.out}) == 2
+
+
+def test_what_a_real_decoder_makes_of_the_rest() -> None:
+    """The same packet of silence, again and again, stays silence, and what is said behind it is not
+    spoiled by it."""
+    pytest.importorskip("av")
+    from array import array
+
+    from ossicle.audio.libopus import OpusDecoder, OpusEncoder
+    from pitch import pitches
+
+    voice = pitches([5, 9, 12, 20])
+    heard: dict[bool, bytes] = {}
+    for again in (False, True):
+        encoder, decoder, out = OpusEncoder(), OpusDecoder(), bytearray()
+        for at in range(0, len(voice), 640):
+            decoder.decode(encoder.encode(voice[at : at + 640].ljust(640, b"\0")))
+        for _ in range(6):
+            silence = encoder.encode(bytes(640))
+            decoder.decode(silence)
+        for _ in range(200):
+            out += decoder.decode(silence if again else encoder.encode(bytes(640)))
+        assert max(map(abs, array("h", bytes(out)))) < 40
+        said = bytearray()
+        for at in range(0, len(voice), 640):
+            said += decoder.decode(encoder.encode(voice[at : at + 640].ljust(640, b"\0")))
+        heard[again] = bytes(said)
+    fresh, after = array("h", heard[False]), array("h", heard[True])
+    power = sum(a * a for a in fresh)
+    assert sum((a - b) ** 2 for a, b in zip(fresh, after, strict=True)) < power / 100

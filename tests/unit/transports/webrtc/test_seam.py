@@ -1,17 +1,21 @@
 """The canary: every private name that `seam.py` touches is there, in the versions it names."""
 
 import inspect
+import re
 from importlib.metadata import version
 
 import pytest
 
 pytest.importorskip("aiortc")
 
+import pylibsrtp
 from aioice import ice
 from aiortc import RTCConfiguration, RTCPeerConnection
-from aiortc.rtcrtpreceiver import StreamStatistics
+from aiortc.rtcrtpreceiver import RTCRtpReceiver
 
-from ossicle.transports.webrtc.seam import AIOICE, AIORTC
+from ossicle.transports.webrtc.reception import Reception
+from ossicle.transports.webrtc.seam import AIOICE, AIORTC, PYLIBSRTP
+from ossicle.transports.webrtc.srtp import LONGEST
 
 SENDER = (
     "started", "cname", "transport", "rtp_task", "rtp_started", "rtp_exited", "rtcp_task",
@@ -21,7 +25,8 @@ RECEIVER = ("started", "transport", "rtcp_task", "remote_streams")
 
 
 def test_the_versions() -> None:
-    assert (version("aiortc"), version("aioice")) == (AIORTC, AIOICE), "read seam.py line by line"
+    found = tuple(map(version, ("aiortc", "aioice", "pylibsrtp")))
+    assert found == (AIORTC, AIOICE, PYLIBSRTP), "read seam.py and srtp.py line by line"
 
 
 async def test_names() -> None:
@@ -73,14 +78,21 @@ def test_signatures() -> None:
     assert parameters(kind.data_received) == ["self", "data", "component"]
     assert parameters(ice.StunProtocol.datagram_received) == ["self", "data", "addr"]
     assert parameters(ice.server_reflexive_candidate) == ["protocol", "stun_server"]
-    assert parameters(StreamStatistics.add) == ["self", "packet"]
-    # What it reads of a packet, ours has.
-    source = inspect.getsource(StreamStatistics.add)
-    from ossicle.transports.webrtc.rtp import Packet
 
-    read = {
-        part.split(".")[1].split(" ")[0].strip("():,")
-        for part in source.split()
-        if part.startswith("packet.")
-    }
-    assert read <= set(Packet._fields), read
+
+def test_what_its_rtcp_task_reads_of_a_source_ours_has() -> None:
+    """In place of `StreamStatistics`, for its reports and its statistics."""
+    source = inspect.getsource(RTCRtpReceiver)
+    read = set(re.findall(r"\bstream\.(\w+)", source))
+    assert "fraction_lost" in read
+    stream = Reception(48_000)
+    stream.add(1, 960, 0.02)
+    for name in read:
+        assert isinstance(getattr(stream, name), int), name
+
+
+def test_what_an_opener_uses_of_pylibsrtp() -> None:
+    policy = pylibsrtp.Policy(key=bytes(30), ssrc_type=pylibsrtp.Policy.SSRC_ANY_INBOUND)
+    session = pylibsrtp.Session(policy)
+    assert len(session._cdata) == LONGEST
+    assert callable(pylibsrtp._binding.lib.srtp_unprotect)

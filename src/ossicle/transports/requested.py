@@ -1,5 +1,5 @@
-"""One request of the HTTP door, for routes that are neither an endpoint nor a stream: who asks, as
-dialects and access know it, and a body that is bounded.
+"""One request of an HTTP door, for routes that are no stream: who asks, as dialects and access know
+it, and a body that is bounded.
 
     opening = opening_of(request, "webrtc")
     body = await body_of(request, most=65_536)
