@@ -14,6 +14,7 @@ import os
 import uvloop
 
 from ossicle.cli.serve import build_engine
+from ossicle.cli.settling import settle
 from ossicle.engines.lifecycle import is_warm
 from ossicle.gateway.configuration.settings import GatewaySettings
 from ossicle.gateway.reports.logs import set_up
@@ -54,6 +55,7 @@ async def main() -> None:
     )
     set_up(level="warning")
     async with serving(settings, build_engine(settings)) as gateway:
+        settle()
         while not is_warm(gateway.house.engine):
             await asyncio.sleep(0.02)
         lag = Lag() if asked.lag else None

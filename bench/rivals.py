@@ -4,6 +4,8 @@ python -m bench.rivals tcp          bare TCP on uvloop: the least a Python serve
 python -m bench.rivals grpc         a grpc.aio handler that reads and writes bytes
 python -m bench.rivals websockets   the `websockets` library on uvloop, no compression,
                                         no pings (the generator answers none)
+python -m bench.rivals picows       the parser that Ossicle uses, on uvloop, with a callback that
+                                        counts: the least a WebSocket server in Python can do
 python -m bench.rivals relay URL    the same library in front of a provider: passes messages on
 """
 
@@ -16,11 +18,13 @@ from typing import Any, cast
 import grpc
 import grpc.aio
 import uvloop
+from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_create_server
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from ossicle.transports.grpc.settings import GrpcSettings, server_options
+from ossicle.transports.websocket.channel import WebSocketSettings
 
 __all__ = ["EVERY", "REPLY"]
 
@@ -28,6 +32,8 @@ EVERY = 5
 """Frames to a reply."""
 REPLY = 200
 """Bytes of a reply."""
+READ_BUFFER = WebSocketSettings().read_buffer
+TEXT = WSMsgType.TEXT
 ON_THE_WIRE = 640 + 8
 """A frame of 20 ms with its WebSocket header and mask: TCP gets as many bytes."""
 
@@ -59,6 +65,18 @@ async def handler(socket: ServerConnection) -> None:
             count += 1
             if count % EVERY == 0:
                 await socket.send(reply)
+
+
+class Counter(WSListener):
+    """One WebSocket of picows: the payload is not even looked at."""
+
+    reply = b"x" * REPLY
+    count = 0
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        self.count += 1
+        if self.count % EVERY == 0:
+            transport.send(TEXT, self.reply)
 
 
 class Relay:
@@ -115,6 +133,12 @@ async def main(kind: str, upstream: str = "") -> None:
         await told_to_stop()
         await door.stop(0)
         return
+    elif kind == "picows":
+        # uvloop's transport, which is Ossicle's, and its read buffer.
+        server = await ws_create_server(
+            lambda _request: Counter(), "127.0.0.1", 0, backlog=2048,
+            read_buffer_init_size=READ_BUFFER, use_aiofastnet=False,
+        )  # fmt: skip
     else:
         serves = Relay(upstream) if kind == "relay" else handler
         server = await serve(

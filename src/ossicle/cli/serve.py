@@ -32,6 +32,7 @@ from ossicle.gateway.serve import Gateway, certificate_files, serving
 
 from .config import stop
 from .doors import LATER, port
+from .settling import settle
 
 __all__ = ["STATE_DIR", "build_engine", "run", "serve", "stop_signals", "welcome"]
 
@@ -189,6 +190,7 @@ def _route(text: str) -> tuple[str, str]:
 
 async def _serve(settings: GatewaySettings) -> None:
     async with serving(settings, build_engine(settings)) as gateway:
+        settle()
         welcome(gateway, settings)
         with stop_signals(gateway):
             await gateway.wait()

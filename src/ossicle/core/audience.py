@@ -31,11 +31,6 @@ class Audience:
         self.log.append(event)
         self.spread()
 
-    def pass_on(self, event: Event) -> None:
-        """The same for an event that carries its number, the log's next, already."""
-        self.log.put(event)
-        self.spread()
-
     def spread(self) -> None:
         """What was logged goes on."""
         legs = self.legs

@@ -107,9 +107,10 @@ class Feed:
             self._slow(data)
             return
         journal.end = end
-        journal.keep(data)
+        keep, give = journal.keep, self._give  # a call through a slot looks its name up each time
+        keep(data)
         try:
-            self._give(data)
+            give(data)
         except Exception as error:  # noqa: BLE001  an engine's exception is Ended(error)
             self._broke(error)
 

@@ -123,12 +123,15 @@ class AudioFormat(msgspec.Struct, frozen=True):
 
     def ms(self, units: int) -> int:
         """Whole milliseconds in `units` journal positions (bytes, for samples), rounded down."""
-        return units * 1000 // self.units_per_second
+        # Spelled out, here and in `units`: both are asked a dozen times a second by each session.
+        rate = self.sample_rate
+        return units * 1000 // (WIDTHS.get(self.encoding, 0) * self.channels * rate or rate)
 
     def units(self, ms: int) -> int:
         """Journal positions that `ms` covers, rounded down to whole sample frames."""
-        exact = ms * self.units_per_second // 1000
-        return exact - exact % self.frame_bytes
+        frame, rate = WIDTHS.get(self.encoding, 0) * self.channels, self.sample_rate
+        exact = ms * (frame * rate or rate) // 1000
+        return exact - exact % (frame or 1)
 
     bytes = units
     """The same as `units`, for encodings whose positions are bytes."""

@@ -77,7 +77,8 @@ class Hearing:
             return False
         if event.words:
             session.ledger.partial(event.channel, event.words[-1].end_ms, self._now())
-        audience.pass_on(stamped)
+        audience.log.put(stamped)
+        audience.spread()
         return True
 
     def told(self, event: Event) -> bool:

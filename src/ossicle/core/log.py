@@ -46,25 +46,28 @@ class Log:
 
     def put(self, event: Event) -> None:
         """Keep an event that carries its number, `next`, already."""
-        seq = self.next
-        self.next += 1
+        seq, entries = self.next, self._entries
+        self.next = seq + 1
         if type(event) is Transcript:
             key = (event.side, event.channel, event.turn, event.segment, event.utterance)
-            older = self._partials.get(key)
-            if older is not None and older >= self.first:
-                self._entries[older - self.first] = None
-                self._bytes -= _PARTIAL
-            if not event.final:
-                self._partials[key] = seq
+            partials = self._partials
+            older = partials.get(key)
+            if older is not None and (place := older - self.first) >= 0:
+                entries[place] = None
+                if event.final:
+                    self._bytes -= _PARTIAL
+            elif not event.final:
                 self._bytes += _PARTIAL
+            if not event.final:
+                partials[key] = seq
             else:
                 self._bytes += _weight(event)
                 if older is not None:
-                    del self._partials[key]
+                    del partials[key]
         else:
             self._bytes += _weight(event)
-        self._entries.append(event)
-        if len(self._entries) > self.most_events or self._bytes > self.most_bytes:
+        entries.append(event)
+        if len(entries) > self.most_events or self._bytes > self.most_bytes:
             self._shed()
 
     def read(self, seq: int) -> Event | None:

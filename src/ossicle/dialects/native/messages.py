@@ -381,6 +381,15 @@ def message_of(event: events.Event) -> ServerMessage:
     """The wire form of an event; sound is left out, it goes beside."""
     if type(event) is events.Transcript:
         return _transcript(event)
+    if type(event) is events.Flow:  # one a second for each session
+        return FlowMessage(
+            seq=event.seq,
+            ref=event.ref,
+            taken_bytes=event.taken_bytes,
+            taken_commands=event.taken_commands,
+            settled_ms=event.settled_ms,
+            until_ms=event.until_ms,
+        )
     kind = _PAIRS[type(event)]
     values = {
         name: getattr(event, name) for name in _FIELDS[kind] if name not in {"data", "options"}
@@ -390,8 +399,51 @@ def message_of(event: events.Event) -> ServerMessage:
     return kind(**values)  # type: ignore[return-value]
 
 
+class _Plain(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="transcript",
+             omit_defaults=True):  # fmt: skip
+    """A `TranscriptMessage` with what most have, in its order: made in half the time, since its
+    fields go by place and there are half as many."""
+
+    seq: int
+    text: str
+    turn: int
+    segment: int
+    final: bool
+    start_ms: int | None
+    end_ms: int | None
+    stable: int = 0
+    language: str = ""
+    channel: int = 0
+
+
 def transcript_text(event: events.Transcript) -> str:
-    """`encode(message_of(event))` in two calls less: nearly every message is one."""
+    """`encode(message_of(event))`, the short way: nearly every message is one."""
+    if (
+        event.words is None
+        and event.confidence is None
+        and event.end_confidence is None
+        and not event.alternatives
+        and not event.utterance
+        and event.usage is None
+        and event.side == "in"
+        and event.seq
+        and not event.ref
+        and not event.ends_turn
+    ):
+        return _encoder.encode(
+            _Plain(
+                event.seq,
+                event.text,
+                event.turn,
+                event.segment,
+                event.final,
+                event.start_ms,
+                event.end_ms,
+                event.stable,
+                event.language,
+                event.channel,
+            )
+        ).decode()
     return _encoder.encode(_transcript(event)).decode()
 
 
