@@ -26,6 +26,7 @@ from ossicle.engines.speaking import Piece, Rendering
 from ossicle.engines.voice import VoiceStream, speaks
 
 __all__ = [
+    "RATE",
     "WORD_MS",
     "Listener",
     "PitchVoice",
@@ -42,6 +43,9 @@ RATE = 16_000
 _FRAME = RATE // 50
 _LOWEST, _STEP, _MOST = 400.0, 75.0, 40
 _LOUD = 500.0
+_WORD_FRAMES = 8
+_TORN_FRAMES = 50
+"""Pieces a second apart are none of one word."""
 
 
 def pitches(numbers: list[int], *, on_ms: int = 160, off_ms: int = 120) -> bytes:
@@ -61,7 +65,12 @@ def pitches(numbers: list[int], *, on_ms: int = 160, off_ms: int = 120) -> bytes
 class Listener:
     """Hears words, 20 ms at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, mends: bool = False) -> None:
+        """`mends`: two pieces of one pitch, together no longer than one word, are one: a browser
+        without a processor to run on tears a tone in two. A word said twice is twice as long."""
+        self._mends = mends
+        self._last, self._length, self._since = -1, 0, 0
+        """The word told last, its frames, and those since it was over."""
         self._held = b""
         self._now = -1
         self._steady = 0
@@ -79,6 +88,7 @@ class Listener:
         while len(self._held) >= _FRAME * 2:
             frame, self._held = self._held[: _FRAME * 2], self._held[_FRAME * 2 :]
             number = self._pitch(np.frombuffer(frame, "<i2").astype(float))
+            self._since += 1
             if number >= 0 and number == self._now:
                 self._steady += 1
                 self._quiet = 0
@@ -87,10 +97,20 @@ class Listener:
             elif number < 0:
                 self._quiet += 1
                 if self._quiet == 3:
-                    if self._steady >= 4:
+                    if self._steady >= 4 and not self._torn():
                         words.append(self._now)
                     self._now, self._steady = -1, 0
         return words
+
+    def _torn(self) -> bool:
+        """The word that is over is the rest of the one before."""
+        soon = self._since - self._steady - self._quiet < _TORN_FRAMES
+        whole = self._length + self._steady
+        if self._mends and self._now == self._last and soon and whole <= _WORD_FRAMES + 1:
+            self._length, self._since = whole, 0
+            return True
+        self._last, self._length, self._since = self._now, self._steady, 0
+        return False
 
     def _pitch(self, samples: np.ndarray) -> int:
         if np.sqrt(np.mean(samples**2)) < _LOUD:
@@ -100,9 +120,9 @@ class Listener:
         return min(_MOST - 1, max(0, round((strongest - _LOWEST) / _STEP)))
 
 
-def heard_in(data: bytes) -> list[int]:
-    """The words in a piece of sound."""
-    return Listener().hear(data + bytes(RATE // 5 * 2))
+def heard_in(data: bytes, *, mends: bool = False) -> list[int]:
+    """The words in a piece of sound; `mends` as in `Listener`."""
+    return Listener(mends=mends).hear(data + bytes(RATE // 5 * 2))
 
 
 def pitch_engine(chunk_ms: int = 200) -> GeneratorEngine:
@@ -135,12 +155,13 @@ def pitch_engine(chunk_ms: int = 200) -> GeneratorEngine:
 
 
 def pitch_talker(silence_ms: int = 400) -> Combined:
-    """Hears pitches as turns that end with silence, and says a text as their sound."""
+    """Hears pitches as turns that end with silence, and says a text as their sound. What it hears
+    came from a browser's microphone, so torn tones are mended."""
 
     async def recognize(
         audio: AsyncIterator[Item], options: Options
     ) -> AsyncGenerator[Event, None]:
-        listener, words, quiet, at = Listener(), list[str](), 0, 0
+        listener, words, quiet, at = Listener(mends=True), list[str](), 0, 0
         async for item in audio:
             if not isinstance(item, bytes):
                 continue

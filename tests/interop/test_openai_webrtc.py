@@ -8,7 +8,6 @@ a page heard is compared word by word with what the engine said.
 
 import asyncio
 import base64
-import itertools
 import json
 import os
 from pathlib import Path
@@ -159,7 +158,7 @@ async def in_order(page: Page) -> None:
 
 async def hears(page: Page) -> list[int]:
     """The words in the sound that the page received."""
-    return whole(heard_in(base64.b64decode(await page.run("heard()"))))
+    return heard_in(base64.b64decode(await page.run("heard()")), mends=True)
 
 
 async def events(page: Page, kind: str) -> list[Any]:
@@ -181,13 +180,7 @@ def counted(kind: str, count: int) -> str:
 
 def read(text: str) -> list[int]:
     """The words of a transcript."""
-    return whole([int(word[1:]) for word in text.split()])
-
-
-def whole(numbers: list[int]) -> list[int]:
-    """Neighbours that are the same are one: a browser without a processor to run on tears a tone in
-    two. No word is said twice in a row here, so what was really doubled is seen all the same."""
-    return [number for number, _ in itertools.groupby(numbers)]
+    return [int(word[1:]) for word in text.split()]
 
 
 async def secret(at: str, session: Any = None) -> str:
