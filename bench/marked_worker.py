@@ -7,9 +7,9 @@ from ossicle.core.capabilities import PCM16K, Capabilities
 from ossicle.core.commands import End, Finalize
 from ossicle.core.events import Ended, Event
 from ossicle.core.options import Options
-from ossicle.testing.clock import ManualTimers
 from ossicle.engines.processes import BlockingEngine, from_blocking
 from ossicle.engines.scripted import ScriptedStream, parse_script
+from ossicle.testing.clock import ManualTimers
 
 __all__ = ["Marked", "engine"]
 

@@ -24,7 +24,10 @@ __all__ = ["BYTES_PER_MS", "STEP_MS", "Speaker", "Speaks"]
 Speaks: TypeAlias = Literal["native", "deepgram", "deepgram-sdk"]
 STEP_MS = 100
 BYTES_PER_MS = 32
-_FINISH_S = 60.0
+_OPENINGS = 20
+"""How often a session is opened: what breaks before it began has lost nothing, and whoever calls
+`connect` is told to try again."""
+_FINISH_S = 120.0
 """How long the SDK may wait for its last answer; it has no limit of its own."""
 
 
@@ -59,6 +62,8 @@ class Speaker:
         """What the gateway says it heard; 0 = it did not say."""
         self.error = ""
         """Why it failed; empty = it did not."""
+        self.openings = 0
+        """How often it was opened; one is all that is needed where nothing is broken."""
         self.reconnects = 0
         self.notices: Counter[str] = Counter()
         self.longest_silence_s = 0.0
@@ -72,6 +77,13 @@ class Speaker:
             await self._own()
 
     async def _own(self) -> None:
+        while await self._opened() and self.openings < _OPENINGS:
+            self.error = ""
+            await asyncio.sleep(0.2)
+
+    async def _opened(self) -> bool:
+        """One session. True: it broke before it began, and may be opened again."""
+        self.openings += 1
         vendor = self._speaks != "native"
         stream = connect(
             self._url, dialect=self._speaks, format=AudioFormat(), reconnect=not vendor
@@ -81,9 +93,12 @@ class Speaker:
                 await asyncio.gather(self._speak(stream.send, stream.end), self._listen(stream))
         except OssicleError as error:
             self.error = f"{error.code}: {error}"
-        self.reconnects = stream.reconnects
-        if stream.ended is not None:
-            self.audio_ms = stream.ended.audio_ms
+            return error.retryable and not stream.session and not stream.sent_bytes
+        finally:
+            self.reconnects = stream.reconnects
+            if stream.ended is not None:
+                self.audio_ms = stream.ended.audio_ms
+        return False
 
     async def _speak(
         self, send: Callable[[bytes], Awaitable[None]], end: Callable[[], Awaitable[None]]

@@ -16,7 +16,7 @@ import contextlib
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -27,14 +27,13 @@ from .faulty_wire import FaultyWire
 from .recordings import Recording, errors
 from .served import Served
 from .speaker import BYTES_PER_MS, Speaker, Speaks
-from .storm import until_over
 
 __all__ = ["SpeechReport", "Talk", "speech_storm", "talks"]
 
 _BETWEEN_MS = 900
 """Silence after each recording: somebody breathes, and the turn ends."""
 _TALK_S = 20.0
-_CLIENTS: tuple[Speaks, ...] = ("native", "native", "deepgram-sdk")
+_CLIENTS: tuple[Speaks, ...] = ("native", "deepgram-sdk", "native")
 
 
 @dataclass(frozen=True)
@@ -138,10 +137,10 @@ async def speech_storm(
     every_s: float = 1.5,
     pace: float = 1.0,
     clients: Sequence[Speaks] = _CLIENTS,
-    stopped: asyncio.Event | None = None,
-    told: Callable[[SpeechReport], None] | None = None,
+    report: SpeechReport | None = None,
 ) -> SpeechReport:
-    """Each talk undisturbed, then talks one after another for so long, so many at a time.
+    """Each talk undisturbed, then talks one after another for so long, so many at a time. Who
+    cancels it finds in `report` what was counted until then.
 
     Args:
         seconds: how long something is broken; a talk that began is heard to its end.
@@ -152,14 +151,13 @@ async def speech_storm(
         every_s: between two faults, about.
         pace: of the undisturbed sessions.
         clients: who talks, in turn.
-        stopped: once set, sessions that are not over are left out, and that is all.
-        told: the report, so far, after each session.
+        report: where it is counted, for who wants to look meanwhile; None = a new one.
     """
-    chance, report = random.Random(seed), SpeechReport()
+    chance, report = random.Random(seed), report or SpeechReport()
     kinds = sorted(set(clients))
     usual: dict[tuple[str, Speaks], int] = {}
     # A stalled upstream keeps a session whose gateway went elsewhere, until it notices.
-    async with _world(folder, 2 * max(sessions, len(said) * len(kinds))) as world:
+    async with _world(folder, 4 * sessions) as world:
         front = world.front
 
         async def once(talk: Talk, speaks: Speaks, pace: float) -> Speaker:
@@ -176,12 +174,17 @@ async def speech_storm(
             report.undisturbed_sessions += 1
             report.undisturbed_pause_s = max(report.undisturbed_pause_s, speaker.longest_silence_s)
 
-        first = [asyncio.create_task(undisturbed(t, k)) for t in said for k in kinds]
-        await until_over(first, stopped)
-        if stopped is not None and stopped.is_set():
-            return report
+        places = asyncio.Semaphore(sessions)
+
+        async def in_turn(talk: Talk, speaks: Speaks) -> None:
+            async with places:
+                await undisturbed(talk, speaks)
+
+        async with asyncio.TaskGroup() as group:
+            for talk in said:
+                for speaks in kinds:
+                    group.create_task(in_turn(talk, speaks))
         until = time.monotonic() + seconds
-        running = {"talking": True}
 
         async def one_after_another(number: int) -> None:
             speaks = clients[number % len(clients)]
@@ -191,14 +194,6 @@ async def speech_storm(
                 turn += 1
                 speaker = await once(talk, speaks, 1.0)
                 _add(report, talk, speaks, speaker, usual[talk.name, speaks])
-                if told is not None:
-                    told(report)
-
-        async def talking() -> None:
-            async with asyncio.TaskGroup() as group:
-                for number in range(sessions):
-                    group.create_task(one_after_another(number))
-            running["talking"] = False
 
         down: set[object] = set()
         gateways = Workers([front, world.behind])
@@ -214,10 +209,13 @@ async def speech_storm(
         )
         report.faults = breaking.counted
         start = front.resident()
-        breaks = breaking.run(lambda: running["talking"], every_s)
-        await until_over([asyncio.create_task(each) for each in (talking(), breaks)], stopped)
-        report.mothers = gateways.mothers
-        report.memory = (start, front.resident())
+        async with asyncio.TaskGroup() as group:
+            talking = [group.create_task(one_after_another(n)) for n in range(sessions)]
+            try:
+                await breaking.run(lambda: not all(task.done() for task in talking), every_s)
+            finally:
+                report.mothers = gateways.mothers
+                report.memory = (start, front.resident())
     return report
 
 
@@ -225,9 +223,7 @@ def _wrong(talk: Talk, speaker: Speaker) -> int:
     return errors(talk.text, " ".join(word.text.lower() for word in speaker.words))[0]
 
 
-def _add(
-    report: SpeechReport, talk: Talk, speaks: Speaks, speaker: Speaker, usual: int
-) -> None:
+def _add(report: SpeechReport, talk: Talk, speaks: Speaks, speaker: Speaker, usual: int) -> None:
     wrong = _wrong(talk, speaker)
     report.sessions += 1
     if speaker.error:

@@ -20,7 +20,7 @@ import contextlib
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -34,7 +34,8 @@ from .faulty_wire import FaultyWire
 from .served import Served
 from .speaker import BYTES_PER_MS, STEP_MS, Speaker, Speaks
 
-__all__ = ["Report", "storm", "until_over"]
+__all__ = ["Report", "storm"]
+
 
 @dataclass
 class Report:
@@ -54,6 +55,8 @@ class Report:
     longest_pause_s: float = 0.0
     """From the end of a word, as it should have been sent, to the first time it was told."""
     reconnects: int = 0
+    openings: int = 0
+    """Sessions that had to be opened again, since something broke before they began."""
     faults: Counter[tuple[str, Kind]] = field(default_factory=Counter[tuple[str, Kind]])
     """By what was broken and how."""
     notices: Counter[str] = field(default_factory=Counter[str])
@@ -101,6 +104,7 @@ class _Count:
         report, expected = self._report, self._expected
         report.sessions += 1
         report.reconnects += speaker.reconnects
+        report.openings += max(0, speaker.openings - 1)
         report.notices += speaker.notices
         if speaker.error:
             report.failures.append(speaker.error)
@@ -176,10 +180,10 @@ async def storm(
     folder: Path,
     session_s: float = 60.0,
     every_s: float = 0.25,
-    stopped: asyncio.Event | None = None,
-    told: Callable[[Report], None] | None = None,
+    report: Report | None = None,
 ) -> Report:
-    """Sessions one after another for so long, so many at a time.
+    """Sessions one after another for so long, so many at a time. Who cancels it finds in `report`
+    what was counted until then; sessions that are not over are left out.
 
     Args:
         seconds: how long something is broken.
@@ -188,10 +192,9 @@ async def storm(
         folder: for what processes write.
         session_s: the longest session.
         every_s: between two faults, about.
-        stopped: once set, sessions that are not over are left out, and that is all.
-        told: the report, so far, after each session.
+        report: where it is counted, for who wants to look meanwhile; None = a new one.
     """
-    chance, report = random.Random(seed), Report()
+    chance, report = random.Random(seed), report or Report()
     async with _world(folder) as world:
         front = world.front
         until = time.monotonic() + seconds
@@ -209,8 +212,6 @@ async def storm(
                 )  # fmt: skip
                 await speaker.run()
                 count.add(speaker)
-                if told is not None:
-                    told(report)
 
         down: set[object] = set()
         breaking = Breaking(
@@ -224,11 +225,15 @@ async def storm(
             ],
         )
         report.faults = breaking.counted
-        talking = [asyncio.create_task(one_after_another(n)) for n in range(sessions)]
-        await asyncio.sleep(1.0)
-        start = front.resident()
-        breaks = asyncio.create_task(breaking.run(lambda: time.monotonic() < until, every_s))
-        await until_over([*talking, breaks], stopped)
+        async with asyncio.TaskGroup() as group:
+            for number in range(sessions):
+                group.create_task(one_after_another(number))
+            await asyncio.sleep(1.0)
+            start = front.resident()
+            try:
+                await breaking.run(lambda: time.monotonic() < until, every_s)
+            finally:
+                report.memory = (start, front.resident())
         report.memory = (start, front.resident())
     return report
 
@@ -238,17 +243,3 @@ def _speaks(number: int) -> Speaks:
     if number % 4 != 3:
         return "native"
     return "deepgram-sdk" if number % 8 == 3 else "deepgram"
-
-
-async def until_over(tasks: list[asyncio.Task[None]], stopped: asyncio.Event | None) -> None:
-    """All of them are done, or one failed (which is raised), or it was stopped."""
-    stop = asyncio.create_task((stopped or asyncio.Event()).wait())
-    every = asyncio.gather(*tasks)
-    try:
-        await asyncio.wait([every, stop], return_when=asyncio.FIRST_COMPLETED)
-        if every.done():
-            every.result()
-    finally:
-        for task in (*tasks, stop):
-            task.cancel()
-        await asyncio.gather(every, *tasks, stop, return_exceptions=True)
