@@ -60,6 +60,8 @@ __all__ = ["Buffering", "SpeechStream"]
 
 _CLOSE_S = 5.0
 """How long a polite goodbye may take."""
+_UNANSWERED = 8
+"""Of so many attempts to go on, at most, is it believed that they may still come late."""
 
 
 class Buffering(msgspec.Struct, frozen=True):
@@ -119,6 +121,9 @@ class SpeechStream:
         self._link: Link | None = None
         self._offers: dict[Link, Place | None] = {}
         self._until_ms: int | None = None
+        self._unanswered = 0
+        """Attempts to go on that came to nothing here. A slow network may yet deliver each of them,
+        and then it takes the session over from a newer one."""
         self._token = ""
         self._began: Began | None = None
         self._ended: Ended | None = None
@@ -419,6 +424,7 @@ class SpeechStream:
             asked = msgspec.structs.replace(asked, within_s=left)
         if not self._token:
             return asked
+        self._unanswered = min(self._unanswered + 1, _UNANSWERED)
         timeline = self._timeline
         # A wire that holds its answer until it knows the container cannot say first where to go
         # on, so there a container can only be resumed.
@@ -461,6 +467,8 @@ class SpeechStream:
 
     def _on_began(self, link: Link, began: Began) -> None:
         first, self._token = not self._token, began.token or self._token
+        if not first:
+            self._unanswered -= 1
         self._options = began.options
         if first:
             self._began = began
@@ -518,6 +526,10 @@ class SpeechStream:
             # This connection is refused, or this gateway leaves: that is not the end of a stream.
             fault = ended.error or _lost().fault()
             if ended.seq and not fault.retryable:
+                fault = msgspec.structs.replace(fault, retryable=True)
+            if fault.code == "replaced" and self._unanswered:
+                # By one of our own attempts, given up and delivered late; nobody else came.
+                self._unanswered -= 1
                 fault = msgspec.structs.replace(fault, retryable=True)
             self._refusal = fault
             link.live = False

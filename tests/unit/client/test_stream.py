@@ -1,6 +1,7 @@
 """The whole client against a whole gateway, in memory, with wires cut at every kind of place."""
 
 import asyncio
+from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
@@ -10,10 +11,12 @@ from hypothesis import strategies as st
 from ossicle.client import Buffering, Reconnect, SpeechStream
 from ossicle.client.queue import EventQueue
 from ossicle.core.commands import Tell
-from ossicle.core.errors import ConnectionLost, Refused
+from ossicle.core.errors import ConnectionLost, OssicleError, Refused
 from ossicle.core.events import Ended, Event, Told, Transcript
 from ossicle.core.formats import AudioFormat
 from ossicle.core.options import RecognitionOptions
+from ossicle.core.ports import Channel, Receiver
+from ossicle.core.wire import Message, Opening
 from ossicle.testing.marked import marked_audio, marked_expected, marked_words
 from ossicle.testing.timeline import check_timeline
 
@@ -212,6 +215,55 @@ async def test_replaced_by_another_connection_is_the_end():
         assert stream.ended.error is not None
         assert stream.ended.error.code == "replaced"
         assert not stream.ended.error.retryable
+
+
+class Nobody:
+    """The receiver of a connection that its client gave up."""
+
+    def received(self, message: Message) -> None: ...
+
+    def binary(self, data: bytes) -> None: ...
+
+    def writable(self, yes: bool) -> None: ...
+
+    def closed(self, error: OssicleError | None) -> None: ...
+
+
+async def test_its_own_attempt_delivered_late_is_no_end(monkeypatch: pytest.MonkeyPatch):
+    """A client gives an attempt up, the next one goes on; then the network delivers the first, and
+    the gateway cannot know that nobody is there."""
+    said = [1, 2, 3, 0, 4, 5]
+    audio = marked_audio(said)
+    half = len(audio) // 2
+    late: list[Opening] = []
+    async with world() as here:
+        straight = here.dial
+
+        async def dial(opening: Opening, receiver: Callable[[Channel], Receiver]) -> Channel:
+            if here.openings and not late:
+                late.append(opening)
+                raise ConnectionLost("nobody answered in time")
+            return await straight(opening, receiver)
+
+        monkeypatch.setattr(here, "dial", dial)
+        async with here.stream() as stream:
+            await stream.send(audio[:half])
+            events = [await anext(stream)]
+            while not isinstance(events[-1], Transcript):
+                events.append(await anext(stream))
+            stream._link.abort()  # type: ignore[union-attr]
+            while not stream.reconnects:
+                await asyncio.sleep(0)
+            await straight(late[0], lambda _: Nobody())
+            while stream.reconnects < 2:
+                assert not stream.over, stream.ended
+                await asyncio.sleep(0)
+            await stream.send(audio[half:])
+            await stream.end()
+            events += [event async for event in stream]
+    assert marked_words(events) == marked_expected(said)
+    check_timeline(events)
+    assert stream.moves == 0
 
 
 async def test_audio_waits_here_and_is_told_while_nobody_is_there():
