@@ -10,7 +10,7 @@ the codec's own.
 """
 
 import numpy as np
-from av import AudioCodecContext, AudioFrame, CodecContext
+from av import AudioCodecContext, AudioFrame, AudioResampler, CodecContext
 from av.codec import codecs_available
 from av.error import FFmpegError
 from av.packet import Packet as Coded
@@ -44,6 +44,7 @@ class Decoder:
         self._worked = False
         self._fresh = True  # the next short packet is short at its front
         self._mute = 0  # bad packets in a row
+        self._narrower: AudioResampler | None = None
 
     def decode(self, item: bytes | Packet) -> bytes:
         """The packet's samples. Bare bytes are one whole Opus packet.
@@ -91,6 +92,10 @@ class Decoder:
 
     def _samples(self, frame: AudioFrame) -> bytes:
         kind, channels = frame.format.name, frame.layout.nb_channels
+        if self._source.encoding == "aac" and (channels, frame.sample_rate) != (
+            self.channels, self._source.sample_rate
+        ):  # fmt: skip
+            return self._core(frame)
         if channels != self.channels or frame.sample_rate != self._source.sample_rate:
             raise BadAudio(
                 f"the {self._source.encoding} stream changed to {channels} channels at"
@@ -113,6 +118,20 @@ class Decoder:
                 return array.astype("<i2").tobytes()
 
 
+    def _core(self, frame: AudioFrame) -> bytes:
+        """HE-AAC: the header tells of the core alone, and what is decoded has twice its rate, or
+        two channels where the core has one (ISO/IEC 14496-3 section 1.6.5, implicit signalling).
+        Speech needs no more than the core: brought back to it, time and format stay as declared."""
+        if self._narrower is None:
+            self._narrower = AudioResampler(
+                format="s16", layout=_LAYOUTS[self.channels - 1], rate=self._source.sample_rate
+            )
+        return b"".join(
+            bytes(part.planes[0])[: part.samples * self.channels * 2]
+            for part in self._narrower.resample(frame)
+        )
+
+
 def _open(source: AudioFormat) -> AudioCodecContext:
     header = source.header
     match source.encoding:
@@ -132,6 +151,8 @@ def _open(source: AudioFormat) -> AudioCodecContext:
         case "mp3":
             name = "mp3float"
             header = b""
+        case "aac":
+            name = "aac"  # reads the ADTS header of each frame
         case "flac" | "speex" | "g729":
             name = source.encoding
         case "amr_nb" | "amr_wb":

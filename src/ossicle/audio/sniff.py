@@ -14,6 +14,7 @@ from ossicle.core.formats import AudioFormat
 from ossicle.core.ports import Demuxer, Packet
 
 from . import mpeg
+from .adts import AdtsDemuxer
 from .amr import MAGIC, AmrDemuxer
 from .flac import FlacDemuxer
 from .id3 import Id3Skipper
@@ -31,6 +32,7 @@ _DEMUXERS: dict[str, Callable[[], Demuxer]] = {
     "webm": WebmDemuxer,
     "ogg": OggDemuxer,
     "mp3": mpeg.Mp3Demuxer,
+    "aac": AdtsDemuxer,
     "flac": FlacDemuxer,
     "amr_nb": partial(AmrDemuxer, "amr_nb"),
     "amr_wb": partial(AmrDemuxer, "amr_wb"),
@@ -69,7 +71,7 @@ def recognise(head: bytes) -> tuple[str, str]:
     if mpeg.parse_frame(head) is not None:
         return "mp3", "MP3"
     if len(head) > 1 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0:
-        return "", "AAC (ADTS)"
+        return "aac", "AAC (ADTS)"
     return "", ""
 
 

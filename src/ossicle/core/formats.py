@@ -43,6 +43,7 @@ Encoding: TypeAlias = Literal[
     "amr_nb",
     "amr_wb",
     "mp3",
+    "aac",
     "flac",
     "wav",
     "webm",
@@ -63,10 +64,12 @@ WIDTHS: dict[str, int] = {
 }
 """Bytes per sample of the encodings that can be cut at any sample."""
 
-PACKETS = frozenset({"opus", "speex", "g729", "amr_nb", "amr_wb", "mp3", "flac"})
+PACKETS = frozenset({"opus", "speex", "g729", "amr_nb", "amr_wb", "mp3", "aac", "flac"})
 """Encodings that come in packets and can be cut only between two of them."""
 
-CONTAINERS = frozenset({"auto", "wav", "webm", "ogg", "mp3", "flac", "amr_nb", "amr_wb"})
+CONTAINERS = frozenset(
+    {"auto", "wav", "webm", "ogg", "mp3", "aac", "flac", "amr_nb", "amr_wb"}
+)
 """Encodings whose bytes must be demultiplexed before their format is known."""
 
 MIN_RATE, MAX_RATE = 8_000, 48_000

@@ -47,7 +47,7 @@ def encoded():
         with av.open(buffer, "w", format=container, options=options) as file:
             stream = file.add_stream(codec, rate=rate, layout=layout, options=codec_options)
             context = stream.codec_context
-            kind = "s16p" if codec == "libmp3lame" else "s16"
+            kind = {"libmp3lame": "s16p", "aac": "fltp"}.get(codec, "s16")
             context.format = kind
             context.open()
             frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="s16", layout=layout)

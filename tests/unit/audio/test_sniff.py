@@ -21,7 +21,7 @@ EBML = b"\x1aE\xdf\xa3\x87\x42\x82\x84webm"
         (bytes.fromhex("fffb9064") + bytes(8), ("mp3", "MP3")),
         (b"RIFF\0\0\0\0AVI ", ("", "RIFF (not WAVE)")),
         (b"\0\0\0\x20ftypisom", ("", "MP4")),
-        (bytes.fromhex("fff15080") + bytes(8), ("", "AAC (ADTS)")),
+        (bytes.fromhex("fff15080") + bytes(8), ("aac", "AAC (ADTS)")),
         (b"#!AMR\n" + bytes(6), ("amr_nb", "AMR")),
         (b"#!AMR-WB\n" + bytes(3), ("amr_wb", "AMR-WB")),
         (b"#!AMR_MC1.0\n", ("", "AMR of several channels")),

@@ -36,9 +36,11 @@ _ENCODINGS = {
     "pcm_mulaw": "mulaw",
     "opus": "opus",
     "ogg_opus": "ogg",
+    "aac": "aac",
 }
 _OPUS_RATE = 48_000
-"""What raw Opus packets are decoded at (RFC 6716, section 2); a stated rate means nothing."""
+"""What raw Opus packets are decoded at (RFC 6716, section 2); a stated rate means nothing, nor
+for a container, whose header tells."""
 
 
 class Parameters(Changes, frozen=True, kw_only=True):
@@ -147,7 +149,7 @@ def format_of(parameters: Parameters) -> AudioFormat:
             f"encoding {name[:40]!r} is not taken; use one of {', '.join(_ENCODINGS)}",
             code="unsupported_audio",
         )
-    if encoding in {"opus", "ogg"}:
+    if encoding in {"opus", "ogg", "aac"}:
         return parse_format(encoding, _OPUS_RATE)
     rate = parameters.sample_rate
     if not isinstance(rate, int):

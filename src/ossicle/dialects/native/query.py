@@ -255,6 +255,8 @@ _CONTENT_TYPES = {
     "audio/opus": "ogg",
     "audio/mpeg": "mp3",
     "audio/mp3": "mp3",
+    "audio/aac": "aac",
+    "audio/aacp": "aac",
     "audio/flac": "flac",
     "audio/x-flac": "flac",
     "audio/amr": "amr_nb",

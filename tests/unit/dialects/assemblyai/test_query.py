@@ -91,6 +91,8 @@ def test_the_rest():
         ((("encoding", "opus"),), AudioFormat("opus", 48_000)),
         ((("encoding", "opus"), ("sample_rate", "16000")), AudioFormat("opus", 48_000)),
         ((("encoding", "ogg_opus"),), AudioFormat("ogg", 48_000)),
+        ((("encoding", "aac"),), AudioFormat("aac", 48_000)),
+        ((("encoding", "aac"), ("sample_rate", "16000")), AudioFormat("aac", 48_000)),
     ],
 )
 def test_formats(query: tuple[tuple[str, str], ...], expected: AudioFormat):
@@ -104,7 +106,6 @@ def test_formats(query: tuple[tuple[str, str], ...], expected: AudioFormat):
         (("encoding", "pcm_mulaw"),),
         (("sample_rate", "7999"),),
         (("sample_rate", "48001"),),
-        (("encoding", "aac"),),
         (("encoding", "mp3"), ("sample_rate", "16000")),
     ],
 )
