@@ -165,7 +165,8 @@ def _section(
         + (f", stopped after {minutes:.1f}" if stopped else "")
         + ". The audio of marked words names its words (`scripted:heard`), so that each can be "
         "counted; they go through a gateway with worker processes of its own and three upstreams "
-        "by three protocols (ossicle.v1 directly, Deepgram behind nginx, AssemblyAI behind HAProxy), "
+        "by three protocols (ossicle.v1 directly, Deepgram behind nginx, AssemblyAI behind "
+        "HAProxy), "
         "its own clients through HAProxy. Speech is heard by pocketsphinx, in workers of its "
         "gateway or of another behind HAProxy, and comes through nginx; each session is compared "
         "with the same recordings heard by the same client while nothing was broken. The proxies "
@@ -176,8 +177,8 @@ def _section(
         tables=[counted, heard, _faults(words.faults, speech.faults)],
         notes=[
             "Half closed: one direction of a connection; the socket of a worker to its gateway.",
-            "A gateway half closed drains and ends (SIGTERM); a proxy listens no more, and ends when "
-            "its last connection has.",
+            "A gateway half closed drains and ends (SIGTERM); a proxy listens no more, and ends "
+            + "when its last connection has.",
             "Slowed: a connection takes half of real time, a process runs a fifth of the time.",
             f"Of the workers killed, {speech.mothers} held the models and made the other workers.",
             *words.failures[:5],

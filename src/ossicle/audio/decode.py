@@ -117,7 +117,6 @@ class Decoder:
             case _:
                 return array.astype("<i2").tobytes()
 
-
     def _core(self, frame: AudioFrame) -> bytes:
         """HE-AAC: the header tells of the core alone, and what is decoded has twice its rate, or
         two channels where the core has one (ISO/IEC 14496-3 section 1.6.5, implicit signalling).

@@ -67,9 +67,7 @@ WIDTHS: dict[str, int] = {
 PACKETS = frozenset({"opus", "speex", "g729", "amr_nb", "amr_wb", "mp3", "aac", "flac"})
 """Encodings that come in packets and can be cut only between two of them."""
 
-CONTAINERS = frozenset(
-    {"auto", "wav", "webm", "ogg", "mp3", "aac", "flac", "amr_nb", "amr_wb"}
-)
+CONTAINERS = frozenset({"auto", "wav", "webm", "ogg", "mp3", "aac", "flac", "amr_nb", "amr_wb"})
 """Encodings whose bytes must be demultiplexed before their format is known."""
 
 MIN_RATE, MAX_RATE = 8_000, 48_000
