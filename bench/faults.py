@@ -177,8 +177,10 @@ def _section(
         tables=[counted, heard, _faults(words.faults, speech.faults)],
         notes=[
             "Half closed: one direction of a connection; the socket of a worker to its gateway.",
-            "A gateway half closed drains and ends (SIGTERM); a proxy listens no more, and ends "
-            + "when its last connection has.",
+            (
+                "A gateway half closed drains and ends (SIGTERM); a proxy listens no more, and "
+                "ends when its last connection has."
+            ),
             "Slowed: a connection takes half of real time, a process runs a fifth of the time.",
             f"Of the workers killed, {speech.mothers} held the models and made the other workers.",
             *words.failures[:5],
