@@ -1,14 +1,12 @@
 """`python -m bench [NAME...] [--quick]`: measure, print, and write docs/reference/results.md.
 
-A quick run prints and leaves the page alone, unless `--write` says otherwise. What one run kept
-with `--json FILE`, another puts on the page with `--take FILE`.
+A quick run prints and leaves the page alone, unless `--write` says otherwise.
 """
 
 import argparse
 import sys
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -34,7 +32,7 @@ from . import (
     websocket,
 )
 from .progress import Progress
-from .results import Section, keep, restored, write
+from .results import Section, write
 
 __all__ = ["MEASUREMENTS", "main"]
 
@@ -76,35 +74,18 @@ def show(section: Section, console: Console) -> None:
         console.print(f"  {mark}  {verdict.what}: {verdict.value}, target {verdict.target}")
 
 
-def _shown(arguments: list[str]) -> list[str]:
-    """Without where this run kept its figures."""
-    if "--json" not in arguments:
-        return arguments
-    at = arguments.index("--json")
-    return arguments[:at] + arguments[at + 2 :]
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", help=f"some of: {', '.join(MEASUREMENTS)}")
     parser.add_argument("--quick", action="store_true", help="under two minutes, rougher figures")
     parser.add_argument("--write", action="store_true", help="write the page after a quick run too")
     parser.add_argument("--minutes", type=float, help="how long faults are made")
-    parser.add_argument("--json", type=Path, help="keep what was measured in this file, too")
-    parser.add_argument("--take", type=Path, help="measure nothing: this file goes on the page")
     asked = parser.parse_args()
     unknown = [name for name in asked.names if name not in MEASUREMENTS]
     if unknown:
         parser.error(f"{unknown[0]} is not one of {', '.join(MEASUREMENTS)}")
     console = Console(width=None if sys.stdout.isatty() else 120)
-    if asked.take is not None:
-        taken, command = restored(asked.take)
-        for section in taken:
-            show(section, console)
-        write(taken, command, MEASUREMENTS)
-        return 0
-    command = " ".join(["python -m bench", *_shown(sys.argv[1:])])
-    progress, sections = Progress(console), list[Section]()
+    progress, sections = Progress(console), []
     for name, measure in MEASUREMENTS.items():
         if asked.names and name not in asked.names:
             continue
@@ -113,12 +94,8 @@ def main() -> int:
             section = run(progress, quick=asked.quick)
         show(section, console)
         sections.append(section)
-        if asked.json is not None:
-            keep(sections, command, asked.json)
-        if section.figures.get("stopped"):
-            return 130  # by Ctrl-C: what was counted is shown, and is no result
     if not asked.quick or asked.write:
-        write(sections, command, MEASUREMENTS)
+        write(sections, " ".join(["python -m bench", *sys.argv[1:]]), MEASUREMENTS)
         console.print("written: docs/reference/results.md")
     return 0
 

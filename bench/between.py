@@ -1,5 +1,5 @@
-"""nginx and HAProxy as processes that may be killed, halted, told to leave and started again on the
-same port, with idle timers of five seconds.
+"""nginx and HAProxy as processes that may be killed, halted and started again on the same port,
+with idle timers of five seconds.
 
     async with Between("nginx", 8080, folder) as proxy:
         proxy.port                      leads to port 8080
@@ -7,7 +7,6 @@ same port, with idle timers of five seconds.
 """
 
 import asyncio
-import os
 import shutil
 import signal
 import socket
@@ -16,9 +15,6 @@ from pathlib import Path
 __all__ = ["PROGRAMS", "Between", "free_port", "installed"]
 
 IDLE_S = 5
-
-_LEAVING = {"nginx": signal.SIGQUIT, "haproxy": signal.SIGUSR1}
-"""What says: listen no more, and end when the last connection has."""
 
 
 def free_port() -> int:
@@ -31,9 +27,7 @@ def free_port() -> int:
 def _nginx(port: int, target: int, folder: Path) -> str:
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     places = "\n".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
-    user = "user root;" if os.geteuid() == 0 else ""  # its folders are those of who started it
     return f"""
-{user}
 worker_processes 1;
 events {{ worker_connections 512; }}
 http {{
@@ -91,7 +85,6 @@ class Between:
         self._config = folder / "config"
         self._config.write_text(PROGRAMS[name](self.port, target, folder))
         self._process: asyncio.subprocess.Process | None = None
-        self._leaving: list[asyncio.subprocess.Process] = []
 
     async def __aenter__(self) -> "Between":
         await self.start()
@@ -99,8 +92,6 @@ class Between:
 
     async def __aexit__(self, *_: object) -> None:
         await self.kill()
-        for process in self._leaving:
-            await _end(process)
 
     async def start(self) -> None:
         """Until it listens."""
@@ -110,14 +101,11 @@ class Between:
         config, folder = str(self._config), str(self._folder)
         nginx = [
             program, "-p", folder, "-e", "stderr", "-c", config,
-            "-g", f"daemon off; pid {folder}/pid;",
+            "-g", f"daemon off; master_process off; pid {folder}/pid;",
         ]  # fmt: skip
         command = nginx if self.name == "nginx" else [program, "-db", "-f", config]
         with (self._folder / "said").open("ab") as said:
-            self._process = await asyncio.create_subprocess_exec(
-                *command, stdout=said, stderr=said,
-                start_new_session=True,  # nginx is two processes: a signal goes to both
-            )  # fmt: skip
+            self._process = await asyncio.create_subprocess_exec(*command, stdout=said, stderr=said)
         async with asyncio.timeout(20):
             while True:
                 if self._process.returncode is not None:
@@ -133,26 +121,11 @@ class Between:
     async def kill(self) -> None:
         """At once, with every connection through it."""
         process, self._process = self._process, None
-        if process is not None:
-            await _end(process)
-
-    async def leave(self) -> None:
-        """It listens no more, and carries the connections it has to their end, which `start` does
-        not wait for: half of it is closed."""
-        process, self._process = self._process, None
         if process is not None and process.returncode is None:
-            process.send_signal(_LEAVING[self.name])
-            self._leaving = [each for each in self._leaving if each.returncode is None]
-            self._leaving.append(process)
+            process.send_signal(signal.SIGKILL)
+            await process.wait()
 
     def halt(self, *, on: bool) -> None:
         """It does nothing any more, and keeps its connections; or it goes on."""
         if self._process is not None and self._process.returncode is None:
-            os.killpg(self._process.pid, signal.SIGSTOP if on else signal.SIGCONT)
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """It and its children, now."""
-    if process.returncode is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+            self._process.send_signal(signal.SIGSTOP if on else signal.SIGCONT)

@@ -17,7 +17,6 @@ class Progress:
         self.console = console
         self._status: Status | None = None
         self._name = ""
-        self._printed = 0.0
 
     @contextlib.contextmanager
     def measuring(self, name: str) -> Generator[None, None, None]:
@@ -31,11 +30,7 @@ class Progress:
         self._status = None
         self.console.print(f"[green]{name}[/] took {time.monotonic() - began:.0f} s")
 
-    def step(self, what: str, *, every_s: float = 0.0) -> None:
-        """It does this now. `every_s`: so often it is also a line where there is no terminal; 0 =
-        never."""
+    def step(self, what: str) -> None:
+        """It does this now."""
         if self._status is not None:
             self._status.update(f"[cyan]{self._name}[/] {what}")
-        elif every_s and time.monotonic() - self._printed >= every_s:
-            self._printed = time.monotonic()
-            self.console.print(f"{self._name}: {what}", highlight=False)

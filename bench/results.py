@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Section", "Spread", "Verdict", "Written", "keep", "restored", "spread", "write"]
+__all__ = ["Section", "Spread", "Verdict", "Written", "spread", "write"]
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "results.md"
 PACKAGES = (
@@ -93,27 +93,13 @@ def _load(name: str, kept: dict[str, Any]) -> Section:
     return section
 
 
-def keep(sections: list[Section], command: str, file: Path) -> None:
-    """In a file of its own, for `restored`."""
-    for section in sections:
-        section.measured, section.command = datetime.now(UTC).strftime("%Y-%m-%d"), command
-    held = {section.name: asdict(section) for section in sections}
-    file.write_text(json.dumps({"command": command, "sections": held}, indent=1) + "\n")
-
-
-def restored(file: Path) -> tuple[list[Section], str]:
-    """What was kept, and the command that measured it."""
-    kept = json.loads(file.read_text())
-    return [_load(name, each) for name, each in kept["sections"].items()], kept["command"]
-
-
 def write(sections: list[Section], command: str, order: Iterable[str], page: Path = PAGE) -> None:
     """The page and the JSON beside it."""
     stored = page.with_suffix(".json")
     before: dict[str, Any] = json.loads(stored.read_text()) if stored.exists() else {}
     held = {name: _load(name, kept) for name, kept in before.get("sections", {}).items()}
     for section in sections:
-        section.measured = section.measured or datetime.now(UTC).strftime("%Y-%m-%d")
+        section.measured = datetime.now(UTC).strftime("%Y-%m-%d")
         section.command = command
         held[section.name] = section
     held = {name: held[name] for name in order if name in held}

@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
 COLOUR = (sys.stdout.isatty() or "FORCE_COLOR" in os.environ) and "NO_COLOR" not in os.environ
 STRICT = os.environ.get("CI", "").lower() in {"1", "true"}
-WHOLE_SECONDS = 19 * 60
+WHOLE_SECONDS = 24 * 60
 
 
 @dataclass(frozen=True)
